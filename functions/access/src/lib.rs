@@ -2,4 +2,12 @@
 //!
 //! No clock (`now` is an argument), no I/O, no async. Read [`lifecycle`] first.
 
+pub mod click;
+pub mod command;
+pub mod drive;
+pub mod evidence;
 pub mod lease;
+pub mod lifecycle;
+pub mod policy;
+pub mod request;
+pub mod signature;

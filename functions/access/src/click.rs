@@ -1,0 +1,131 @@
+//! A click in Slack: the body of an interaction, read only after its signature was checked.
+
+use crate::request::{RequestId, TermsDigest, UserId};
+use crate::signature::Verified;
+use serde::Deserialize;
+
+/// The buttons of a card.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Approve.
+    Approve,
+    /// Deny.
+    Deny,
+}
+
+impl Action {
+    /// As Slack knows it.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+        }
+    }
+
+    fn of(id: &str) -> Option<Self> {
+        [Self::Approve, Self::Deny].into_iter().find(|action| action.id() == id)
+    }
+}
+
+/// Whose app this is: requests for another are not ours, however well signed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct App {
+    /// The workspace (`T…`) or, for an app installed in an organisation, the enterprise (`E…`).
+    pub team_id: String,
+    /// The app (`A…`).
+    pub app_id: String,
+}
+
+/// What was clicked, by whom.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Click {
+    /// The clicker, by Slack's word.
+    pub user: UserId,
+    /// Which button.
+    pub action: Action,
+    /// The request that the button is about.
+    pub request: RequestId,
+    /// The terms that the clicker saw.
+    pub terms: String,
+    /// Where a sentence to the clicker alone can be sent, for 30 minutes.
+    pub response_url: Option<String>,
+}
+
+/// Why a signed body is not a click on one of our buttons.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum ClickError {
+    /// Not a form with a `payload` in JSON.
+    #[error("the body is not a form with a JSON payload")]
+    Body,
+    /// Another kind of interaction.
+    #[error("the interaction is not a click on a button")]
+    Kind,
+    /// For another workspace or app.
+    #[error("the click is for another workspace or app")]
+    App,
+    /// Not one of our buttons.
+    #[error("the button is not one of ours")]
+    Button,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    #[serde(rename = "type")]
+    kind: String,
+    team: Option<Named>,
+    enterprise: Option<Named>,
+    user: Option<Named>,
+    api_app_id: Option<String>,
+    response_url: Option<String>,
+    #[serde(default)]
+    actions: Vec<PayloadAction>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct PayloadAction {
+    action_id: String,
+    value: Option<String>,
+}
+
+/// The value of a button: the request's id and the digest of its terms.
+pub fn button_value(request: RequestId, terms: &TermsDigest) -> String {
+    format!("{request}.{}", terms.as_str())
+}
+
+impl Click {
+    /// Reads a signed body.
+    ///
+    /// # Errors
+    /// Not a click on one of our buttons.
+    pub fn parse(verified: &Verified<'_>, app: &App) -> Result<Self, ClickError> {
+        let payload = form_urlencoded::parse(verified.body())
+            .find_map(|(key, value)| (key == "payload").then_some(value))
+            .ok_or(ClickError::Body)?;
+        let payload: Payload = serde_json::from_str(&payload).map_err(|_| ClickError::Body)?;
+        let ours =
+            [&payload.team, &payload.enterprise].into_iter().flatten().any(|named| named.id == app.team_id);
+        if !ours || payload.api_app_id.as_deref() != Some(&app.app_id) {
+            return Err(ClickError::App);
+        }
+        if payload.kind != "block_actions" {
+            return Err(ClickError::Kind);
+        }
+        let [action] = payload.actions.as_slice() else { return Err(ClickError::Button) };
+        let user = payload.user.and_then(|user| user.id.parse().ok()).ok_or(ClickError::Body)?;
+        let (request, terms) =
+            action.value.as_deref().and_then(|value| value.split_once('.')).ok_or(ClickError::Button)?;
+        Ok(Self {
+            user,
+            action: Action::of(&action.action_id).ok_or(ClickError::Button)?,
+            request: request.parse().map_err(|_| ClickError::Button)?,
+            terms: terms.to_owned(),
+            response_url: payload.response_url,
+        })
+    }
+}

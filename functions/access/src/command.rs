@@ -1,0 +1,237 @@
+//! The text after `/jit`, and what to type instead when it cannot be understood.
+
+use crate::lease::Ttl;
+use crate::request::{Justification, MachineName, Malformed, Ports, Source};
+
+/// What somebody typed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// `/jit help`, or nothing at all.
+    Help,
+    /// `/jit <vm> <port>[,<port>] [from <address>] [for <duration>] [because <text>]`
+    Ask {
+        /// Which machine.
+        machine: MachineName,
+        /// Which ports.
+        ports: Ports,
+        /// From where; without it the policy's default.
+        source: Option<Source>,
+        /// For how long; without it the policy's default.
+        ttl: Option<Ttl>,
+        /// Why.
+        justification: Option<Justification>,
+    },
+}
+
+/// The line that always works, shown wherever one cannot be understood.
+pub const EXAMPLE: &str = "/jit VM3 22 from 203.0.113.7 for 30m because patching";
+
+/// Why a command cannot be understood. Each says what to type instead.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CommandError {
+    /// A machine without a port.
+    #[error("which port of {machine}? Type `/jit {machine} 22`, or ssh, rdp, winrm instead of 22")]
+    PortMissing {
+        /// The machine.
+        machine: MachineName,
+    },
+    /// A part is not what it should be.
+    #[error("{0}. Type `{EXAMPLE}`")]
+    Malformed(#[from] Malformed),
+    /// Not a duration.
+    #[error(
+        "`{0}` is not a duration between 1 minute and 24 hours. Type it like `for 30m`, `for 2h` or `for 1h30m`"
+    )]
+    Duration(String),
+    /// `from` or `for` at the very end.
+    #[error("something is missing after `{0}`. Type `{EXAMPLE}`")]
+    Dangling(&'static str),
+    /// A word in a place where none is expected.
+    #[error(
+        "`{0}` is not understood here; after the port come `from`, `for` and `because`. Type `{EXAMPLE}`"
+    )]
+    Unexpected(String),
+    /// `from`, `for` or `because` twice.
+    #[error("`{0}` is said twice. Type `{EXAMPLE}`")]
+    Twice(&'static str),
+}
+
+/// Reads the text after `/jit`.
+///
+/// # Errors
+/// What was wrong, and what to type instead.
+pub fn parse(text: &str) -> Result<Command, CommandError> {
+    let mut words = Words { rest: text.trim() };
+    let Some(first) = words.next() else { return Ok(Command::Help) };
+    if first.eq_ignore_ascii_case("help") && words.rest.is_empty() {
+        return Ok(Command::Help);
+    }
+    let machine: MachineName = first.parse()?;
+    let mut list = match words.peek() {
+        None => return Err(CommandError::PortMissing { machine }),
+        Some(word) if keyword(word).is_some() => return Err(CommandError::PortMissing { machine }),
+        Some(word) => word.to_owned(),
+    };
+    words.next();
+    // People write `22, 3389` as well as `22,3389`.
+    while list.ends_with(',') || words.peek().is_some_and(|word| word.starts_with(',')) {
+        match words.next() {
+            Some(more) => list.push_str(more),
+            None => break,
+        }
+    }
+    let ports = parse_ports(&list)?;
+    let (mut source, mut ttl, mut justification) = (None, None, None);
+    while let Some(word) = words.next() {
+        match keyword(word) {
+            None => return Err(CommandError::Unexpected(crate::request::clip(word))),
+            Some("from") => {
+                let value = words.next().ok_or(CommandError::Dangling("from"))?;
+                put(&mut source, value.parse()?, "from")?;
+            }
+            Some("for") => {
+                let value = words.next().ok_or(CommandError::Dangling("for"))?;
+                let parsed =
+                    parse_ttl(value).ok_or_else(|| CommandError::Duration(crate::request::clip(value)))?;
+                put(&mut ttl, parsed, "for")?;
+            }
+            Some(_) => {
+                // The rest of the line, whatever it holds.
+                let rest = std::mem::take(&mut words.rest);
+                put(&mut justification, rest.parse()?, "because")?;
+            }
+        }
+    }
+    Ok(Command::Ask { machine, ports, source, ttl, justification })
+}
+
+fn put<T>(place: &mut Option<T>, value: T, word: &'static str) -> Result<(), CommandError> {
+    if place.replace(value).is_some() { Err(CommandError::Twice(word)) } else { Ok(()) }
+}
+
+fn keyword(word: &str) -> Option<&'static str> {
+    ["from", "for", "because"].into_iter().find(|keyword| word.eq_ignore_ascii_case(keyword))
+}
+
+/// Words of a line, with the rest of it at hand.
+struct Words<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Words<'a> {
+    fn peek(&self) -> Option<&'a str> {
+        self.rest.split_whitespace().next()
+    }
+
+    fn next(&mut self) -> Option<&'a str> {
+        let word = self.peek()?;
+        let start = self.rest.trim_start();
+        self.rest = start[word.len()..].trim_start();
+        Some(word)
+    }
+}
+
+/// `22`, `22,3389`, `ssh`, `rdp`, `winrm`.
+fn parse_ports(list: &str) -> Result<Ports, Malformed> {
+    let mut ports = vec![];
+    for item in list.split(',').filter(|item| !item.is_empty()) {
+        match item.to_ascii_lowercase().as_str() {
+            "ssh" => ports.push(22),
+            "rdp" => ports.push(3389),
+            "winrm" => ports.extend([5985, 5986]),
+            digits => {
+                let number =
+                    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u16>().ok()).flatten();
+                let number = number.filter(|number| *number > 0);
+                ports.push(number.ok_or_else(|| Malformed::Port(crate::request::clip(item)))?);
+            }
+        }
+    }
+    Ports::new(ports)
+}
+
+/// `30m`, `2h`, `1h30m`, `90` (minutes), `PT2H`.
+pub(crate) fn parse_ttl(text: &str) -> Option<Ttl> {
+    let lower = text.to_ascii_lowercase();
+    let units = lower.strip_prefix("pt").unwrap_or(&lower);
+    let number = |digits: &str| {
+        let shaped = (1..=4).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        shaped.then(|| digits.parse::<u32>().ok()).flatten()
+    };
+    let (hours, rest) = match units.split_once('h') {
+        Some((hours, rest)) => (number(hours)?, rest),
+        None => (0, units),
+    };
+    let minutes = match rest {
+        "" if units.contains('h') => 0,
+        _ => number(rest.strip_suffix("min").or(rest.strip_suffix('m')).unwrap_or(rest))?,
+    };
+    Ttl::from_minutes(hours * 60 + minutes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ask(text: &str) -> (String, Vec<u16>, Option<String>, Option<u32>, Option<String>) {
+        match parse(text).unwrap() {
+            Command::Help => panic!("help"),
+            Command::Ask { machine, ports, source, ttl, justification } => (
+                machine.to_string(),
+                ports.as_slice().to_vec(),
+                source.map(|s| s.to_string()),
+                ttl.map(Ttl::minutes),
+                justification.map(|j| j.to_string()),
+            ),
+        }
+    }
+
+    #[test]
+    fn the_one_line_command() {
+        assert_eq!(ask("VM3 22"), ("VM3".into(), vec![22], None, None, None));
+        assert_eq!(
+            ask("VM3 22 from 203.0.113.7 for 30m because patching for the audit"),
+            (
+                "VM3".into(),
+                vec![22],
+                Some("203.0.113.7".into()),
+                Some(30),
+                Some("patching for the audit".into())
+            )
+        );
+        assert_eq!(
+            ask("  web-1   SSH,winrm FOR 1h30m"),
+            ("web-1".into(), vec![22, 5985, 5986], None, Some(90), None)
+        );
+        assert_eq!(ask("VM3 22, 3389 for PT2H").1, vec![22, 3389]);
+        assert_eq!(parse(""), Ok(Command::Help));
+        assert_eq!(parse(" Help "), Ok(Command::Help));
+    }
+
+    #[test]
+    fn durations() {
+        for (text, minutes) in [
+            ("30m", 30),
+            ("2h", 120),
+            ("1h30m", 90),
+            ("PT2H", 120),
+            ("pt1h5m", 65),
+            ("45", 45),
+            ("45min", 45),
+        ] {
+            assert_eq!(parse_ttl(text).map(Ttl::minutes), Some(minutes), "{text}");
+        }
+        for bad in ["", "0m", "25h", "1441", "h", "m", "-1h", "1.5h", "99999m", "1d", "PT", "1h30"] {
+            let expected = if bad == "1h30" { Some(90) } else { None };
+            assert_eq!(parse_ttl(bad).map(Ttl::minutes), expected, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(text in "\\PC{0,80}") {
+            let _ = parse(&text);
+        }
+    }
+}

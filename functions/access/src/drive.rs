@@ -1,0 +1,768 @@
+//! What a driver does with a request, as a machine without I/O: it says which call to make, is told
+//! the answer, and says the next. `edge::drive` makes the calls; the model check answers them with
+//! every answer there is.
+//!
+//! Safety does not rest on there being one driver. It rests on the order of the calls here, on the
+//! conditional write, and on the sweep.
+
+use crate::lease::Timestamp;
+use crate::lifecycle::{
+    Cause, Change, Failure, NetworkFault, NotNow, Plan, Proof, Record, RuleEnd, State, Step, Tempo, next_step,
+};
+
+#[cfg(test)]
+mod model;
+
+/// Which function drives. `grant` writes rules and never deletes; `revoke` deletes and never writes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// The function `grant`.
+    Grant,
+    /// The function `revoke`.
+    Revoke,
+}
+
+/// How our rule shall stand in a group.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Access {
+    /// It lets the approved flow pass.
+    Allow,
+    /// It denies it: the way to shut a rule that a lock protects. The caller moves it behind every
+    /// rule of ours that allows.
+    Deny,
+}
+
+/// A call that the driver wants made. `rule` counts the planned rules from 0.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Call {
+    /// Read the record again.
+    Read,
+    /// Write the change, on the condition that the record still has the version before it.
+    Write(Box<Change>),
+    /// Check the evidence, ask Azure for the machine and the way to it, and place the rules.
+    Check,
+    /// Take the lock of the rule's group. `first` asks to be let in before every waiting PUT.
+    Lock {
+        /// Which planned rule.
+        rule: usize,
+        /// For a delete.
+        first: bool,
+    },
+    /// Read the record's version and whether the lock is still held, just before a write.
+    Recheck {
+        /// Which planned rule.
+        rule: usize,
+    },
+    /// Give the lock back.
+    Unlock {
+        /// Which planned rule.
+        rule: usize,
+    },
+    /// Write the rule.
+    Put {
+        /// Which planned rule.
+        rule: usize,
+        /// How it shall stand.
+        access: Access,
+    },
+    /// Delete the rule.
+    Delete {
+        /// Which planned rule.
+        rule: usize,
+    },
+    /// Read the group: how the rule stands, and what the rules say of the flow.
+    Look {
+        /// Which planned rule.
+        rule: usize,
+    },
+    /// Wait a moment, then go on.
+    Pause,
+    /// Nothing more to do now.
+    Stop(Stopped),
+}
+
+/// Why a driver stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Stopped {
+    /// Nothing is to be done before the record's next moment, or by this function.
+    Idle,
+    /// Not finished; the next trigger carries on.
+    Later,
+    /// The record does not exist.
+    Missing,
+}
+
+/// The answer to a call.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Answer {
+    /// To [`Call::Read`].
+    Record(Option<Box<Record>>),
+    /// To [`Call::Write`].
+    Written(Written),
+    /// To [`Call::Check`].
+    Checked(Checked),
+    /// To [`Call::Lock`]: whether it is held now.
+    Locked(bool),
+    /// To [`Call::Recheck`].
+    Rechecked {
+        /// The record's version now.
+        version: u64,
+        /// Whether the lock is still held for long enough.
+        held: bool,
+    },
+    /// To [`Call::Put`] and [`Call::Delete`].
+    Acted(Acted),
+    /// To [`Call::Look`].
+    Looked(Sight),
+    /// To [`Call::Unlock`] and [`Call::Pause`].
+    Done,
+}
+
+/// What became of a conditional write.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Written {
+    /// It is stored.
+    Stored,
+    /// Somebody else has written since.
+    Lost,
+    /// No answer.
+    Unknown,
+}
+
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Checked {
+    /// All is proved, and these rules would open the way.
+    Planned(Plan),
+    /// It must not be opened.
+    Refused(Failure),
+    /// Slack or Azure did not answer.
+    NoAnswer,
+}
+
+/// The three answers to a write in Azure: done, refused (in several ways), unknown.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Acted {
+    /// Accepted; a delete of an absent rule too.
+    Done,
+    /// Another operation is in progress: the same again soon.
+    Busy,
+    /// Another rule has this priority.
+    Conflict,
+    /// A lock forbids it.
+    Locked,
+    /// Refused, and the same again would be refused again.
+    Refused(String),
+    /// No answer: it may or may not have been carried out, or be carried out later.
+    Unknown,
+}
+
+/// How our rule stands, as the group says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Standing {
+    /// There is none.
+    Absent,
+    /// An operation on it has not ended.
+    Changing,
+    /// As planned, in force.
+    Allow,
+    /// Turned into Deny, in force.
+    Deny,
+    /// Not as planned: somebody else has changed it, or the write failed.
+    Altered,
+}
+
+/// What the evaluated rules of one group say of the approved flow.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Verdict {
+    /// It passes.
+    Allowed {
+        /// The rule that decides.
+        by: String,
+    },
+    /// None of it passes.
+    Denied {
+        /// The rule that decides.
+        by: String,
+    },
+    /// Some of it passes, or it depends on what the rules do not say.
+    Unclear {
+        /// The rule that leaves it open.
+        by: String,
+    },
+}
+
+/// What a look at a group saw.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Sight {
+    /// The group answered.
+    Seen {
+        /// How our rule stands.
+        standing: Standing,
+        /// What the rules say of the flow.
+        verdict: Verdict,
+    },
+    /// No answer.
+    NoAnswer,
+}
+
+/// Where the driver is: which answer it waits for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum At {
+    Reading,
+    Writing,
+    Checking,
+    Locking(usize),
+    Rechecking(usize),
+    Acting(usize),
+    Looking(usize),
+    /// A look before anything is written: compare and sweep begin so.
+    Peeking(usize),
+    Pausing(Box<Self>),
+    Unlocking(Then),
+    Stopped,
+}
+
+/// What comes after the lock was given back.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Then {
+    Rule(usize),
+    Reread,
+    CheckAgain,
+    End(Cause),
+    Stop,
+    LockAgain(usize),
+}
+
+/// What is being done to every rule in turn.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Job {
+    Allow,
+    Deny,
+    Delete,
+    Compare,
+    Sweep,
+}
+
+/// One driver at work on one request.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Drive {
+    role: Role,
+    tempo: Tempo2,
+    record: Record,
+    at: At,
+    job: Job,
+    /// Whether the evidence and the way were checked in this drive. Nothing is written to Azure
+    /// without.
+    checked: bool,
+    /// Calls in a row that brought nothing.
+    attempts: u8,
+    replans: u8,
+    started_at: Timestamp,
+    waiting_since: Option<Timestamp>,
+    holds: Option<usize>,
+    ends: Vec<RuleEnd>,
+    verdicts: Vec<Option<Verdict>>,
+    found: bool,
+    unsure: bool,
+    swept: bool,
+    safety: Safety,
+}
+
+/// [`Tempo`] with the traits that a driver's state needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Tempo2(Tempo);
+impl std::hash::Hash for Tempo2 {
+    /// The same for all drivers of one run.
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+/// The safety rules of the design that live here. All hold, always; the model check takes one away
+/// at a time to see that it would notice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Safety {
+    /// All hold.
+    Whole,
+    /// Rule 1 taken away: the rule is written before the plan is recorded.
+    #[cfg(test)]
+    NoIntent,
+    /// Rule 3 taken away: no answer counts as done.
+    #[cfg(test)]
+    UnknownIsDone,
+    /// Rule 4 taken away: the clock and the record are not read again before a PUT.
+    #[cfg(test)]
+    NoRecheck,
+    /// Rule 5 taken away: closed requests are not compared with Azure.
+    #[cfg(test)]
+    NoSweep,
+    /// Rule 6 taken away: no lock.
+    #[cfg(test)]
+    NoLock,
+    /// Rule 8 taken away: a refused delete ends it.
+    #[cfg(test)]
+    GiveUp,
+    /// Rule 9 taken away: open is said without having seen the rules.
+    #[cfg(test)]
+    SayEarly,
+}
+
+impl Safety {
+    #[cfg(test)]
+    fn lacks(self, rule: Self) -> bool {
+        self == rule
+    }
+}
+
+/// Whether a safety rule was taken away; never outside the model check.
+macro_rules! without {
+    ($drive:expr, $rule:ident) => {{
+        #[cfg(test)]
+        {
+            $drive.safety.lacks(Safety::$rule)
+        }
+        #[cfg(not(test))]
+        {
+            let _ = &$drive.safety;
+            false
+        }
+    }};
+}
+
+impl Drive {
+    /// A driver for this record, as it was read, and its first call.
+    pub fn start(role: Role, record: Record, tempo: Tempo, now: Timestamp) -> (Self, Call) {
+        Self::start_with(role, record, tempo, now, Safety::Whole)
+    }
+
+    pub(crate) fn start_with(
+        role: Role,
+        record: Record,
+        tempo: Tempo,
+        now: Timestamp,
+        safety: Safety,
+    ) -> (Self, Call) {
+        let mut drive = Self {
+            role,
+            tempo: Tempo2(tempo),
+            record,
+            at: At::Stopped,
+            job: Job::Compare,
+            checked: false,
+            attempts: 0,
+            replans: 0,
+            started_at: now,
+            waiting_since: None,
+            holds: None,
+            ends: vec![],
+            verdicts: vec![],
+            found: false,
+            unsure: false,
+            swept: false,
+            safety,
+        };
+        let call = drive.begin(now);
+        (drive, call)
+    }
+
+    /// The record as the driver last knew it.
+    pub const fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The next call, given the answer to the last one. `now` is the clock at this moment; a call is
+    /// made at once.
+    pub fn step(&mut self, answer: Answer, now: Timestamp) -> Call {
+        let at = std::mem::replace(&mut self.at, At::Stopped);
+        match (at, answer) {
+            (At::Reading, Answer::Record(Some(record))) => {
+                // What was proved of one version is not proved of the next.
+                self.checked &= record.version() == self.record.version();
+                self.record = *record;
+                self.begin(now)
+            }
+            (At::Reading, Answer::Record(None)) => self.stop(Stopped::Missing),
+            (At::Writing, Answer::Written(Written::Stored)) => self.begin(now),
+            (At::Writing, Answer::Written(Written::Lost)) => self.read(),
+            (At::Checking, Answer::Checked(checked)) => self.checked(checked, now),
+            (At::Locking(rule), Answer::Locked(held)) => self.locked(rule, held, now),
+            (At::Rechecking(rule), Answer::Rechecked { version, held }) => {
+                self.rechecked(rule, version, held, now)
+            }
+            (At::Acting(rule), Answer::Acted(acted)) => self.acted(rule, acted, now),
+            (At::Looking(rule), Answer::Looked(sight)) => self.looked(rule, sight, now),
+            (At::Peeking(rule), Answer::Looked(sight)) => self.peeked(rule, sight, now),
+            (At::Pausing(then), Answer::Done) => self.resume(*then),
+            (At::Unlocking(then), Answer::Done) => self.unlocked(then, now),
+            // A write of the record without an answer, or an answer to another question: what is true
+            // is in the record, and the next trigger reads it.
+            _ => self.stop(Stopped::Later),
+        }
+    }
+
+    fn stop(&mut self, why: Stopped) -> Call {
+        self.at = At::Stopped;
+        Call::Stop(why)
+    }
+
+    fn read(&mut self) -> Call {
+        self.at = At::Reading;
+        Call::Read
+    }
+
+    fn write(&mut self, change: Result<Change, NotNow>) -> Call {
+        // A change that the lifecycle does not allow means that this driver's picture is wrong.
+        let Ok(change) = change else { return self.stop(Stopped::Later) };
+        self.record = change.record.clone();
+        self.at = At::Writing;
+        Call::Write(Box::new(change))
+    }
+
+    fn out_of_time(&self, now: Timestamp) -> bool {
+        now.since(self.started_at) >= self.tempo.0.budget_seconds
+    }
+
+    /// What `next_step` says, as far as this function may do it.
+    fn begin(&mut self, now: Timestamp) -> Call {
+        if self.out_of_time(now) {
+            return self.stop(Stopped::Later);
+        }
+        let step = next_step(&self.record, now, &self.tempo.0);
+        match (self.role, step) {
+            (_, Step::End(cause)) => self.write(self.record.end(cause, now)),
+            (Role::Revoke, Step::Lapse) => self.write(self.record.lapse(now)),
+            (Role::Grant, Step::Plan) => self.check(),
+            (Role::Grant, Step::PutRules) if !self.checked => self.check(),
+            (Role::Grant, Step::PutRules) => self.work(Job::Allow, now),
+            (Role::Grant, Step::DenyRules) => self.work(Job::Deny, now),
+            (Role::Revoke, Step::Compare) => self.work(Job::Compare, now),
+            (Role::Revoke, Step::DeleteRules) => self.work(Job::Delete, now),
+            (Role::Revoke, Step::Sweep | Step::Settle) if !self.swept && !without!(self, NoSweep) => {
+                self.swept = true;
+                self.work(Job::Sweep, now)
+            }
+            _ => self.stop(Stopped::Idle),
+        }
+    }
+
+    fn check(&mut self) -> Call {
+        self.at = At::Checking;
+        Call::Check
+    }
+
+    fn checked(&mut self, checked: Checked, now: Timestamp) -> Call {
+        match (checked, self.record.state()) {
+            (Checked::NoAnswer, _) => self.stop(Stopped::Later),
+            (Checked::Refused(failure), _) => self.write(self.record.end(Cause::Failed(failure), now)),
+            (Checked::Planned(plan), State::Approved(_)) => {
+                self.checked = true;
+                if without!(self, NoIntent) {
+                    self.record =
+                        self.record.planned(plan, now).map_or_else(|_| self.record.clone(), |c| c.record);
+                    return self.work(Job::Allow, now);
+                }
+                self.write(self.record.planned(plan, now))
+            }
+            (Checked::Planned(plan), State::Opening(_)) => {
+                self.checked = true;
+                let planned = self.record.plan().filter(|planned| planned.same_groups(&plan));
+                if planned.is_none() {
+                    let failure = Failure::Network(NetworkFault::GroupsChanged);
+                    self.write(self.record.end(Cause::Failed(failure), now))
+                } else if self.replans > 0 && planned != Some(&plan) {
+                    self.write(self.record.planned(plan, now))
+                } else {
+                    self.work(Job::Allow, now)
+                }
+            }
+            _ => self.stop(Stopped::Later),
+        }
+    }
+
+    fn rules(&self) -> usize {
+        self.record.plan().map_or(0, |plan| plan.rules().len())
+    }
+
+    fn work(&mut self, job: Job, now: Timestamp) -> Call {
+        self.job = job;
+        self.found = false;
+        self.unsure = false;
+        self.ends = match self.record.state() {
+            State::Closing(closing) => closing.ends().to_vec(),
+            _ => vec![RuleEnd::Standing; self.rules()],
+        };
+        self.verdicts = vec![None; self.rules()];
+        self.rule(0, now)
+    }
+
+    /// Begins with this rule, or with the first after it that needs work.
+    fn rule(&mut self, from: usize, now: Timestamp) -> Call {
+        self.attempts = 0;
+        self.waiting_since = None;
+        let needs_work = |rule: &usize| match self.job {
+            Job::Deny => self.ends[*rule] == RuleEnd::Locked,
+            Job::Delete => self.ends[*rule] != RuleEnd::Gone,
+            Job::Allow | Job::Compare | Job::Sweep => true,
+        };
+        match (from..self.rules()).find(needs_work) {
+            Some(rule) if matches!(self.job, Job::Compare | Job::Sweep) => {
+                self.at = At::Peeking(rule);
+                Call::Look { rule }
+            }
+            Some(rule) => self.lock(rule),
+            None => self.finished(now),
+        }
+    }
+
+    fn lock(&mut self, rule: usize) -> Call {
+        if without!(self, NoLock) {
+            return self.recheck(rule);
+        }
+        self.at = At::Locking(rule);
+        Call::Lock { rule, first: self.deletes() }
+    }
+
+    fn deletes(&self) -> bool {
+        matches!(self.job, Job::Delete | Job::Sweep)
+    }
+
+    fn pause(&mut self, then: At) -> Call {
+        self.at = At::Pausing(Box::new(then));
+        Call::Pause
+    }
+
+    fn resume(&mut self, then: At) -> Call {
+        self.at = then;
+        match &self.at {
+            At::Locking(rule) => Call::Lock { rule: *rule, first: self.deletes() },
+            At::Rechecking(rule) => Call::Recheck { rule: *rule },
+            At::Looking(rule) => Call::Look { rule: *rule },
+            _ => self.stop(Stopped::Later),
+        }
+    }
+
+    fn locked(&mut self, rule: usize, held: bool, now: Timestamp) -> Call {
+        if held {
+            self.holds = Some(rule);
+            return self.recheck(rule);
+        }
+        let since = *self.waiting_since.get_or_insert(now);
+        if self.deletes() && now.since(since) >= self.tempo.0.delete_patience_seconds {
+            // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
+            return self.recheck(rule);
+        }
+        if self.out_of_time(now) {
+            return self.stop(Stopped::Later);
+        }
+        self.pause(At::Locking(rule))
+    }
+
+    fn recheck(&mut self, rule: usize) -> Call {
+        self.at = At::Rechecking(rule);
+        Call::Recheck { rule }
+    }
+
+    fn rechecked(&mut self, rule: usize, version: u64, held: bool, now: Timestamp) -> Call {
+        if without!(self, NoRecheck) && !self.deletes() {
+            return self.act(rule);
+        }
+        if version != self.record.version() && !without!(self, NoIntent) {
+            return self.unlock(Then::Reread, now);
+        }
+        if self.holds == Some(rule) && !held {
+            self.holds = None;
+            return self.unlocked(Then::LockAgain(rule), now);
+        }
+        let over = self.record.granted().is_none_or(|granted| now >= granted.expires_at());
+        if self.job == Job::Allow && over {
+            return self.unlock(Then::End(Cause::Expired), now);
+        }
+        self.act(rule)
+    }
+
+    fn act(&mut self, rule: usize) -> Call {
+        self.at = At::Acting(rule);
+        match self.job {
+            Job::Allow => Call::Put { rule, access: Access::Allow },
+            Job::Deny => Call::Put { rule, access: Access::Deny },
+            Job::Delete | Job::Sweep | Job::Compare => Call::Delete { rule },
+        }
+    }
+
+    fn look(&mut self, rule: usize) -> Call {
+        self.at = At::Looking(rule);
+        Call::Look { rule }
+    }
+
+    fn acted(&mut self, rule: usize, acted: Acted, now: Timestamp) -> Call {
+        let acted = if acted == Acted::Unknown && without!(self, UnknownIsDone) {
+            if self.deletes() {
+                self.ends[rule] = RuleEnd::Gone;
+            }
+            return self.unlock(Then::Rule(rule + 1), now);
+        } else {
+            acted
+        };
+        match (self.job, acted) {
+            (Job::Allow, Acted::Done) if without!(self, SayEarly) => self.unlock(Then::Rule(rule + 1), now),
+            (_, Acted::Done) => self.look(rule),
+            // Whatever a lost reply hides, the group shows.
+            (_, Acted::Unknown) => self.in_vain(rule, now, Self::look),
+            (_, Acted::Busy) if self.out_of_time(now) => self.unlock(Then::Stop, now),
+            (_, Acted::Busy) => self.pause(At::Rechecking(rule)),
+            (Job::Allow, Acted::Conflict) => {
+                self.replan(Failure::Refused { code: "SecurityRuleConflict".to_owned() }, now)
+            }
+            (Job::Allow, Acted::Locked) => self
+                .unlock(Then::End(Cause::Failed(Failure::Refused { code: "ScopeLocked".to_owned() })), now),
+            (Job::Allow, Acted::Refused(code)) => {
+                self.unlock(Then::End(Cause::Failed(Failure::Refused { code })), now)
+            }
+            (Job::Delete | Job::Sweep, Acted::Locked) => {
+                if without!(self, GiveUp) {
+                    self.ends[rule] = RuleEnd::Gone;
+                } else if self.ends[rule] != RuleEnd::Denied {
+                    self.ends[rule] = RuleEnd::Locked;
+                }
+                self.unsure = true;
+                self.unlock(Then::Rule(rule + 1), now)
+            }
+            (_, Acted::Conflict | Acted::Locked | Acted::Refused(_)) => {
+                self.unsure = true;
+                self.unlock(Then::Rule(rule + 1), now)
+            }
+        }
+    }
+
+    /// A call brought nothing. Again, as often as is allowed; then the rule is left as it is: an
+    /// opening is abandoned, a closing carries on at its next try.
+    fn in_vain(&mut self, rule: usize, now: Timestamp, again: fn(&mut Self, usize) -> Call) -> Call {
+        self.attempts += 1;
+        if self.attempts < self.tempo.0.attempts && !self.out_of_time(now) {
+            return again(self, rule);
+        }
+        self.unsure = true;
+        match self.job {
+            Job::Allow => self.unlock(Then::End(Cause::Failed(Failure::NoAnswer)), now),
+            Job::Deny | Job::Delete | Job::Compare | Job::Sweep => self.unlock(Then::Rule(rule + 1), now),
+        }
+    }
+
+    fn replan(&mut self, or_else: Failure, now: Timestamp) -> Call {
+        self.replans += 1;
+        if self.replans > self.tempo.0.attempts {
+            return self.unlock(Then::End(Cause::Failed(or_else)), now);
+        }
+        self.unlock(Then::CheckAgain, now)
+    }
+
+    fn looked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
+        let again = |drive: &mut Self, rule| drive.pause(At::Looking(rule));
+        let Sight::Seen { standing, verdict } = sight else { return self.in_vain(rule, now, again) };
+        if standing == Standing::Changing {
+            return if self.out_of_time(now) {
+                self.unlock(Then::Stop, now)
+            } else {
+                self.pause(At::Looking(rule))
+            };
+        }
+        self.verdicts[rule] = Some(verdict.clone());
+        match (self.job, standing) {
+            (Job::Allow, Standing::Allow) => match verdict {
+                Verdict::Allowed { .. } => self.unlock(Then::Rule(rule + 1), now),
+                Verdict::Denied { by } | Verdict::Unclear { by } => {
+                    self.replan(Failure::Overruled { by }, now)
+                }
+            },
+            (Job::Deny, Standing::Deny) => {
+                self.ends[rule] = RuleEnd::Denied;
+                self.unlock(Then::Rule(rule + 1), now)
+            }
+            (Job::Delete | Job::Sweep | Job::Deny, Standing::Absent) => {
+                self.ends[rule] = RuleEnd::Gone;
+                self.unlock(Then::Rule(rule + 1), now)
+            }
+            // Not what was written: written again, after the record and the clock were read again.
+            _ => self.in_vain(rule, now, Self::recheck),
+        }
+    }
+
+    fn peeked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
+        match (self.job, sight) {
+            (Job::Compare, Sight::Seen { standing: Standing::Absent, .. }) => {
+                self.write(self.record.end(Cause::Vanished, now))
+            }
+            (Job::Compare, Sight::Seen { standing: Standing::Altered | Standing::Deny, .. }) => {
+                self.write(self.record.end(Cause::Altered, now))
+            }
+            (Job::Sweep, Sight::Seen { standing: Standing::Absent, .. }) | (Job::Compare, _) => {
+                self.rule(rule + 1, now)
+            }
+            (Job::Sweep, Sight::Seen { .. }) => {
+                self.found = true;
+                self.lock(rule)
+            }
+            (_, _) => {
+                self.unsure = true;
+                self.rule(rule + 1, now)
+            }
+        }
+    }
+
+    fn unlock(&mut self, then: Then, now: Timestamp) -> Call {
+        let Some(rule) = self.holds.take() else { return self.unlocked(then, now) };
+        self.at = At::Unlocking(then);
+        Call::Unlock { rule }
+    }
+
+    fn unlocked(&mut self, then: Then, now: Timestamp) -> Call {
+        match then {
+            Then::Rule(rule) => self.rule(rule, now),
+            Then::Reread => self.read(),
+            Then::CheckAgain => self.check(),
+            Then::End(cause) => self.write(self.record.end(cause, now)),
+            Then::LockAgain(rule) => self.lock(rule),
+            Then::Stop => self.stop(Stopped::Later),
+        }
+    }
+
+    /// Every rule had its turn.
+    fn finished(&mut self, now: Timestamp) -> Call {
+        match self.job {
+            Job::Allow => self.write(self.record.opened(now)),
+            Job::Compare => self.stop(Stopped::Idle),
+            Job::Sweep if self.found => self.write(self.record.late_rule_removed(now)),
+            Job::Sweep if !self.unsure && next_step(&self.record, now, &self.tempo.0) == Step::Settle => {
+                self.write(self.record.settled(now))
+            }
+            Job::Sweep => self.stop(Stopped::Idle),
+            Job::Deny | Job::Delete if self.ends.iter().all(|end| *end == RuleEnd::Gone) => {
+                self.write(self.record.gone(&self.ends, self.proof(), now))
+            }
+            Job::Deny if matches!(self.record.state(), State::Closing(closing) if closing.ends() == self.ends) => {
+                self.stop(Stopped::Later)
+            }
+            Job::Deny | Job::Delete => {
+                let shut = self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone));
+                let wait = if shut { self.tempo.0.locked_retry_seconds } else { self.tempo.0.retry_seconds };
+                self.write(self.record.tried(self.ends.clone(), now.plus(wait), now))
+            }
+        }
+    }
+
+    /// What the groups, seen without our rules, say of the flow: it needs one that denies.
+    fn proof(&self) -> Option<Proof> {
+        let denied = self.verdicts.iter().flatten().find_map(|verdict| match verdict {
+            Verdict::Denied { by } => Some(Proof::Shut { by: by.clone() }),
+            Verdict::Allowed { .. } | Verdict::Unclear { .. } => None,
+        });
+        let allowed = || {
+            let mut allowing = self.verdicts.iter().map(|verdict| match verdict {
+                Some(Verdict::Allowed { by }) => Some(by),
+                _ => None,
+            });
+            let first = allowing.next()??;
+            allowing.all(|by| by.is_some()).then(|| Proof::StillOpen { by: first.clone() })
+        };
+        if self.verdicts.is_empty() { None } else { denied.or_else(allowed).or(Some(Proof::Unclear)) }
+    }
+}

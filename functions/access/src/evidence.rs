@@ -1,0 +1,135 @@
+//! The proof that a grant rests on: signed clicks on exactly these terms, by people who may decide.
+//! `grant` judges it again before anything is written, so that whoever can write the table but does
+//! not have Slack's signing secret cannot open a port.
+
+use crate::click::{Action, App, Click};
+use crate::lease::Timestamp;
+use crate::lifecycle::Granted;
+use crate::policy::{Groups, NotAllowed, Policy};
+use crate::request::{TermsDigest, UserId};
+use crate::signature::{SigningSecret, verify_at_any_time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The deciding click may not be older than this when the rule is written, in seconds.
+pub const DECIDING_CLICK_SECONDS: u64 = 15 * 60;
+
+/// What the clicks do not prove.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Unproven {
+    /// A click is not signed by Slack.
+    #[error("a click is not signed by Slack")]
+    Signature,
+    /// A signed body is not a click on one of our buttons.
+    #[error("a signed body is not a click on one of our buttons")]
+    Click(crate::click::ClickError),
+    /// A click did not approve.
+    #[error("a click did not approve")]
+    NotApprove,
+    /// A click is about another request.
+    #[error("a click is about another request")]
+    OtherRequest,
+    /// What was clicked on are not the terms of the record.
+    #[error("the terms are not those that were approved")]
+    OtherTerms,
+    /// A click is not by the person the record says.
+    #[error("a click is not by the person whom the record names")]
+    OtherPerson,
+    /// Somebody approved who may not.
+    #[error("{user} may not approve this")]
+    NotEntitled {
+        /// Who.
+        user: UserId,
+    },
+    /// The requester approved.
+    #[error("the requester approved")]
+    OwnRequest,
+    /// Too few different people approved.
+    #[error("{got} of {needed} approvals")]
+    TooFew {
+        /// How many there are.
+        got: usize,
+        /// How many it takes.
+        needed: u8,
+    },
+    /// The deciding click is too old, or from the future.
+    #[error("the deciding click is too old")]
+    TooOld,
+    /// An earlier click is older than a request may wait.
+    #[error("an earlier click is older than a request may wait")]
+    EarlierTooOld,
+    /// The record ends later than the approvers said.
+    #[error("the record ends later than was approved")]
+    EndsTooLate,
+    /// The policy does not let it.
+    #[error("{0}")]
+    Policy(NotAllowed),
+}
+
+/// What the evidence is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    /// Slack's signing secret.
+    pub secret: &'a SigningSecret,
+    /// Whose app this is.
+    pub app: &'a App,
+    /// The function's own copy of the policy.
+    pub policy: &'a Policy,
+    /// The members of the policy's user groups, as Slack said just now.
+    pub groups: &'a Groups,
+}
+
+/// Whether the clicks prove that exactly this may be opened now.
+///
+/// # Errors
+/// The first thing that they do not prove.
+pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Unproven> {
+    let ask = granted.ask();
+    let digest = TermsDigest::of(ask);
+    let rule = by.policy.admits(ask, by.groups).map_err(Unproven::Policy)?;
+    let mut people = BTreeSet::new();
+    let mut signed_at = vec![];
+    for approval in granted.approvals() {
+        let signed = &approval.click;
+        let verified =
+            verify_at_any_time(by.secret, &signed.timestamp, &signed.signature, signed.body.as_bytes())
+                .map_err(|_| Unproven::Signature)?;
+        let click = Click::parse(&verified, by.app).map_err(Unproven::Click)?;
+        if click.action != Action::Approve {
+            return Err(Unproven::NotApprove);
+        }
+        if click.request != ask.wish.id {
+            return Err(Unproven::OtherRequest);
+        }
+        if click.terms != digest.as_str() {
+            return Err(Unproven::OtherTerms);
+        }
+        if click.user != approval.by {
+            return Err(Unproven::OtherPerson);
+        }
+        if click.user == ask.wish.requester {
+            return Err(Unproven::OwnRequest);
+        }
+        if rule.approver(&click.user, by.groups).is_none() {
+            return Err(Unproven::NotEntitled { user: click.user });
+        }
+        people.insert(click.user);
+        signed_at.push(verified.signed_at());
+    }
+    let needed = rule.approvals();
+    let deciding = signed_at.iter().max().copied().filter(|_| people.len() >= usize::from(needed));
+    let Some(deciding) = deciding else { return Err(Unproven::TooFew { got: people.len(), needed }) };
+    // Slack's clock and ours may differ by as much as a signature may be off.
+    let from_the_future = deciding.since(now) > crate::signature::WINDOW_SECONDS;
+    if now.since(deciding) > DECIDING_CLICK_SECONDS || from_the_future {
+        return Err(Unproven::TooOld);
+    }
+    if signed_at.iter().any(|at| deciding.since(*at) > rule.undecided().seconds()) {
+        return Err(Unproven::EarlierTooOld);
+    }
+    if granted.expires_at() > deciding.plus(ask.wish.ttl.seconds()) {
+        return Err(Unproven::EndsTooLate);
+    }
+    Ok(())
+}

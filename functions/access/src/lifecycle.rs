@@ -1,0 +1,493 @@
+//! The life of a request: its states, what may follow what, and [`next_step`], which says what is
+//! to be done now. Read this first.
+//!
+//! ```text
+//!  Draft ──source known──> Pending ──approve (n of m)──> Approved ──planned──> Opening ──all rules seen──> Open
+//!    │ lapse                 │ deny / cancel / lapse        │ lease over, refused, revoke   │                │
+//!    └──────────┐            │                              └───────────────> Closing <─────┴────────────────┘
+//!               v            v                                                  │ every rule seen gone
+//!             Closed{lapsed, cancelled, denied, expired, revoked, failed} <─────┘
+//! ```
+//!
+//! One type per state with private fields. After approval only [`Closing`] leads to [`Closed`], and
+//! only when every planned rule was seen gone. [`Closed`] leads nowhere.
+
+use crate::lease::Timestamp;
+use crate::policy::Approver;
+use crate::request::{Ask, ResourceId, Source, UserId, Wish};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+mod parts;
+mod step;
+mod transitions;
+
+pub use parts::{Corrupt, Parts};
+pub use step::{Step, Tempo, due_at, next_step};
+pub use transitions::{Change, Event, EventKind, NotNow};
+
+/// A click as Slack signed it: the evidence of a decision, kept with the record.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SignedClick {
+    /// The raw body.
+    pub body: String,
+    /// The header `X-Slack-Request-Timestamp`, as sent.
+    pub timestamp: String,
+    /// The header `X-Slack-Signature`.
+    pub signature: String,
+}
+
+impl std::fmt::Debug for SignedClick {
+    /// Without the body: it holds a token and a `response_url`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedClick").field("timestamp", &self.timestamp).finish_non_exhaustive()
+    }
+}
+
+/// One approver's yes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: UserId,
+    /// When, by Slack's signed timestamp.
+    pub at: Timestamp,
+    /// The signed click.
+    pub click: Arc<SignedClick>,
+}
+
+/// A rule that we intend to write: where, and at which priority.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct PlannedRule {
+    /// The network security group.
+    pub nsg: ResourceId,
+    /// The priority, 100 to 4096.
+    pub priority: u16,
+}
+
+/// What was recorded before Azure heard of it: one rule in each network security group on the way.
+/// Never empty.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Vec<PlannedRule>", into = "Vec<PlannedRule>")]
+pub struct Plan(Vec<PlannedRule>);
+
+impl Plan {
+    /// A plan of these rules, or `None` without any: where nothing shields a machine there is
+    /// nothing to open.
+    pub fn new(rules: Vec<PlannedRule>) -> Option<Self> {
+        let mut keys: Vec<String> = rules.iter().map(|rule| rule.nsg.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if rules.is_empty() || keys.len() != rules.len() { None } else { Some(Self(rules)) }
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &[PlannedRule] {
+        &self.0
+    }
+
+    /// Whether both plans concern the same network security groups.
+    pub fn same_groups(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|rule| other.0.iter().any(|r| r.nsg == rule.nsg))
+    }
+}
+
+impl TryFrom<Vec<PlannedRule>> for Plan {
+    type Error = &'static str;
+    fn try_from(rules: Vec<PlannedRule>) -> Result<Self, Self::Error> {
+        Self::new(rules).ok_or("a plan names each of its network security groups once, and at least one")
+    }
+}
+
+impl From<Plan> for Vec<PlannedRule> {
+    fn from(plan: Plan) -> Self {
+        plan.0
+    }
+}
+
+/// Why a grant could not be opened.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The signed clicks do not cover what the record says.
+    Evidence(crate::evidence::Unproven),
+    /// The machine or the way to it is not as it was when the request was made.
+    Network(NetworkFault),
+    /// Azure refused the rule.
+    Refused {
+        /// Azure's error code.
+        code: String,
+    },
+    /// Azure did not answer, three times.
+    NoAnswer,
+    /// The rule stands but another one decides.
+    Overruled {
+        /// The rule that decides.
+        by: String,
+    },
+}
+
+/// What is wrong with the way to the machine.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkFault {
+    /// The machine does not exist any more.
+    MachineGone,
+    /// The private address is not the one that was approved.
+    AddressChanged,
+    /// No network security group shields the machine: it is open already.
+    Unshielded,
+    /// The groups on the way are not those that were planned.
+    GroupsChanged,
+    /// No free priority before the rule that denies.
+    NoRoom {
+        /// The rule in the way.
+        before: String,
+        /// The network security group.
+        nsg: String,
+    },
+    /// The group already has as many rules as Azure allows.
+    Other {
+        /// One sentence.
+        why: String,
+    },
+}
+
+/// Why a grant is being closed.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The lease is over.
+    Expired,
+    /// Somebody ended it.
+    Revoked {
+        /// Who.
+        by: UserId,
+    },
+    /// It could not be opened.
+    Failed(Failure),
+    /// The rule was changed by somebody else.
+    Altered,
+    /// The rule was deleted by somebody else.
+    Vanished,
+}
+
+/// How a request ended.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closure {
+    /// Nobody decided in time.
+    Lapsed,
+    /// The requester took it back.
+    Cancelled,
+    /// An approver said no.
+    Denied {
+        /// Who.
+        by: UserId,
+    },
+    /// It was granted and has ended.
+    Ended(Cause),
+}
+
+/// How far the end of one planned rule has come.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleEnd {
+    /// It may still let somebody in.
+    Standing,
+    /// It may still let somebody in, and a lock forbids to delete it: `grant` must turn it into Deny.
+    Locked,
+    /// It denies. Shut, but not yet removed.
+    Denied,
+    /// It was seen gone.
+    Gone,
+}
+
+/// What the evaluated rules say of the flow at the end: shut, or open by a rule that is not ours.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// At least one group on the way denies the flow.
+    Shut {
+        /// The rule that decides.
+        by: String,
+    },
+    /// Every group on the way allows it without us.
+    StillOpen {
+        /// The rule that allows.
+        by: String,
+    },
+    /// No rule of ours is left, but whether the rest denies could not be told.
+    Unclear,
+}
+
+/// Waits for the requester's address.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Draft {
+    wish: Arc<Wish>,
+    needed: u8,
+}
+
+/// Waits for approvers.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Pending {
+    ask: Arc<Ask>,
+    approvals: Vec<Approval>,
+    needed: u8,
+}
+
+/// What every state after approval carries.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Granted {
+    ask: Arc<Ask>,
+    approvals: Vec<Approval>,
+    expires_at: Timestamp,
+    approved_at: Timestamp,
+}
+
+/// Approved; nothing is planned yet.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Approved {
+    granted: Granted,
+}
+
+/// Planned and recorded; the rules are being written.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Opening {
+    granted: Granted,
+    plan: Plan,
+    planned_at: Timestamp,
+}
+
+/// Every rule was seen in place, and the evaluated rules allow the flow.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Open {
+    granted: Granted,
+    plan: Plan,
+    opened_at: Timestamp,
+}
+
+/// Must be shut; stays so until every rule was seen gone.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Closing {
+    granted: Granted,
+    plan: Option<Plan>,
+    cause: Cause,
+    /// One per planned rule.
+    ends: Vec<RuleEnd>,
+    closing_at: Timestamp,
+    tries: u32,
+    retry_at: Timestamp,
+}
+
+/// Finished.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Closed {
+    ask: ClosedAsk,
+    closure: Closure,
+    closed_at: Timestamp,
+    /// What was planned, where it ever was: it is compared with Azure for a while.
+    plan: Option<Plan>,
+    proof: Option<Proof>,
+    settled: bool,
+}
+
+/// A draft closes without a source.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum ClosedAsk {
+    Draft(Draft),
+    Pending(Pending),
+    Granted(Granted),
+}
+
+/// The state of a request.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum State {
+    /// See [`Draft`].
+    Draft(Draft),
+    /// See [`Pending`].
+    Pending(Pending),
+    /// See [`Approved`].
+    Approved(Approved),
+    /// See [`Opening`].
+    Opening(Opening),
+    /// See [`Open`].
+    Open(Open),
+    /// See [`Closing`].
+    Closing(Closing),
+    /// See [`Closed`].
+    Closed(Closed),
+}
+
+/// The record of a request: its state and how often it has changed. Every write is conditional on
+/// the version that was read.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Record {
+    version: u64,
+    changed_at: Timestamp,
+    state: State,
+}
+
+impl Record {
+    /// How often it has changed; 1 when it is first recorded.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// When it last changed.
+    pub const fn changed_at(&self) -> Timestamp {
+        self.changed_at
+    }
+
+    /// The state.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Everything that was asked but the source.
+    pub fn wish(&self) -> &Wish {
+        match &self.state {
+            State::Draft(draft) | State::Closed(Closed { ask: ClosedAsk::Draft(draft), .. }) => &draft.wish,
+            State::Pending(pending) | State::Closed(Closed { ask: ClosedAsk::Pending(pending), .. }) => {
+                &pending.ask.wish
+            }
+            State::Approved(Approved { granted })
+            | State::Opening(Opening { granted, .. })
+            | State::Open(Open { granted, .. })
+            | State::Closing(Closing { granted, .. })
+            | State::Closed(Closed { ask: ClosedAsk::Granted(granted), .. }) => &granted.ask.wish,
+        }
+    }
+
+    /// What was asked, once the source is known.
+    pub fn ask(&self) -> Option<&Ask> {
+        match &self.state {
+            State::Draft(_) | State::Closed(Closed { ask: ClosedAsk::Draft(_), .. }) => None,
+            State::Pending(pending) | State::Closed(Closed { ask: ClosedAsk::Pending(pending), .. }) => {
+                Some(&pending.ask)
+            }
+            _ => self.granted().map(|granted| &*granted.ask),
+        }
+    }
+
+    /// What was granted, once it is approved.
+    pub fn granted(&self) -> Option<&Granted> {
+        match &self.state {
+            State::Draft(_) | State::Pending(_) => None,
+            State::Approved(approved) => Some(&approved.granted),
+            State::Opening(opening) => Some(&opening.granted),
+            State::Open(open) => Some(&open.granted),
+            State::Closing(closing) => Some(&closing.granted),
+            State::Closed(closed) => match &closed.ask {
+                ClosedAsk::Granted(granted) => Some(granted),
+                ClosedAsk::Draft(_) | ClosedAsk::Pending(_) => None,
+            },
+        }
+    }
+
+    /// The yeses so far.
+    pub fn approvals(&self) -> &[Approval] {
+        match &self.state {
+            State::Pending(pending) | State::Closed(Closed { ask: ClosedAsk::Pending(pending), .. }) => {
+                &pending.approvals
+            }
+            _ => self.granted().map_or(&[], |granted| &granted.approvals),
+        }
+    }
+
+    /// What was recorded before Azure heard of it.
+    pub fn plan(&self) -> Option<&Plan> {
+        match &self.state {
+            State::Draft(_) | State::Pending(_) | State::Approved(_) => None,
+            State::Opening(opening) => Some(&opening.plan),
+            State::Open(open) => Some(&open.plan),
+            State::Closing(closing) => closing.plan.as_ref(),
+            State::Closed(closed) => closed.plan.as_ref(),
+        }
+    }
+
+    /// Whether it waits for somebody or may let somebody in: a repetition of the same command is
+    /// answered with it.
+    pub const fn is_live(&self) -> bool {
+        !matches!(self.state, State::Closing(_) | State::Closed(_))
+    }
+}
+
+impl Granted {
+    /// What was asked.
+    pub fn ask(&self) -> &Ask {
+        &self.ask
+    }
+
+    /// The yeses that decided.
+    pub fn approvals(&self) -> &[Approval] {
+        &self.approvals
+    }
+
+    /// When it ends. Fixed at approval.
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// When the deciding approval was recorded.
+    pub const fn approved_at(&self) -> Timestamp {
+        self.approved_at
+    }
+}
+
+impl Pending {
+    /// How many approvals it takes.
+    pub const fn needed(&self) -> u8 {
+        self.needed
+    }
+}
+
+impl Open {
+    /// Since when.
+    pub const fn opened_at(&self) -> Timestamp {
+        self.opened_at
+    }
+}
+
+impl Closing {
+    /// Why.
+    pub const fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// How far each planned rule has come.
+    pub fn ends(&self) -> &[RuleEnd] {
+        &self.ends
+    }
+
+    /// Since when.
+    pub const fn closing_at(&self) -> Timestamp {
+        self.closing_at
+    }
+
+    /// How often it was tried in vain.
+    pub const fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// Whether nobody is let in any more: every rule denies or is gone.
+    pub fn is_shut(&self) -> bool {
+        self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone))
+    }
+}
+
+impl Closed {
+    /// How it ended.
+    pub const fn closure(&self) -> &Closure {
+        &self.closure
+    }
+
+    /// When.
+    pub const fn closed_at(&self) -> Timestamp {
+        self.closed_at
+    }
+
+    /// What the rules said of the flow at the end.
+    pub const fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+}

@@ -1,0 +1,345 @@
+//! Who may ask for what, for how long and from where, and who decides: one TOML file, delivered with
+//! the deployment. Ordered rules; the first that matches the machine decides.
+
+use crate::command::parse_ttl;
+use crate::lease::Ttl;
+use crate::request::{Ask, Justification, Machine, Ports, Source, UserId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+mod parse;
+
+pub use parse::Problem;
+
+/// The policy of one installation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Policy {
+    /// The Slack channel that requests are shown in.
+    channel: String,
+    rules: Vec<Rule>,
+}
+
+/// One rule of the policy, defaults filled in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rule {
+    name: String,
+    machines: Vec<Pattern>,
+    resource_groups: Vec<Pattern>,
+    requesters: Vec<Who>,
+    approvers: Vec<Who>,
+    ports: Vec<u16>,
+    sources: Vec<Source>,
+    source: Option<Source>,
+    duration: Ttl,
+    longest: Ttl,
+    undecided: Ttl,
+    approvals: u8,
+    justification_required: bool,
+}
+
+/// A person, a Slack user group, or everybody.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Who {
+    /// One person.
+    User(UserId),
+    /// The members of a user group (`S…`), as Slack says at the moment of asking.
+    Group(String),
+    /// Everybody in the workspace. Only for asking, never for deciding.
+    Everybody,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "{user}"),
+            Self::Group(group) => f.write_str(group),
+            Self::Everybody => f.write_str("*"),
+        }
+    }
+}
+
+/// A name with `*` for any characters, compared without case.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Pattern(String);
+
+impl Pattern {
+    fn matches(&self, name: &str) -> bool {
+        let pattern = self.0.to_ascii_lowercase();
+        let name = name.to_ascii_lowercase();
+        let mut pieces = pattern.split('*');
+        let Some(rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
+        let mut rest = rest;
+        let Some(last) = pieces.next_back() else { return rest.is_empty() };
+        for piece in pieces {
+            let Some(at) = rest.find(piece) else { return false };
+            rest = &rest[at + piece.len()..];
+        }
+        rest.ends_with(last)
+    }
+}
+
+/// Who is in which user group, as Slack said.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Groups(BTreeMap<String, BTreeSet<UserId>>);
+
+impl Groups {
+    /// Adds what Slack said of one group.
+    pub fn insert(&mut self, group: String, members: BTreeSet<UserId>) {
+        self.0.insert(group, members);
+    }
+
+    fn includes(&self, who: &Who, user: &UserId) -> bool {
+        match who {
+            Who::User(named) => named == user,
+            Who::Group(group) => self.0.get(group).is_some_and(|members| members.contains(user)),
+            Who::Everybody => true,
+        }
+    }
+}
+
+/// Evidence that somebody may decide on a request. Only the policy makes one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Approver(UserId);
+
+impl Approver {
+    /// Who.
+    pub const fn user(&self) -> &UserId {
+        &self.0
+    }
+}
+
+/// Why the policy does not let a request through.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum NotAllowed {
+    /// No rule is about this machine.
+    #[error("no rule of the policy is about {machine}")]
+    Machine {
+        /// Its name.
+        machine: String,
+    },
+    /// The requester is not among those who may ask.
+    #[error("the rule `{rule}` does not let {requester} ask")]
+    Requester {
+        /// The rule that decides.
+        rule: String,
+        /// Who asked.
+        requester: UserId,
+    },
+    /// A port that the rule does not offer.
+    #[error("the rule `{rule}` does not offer port {port}")]
+    Port {
+        /// The rule that decides.
+        rule: String,
+        /// The first such port.
+        port: u16,
+        /// What it offers.
+        offered: Vec<u16>,
+    },
+    /// Longer than the rule lets.
+    #[error("the rule `{rule}` lets at most {longest}")]
+    Duration {
+        /// The rule that decides.
+        rule: String,
+        /// The longest.
+        longest: Ttl,
+    },
+    /// From somewhere else.
+    #[error("the rule `{rule}` does not let {source_prefix} in")]
+    Source {
+        /// The rule that decides.
+        rule: String,
+        /// What was asked for.
+        source_prefix: Source,
+        /// What it lets in.
+        allowed: Vec<Source>,
+    },
+    /// A reason is required and missing.
+    #[error("the rule `{rule}` wants a reason")]
+    Justification {
+        /// The rule that decides.
+        rule: String,
+    },
+    /// Not enough people could approve.
+    #[error("the rule `{rule}` needs {needed} approvals and names {available} people who could give them")]
+    NobodyCouldApprove {
+        /// The rule that decides.
+        rule: String,
+        /// How many it takes.
+        needed: u8,
+        /// How many there are besides the requester.
+        available: usize,
+    },
+}
+
+impl Policy {
+    /// Reads a policy. All problems are reported at once, each with its line and what to write
+    /// instead.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        parse::parse(text)
+    }
+
+    /// The channel that requests are shown in.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// The rule that decides about a machine.
+    ///
+    /// # Errors
+    /// No rule matches.
+    pub fn rule_for(&self, machine: &Machine) -> Result<&Rule, NotAllowed> {
+        self.rules
+            .iter()
+            .find(|rule| rule.matches(machine))
+            .ok_or_else(|| NotAllowed::Machine { machine: machine.name.to_string() })
+    }
+
+    /// Whether the policy lets this request be made and granted.
+    ///
+    /// # Errors
+    /// The first thing that it does not let.
+    pub fn admits(&self, ask: &Ask, groups: &Groups) -> Result<&Rule, NotAllowed> {
+        let rule = self.rule_for(&ask.wish.machine)?;
+        let wish = &ask.wish;
+        rule.admits(
+            &wish.requester,
+            &wish.ports,
+            wish.ttl,
+            &ask.source,
+            wish.justification.as_ref(),
+            groups,
+        )?;
+        Ok(rule)
+    }
+}
+
+impl Rule {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The duration of a request that does not say one.
+    pub const fn duration(&self) -> Ttl {
+        self.duration
+    }
+
+    /// The source of a request that does not say one, where the rule has one.
+    pub const fn source(&self) -> Option<Source> {
+        self.source
+    }
+
+    /// How long a request waits for a decision.
+    pub const fn undecided(&self) -> Ttl {
+        self.undecided
+    }
+
+    /// How many approvals it takes.
+    pub const fn approvals(&self) -> u8 {
+        self.approvals
+    }
+
+    /// Who may decide.
+    pub fn approvers(&self) -> &[Who] {
+        &self.approvers
+    }
+
+    /// Who may ask.
+    pub fn requesters(&self) -> &[Who] {
+        &self.requesters
+    }
+
+    /// The user groups whose members must be known to judge a request.
+    pub fn groups(&self) -> BTreeSet<&str> {
+        let all = self.requesters.iter().chain(&self.approvers);
+        all.filter_map(|who| if let Who::Group(group) = who { Some(group.as_str()) } else { None }).collect()
+    }
+
+    /// The evidence that `user` may decide, or `None`. Whether it is the requester's own request is
+    /// judged by the lifecycle.
+    pub fn approver(&self, user: &UserId, groups: &Groups) -> Option<Approver> {
+        self.approvers.iter().any(|who| groups.includes(who, user)).then(|| Approver(user.clone()))
+    }
+
+    /// How many people besides the requester could approve.
+    pub fn could_approve(&self, requester: &UserId, groups: &Groups) -> usize {
+        let mut people: BTreeSet<&UserId> = BTreeSet::new();
+        for who in &self.approvers {
+            match who {
+                Who::User(user) => people.extend([user]),
+                Who::Group(group) => people.extend(groups.0.get(group).into_iter().flatten()),
+                Who::Everybody => {}
+            }
+        }
+        people.remove(requester);
+        people.len()
+    }
+
+    fn matches(&self, machine: &Machine) -> bool {
+        let group = machine.resource_id.resource_group().unwrap_or_default();
+        self.machines.iter().any(|pattern| pattern.matches(machine.name.as_str()))
+            && (self.resource_groups.is_empty()
+                || self.resource_groups.iter().any(|pattern| pattern.matches(group)))
+    }
+
+    fn admits(
+        &self,
+        requester: &UserId,
+        ports: &Ports,
+        ttl: Ttl,
+        source: &Source,
+        justification: Option<&Justification>,
+        groups: &Groups,
+    ) -> Result<(), NotAllowed> {
+        let rule = || self.name.clone();
+        if !self.requesters.iter().any(|who| groups.includes(who, requester)) {
+            return Err(NotAllowed::Requester { rule: rule(), requester: requester.clone() });
+        }
+        if let Some(port) = ports.as_slice().iter().find(|port| !self.ports.contains(port)) {
+            return Err(NotAllowed::Port { rule: rule(), port: *port, offered: self.ports.clone() });
+        }
+        if ttl > self.longest {
+            return Err(NotAllowed::Duration { rule: rule(), longest: self.longest });
+        }
+        if !self.sources.is_empty() && !self.sources.iter().any(|allowed| source.is_within(allowed)) {
+            return Err(NotAllowed::Source {
+                rule: rule(),
+                source_prefix: *source,
+                allowed: self.sources.clone(),
+            });
+        }
+        if self.justification_required && justification.is_none() {
+            return Err(NotAllowed::Justification { rule: rule() });
+        }
+        let available = self.could_approve(requester, groups);
+        if available < usize::from(self.approvals) {
+            return Err(NotAllowed::NobodyCouldApprove { rule: rule(), needed: self.approvals, available });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, name, expected) in [
+            ("VM*", "vm3", true),
+            ("VM3", "VM3", true),
+            ("VM3", "VM33", false),
+            ("*", "anything", true),
+            ("*-db-*", "prod-db-1", true),
+            ("*-db-*", "prod-db", false),
+            ("a*a", "a", false),
+            ("a*b*c", "aXbYc", true),
+        ] {
+            assert_eq!(Pattern(pattern.to_owned()).matches(name), expected, "{pattern} {name}");
+        }
+    }
+}

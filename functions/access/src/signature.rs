@@ -1,0 +1,172 @@
+//! Slack's request signature, scheme v0: HMAC-SHA256 over `v0:<timestamp>:<raw body>`
+//! (docs.slack.dev, "Verifying requests from Slack").
+
+use crate::lease::Timestamp;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Slack's advice: a request whose timestamp is further away than this is refused. Both directions:
+/// a timestamp from the future would stay usable for longer.
+pub const WINDOW_SECONDS: u64 = 300;
+
+/// The secret that Slack and the app share, as text (it is not hex-decoded).
+#[derive(Clone)]
+pub struct SigningSecret(String);
+
+impl SigningSecret {
+    /// Wraps the secret so that it does not print.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The signature that Slack would send.
+    pub fn sign(&self, timestamp: &str, body: &[u8]) -> String {
+        format!("v0={}", hex::encode(self.mac(timestamp, body).finalize().into_bytes()))
+    }
+
+    fn mac(&self, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
+        // HMAC takes a key of any length; the error type is one of a trait that serves others too.
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
+            .unwrap_or_else(|_| Hmac::new(&Default::default()));
+        mac.update(b"v0:");
+        mac.update(timestamp.as_bytes());
+        mac.update(b":");
+        mac.update(body);
+        mac
+    }
+}
+
+impl std::fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningSecret(…)")
+    }
+}
+
+/// Why a request does not count as Slack's. The caller is told nothing of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SignatureError {
+    /// No `X-Slack-Signature`, or not one of scheme v0 in lower-case hexadecimal.
+    #[error("the signature is missing or not of scheme v0")]
+    Scheme,
+    /// No `X-Slack-Request-Timestamp`, or not a number.
+    #[error("the timestamp is missing or not a number")]
+    Timestamp,
+    /// Older or newer than [`WINDOW_SECONDS`].
+    #[error("the timestamp is outside the window")]
+    Window,
+    /// The signature is not that of this body.
+    #[error("the signature is wrong")]
+    Wrong,
+}
+
+/// A body that Slack signed, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Verified<'a> {
+    body: &'a [u8],
+    signed_at: Timestamp,
+}
+
+impl<'a> Verified<'a> {
+    /// The raw bytes, exactly as they were signed.
+    pub const fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The signed timestamp.
+    pub const fn signed_at(&self) -> Timestamp {
+        self.signed_at
+    }
+}
+
+/// Whether Slack signed this body, at any time. For evidence, whose age is judged separately.
+///
+/// # Errors
+/// Not a well-formed signature and timestamp, or not that of this body.
+pub fn verify_at_any_time<'a>(
+    secret: &SigningSecret,
+    timestamp: &str,
+    signature: &str,
+    body: &'a [u8],
+) -> Result<Verified<'a>, SignatureError> {
+    let digits =
+        timestamp.len() <= 15 && !timestamp.is_empty() && timestamp.bytes().all(|b| b.is_ascii_digit());
+    let seconds = timestamp.parse::<u64>().ok().filter(|_| digits).ok_or(SignatureError::Timestamp)?;
+    let hexadecimal = signature.strip_prefix("v0=").ok_or(SignatureError::Scheme)?;
+    if hexadecimal.len() != 64
+        || !hexadecimal.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
+        return Err(SignatureError::Scheme);
+    }
+    let claimed = hex::decode(hexadecimal).map_err(|_| SignatureError::Scheme)?;
+    // Constant time.
+    secret.mac(timestamp, body).verify_slice(&claimed).map_err(|_| SignatureError::Wrong)?;
+    Ok(Verified { body, signed_at: Timestamp::from_unix(seconds) })
+}
+
+/// Whether Slack signed this body within the last five minutes.
+///
+/// # Errors
+/// As [`verify_at_any_time`], or a timestamp outside the window.
+pub fn verify<'a>(
+    secret: &SigningSecret,
+    timestamp: Option<&str>,
+    signature: Option<&str>,
+    body: &'a [u8],
+    now: Timestamp,
+) -> Result<Verified<'a>, SignatureError> {
+    let timestamp = timestamp.ok_or(SignatureError::Timestamp)?;
+    let signature = signature.ok_or(SignatureError::Scheme)?;
+    let verified = verify_at_any_time(secret, timestamp, signature, body)?;
+    if now.unix().abs_diff(verified.signed_at.unix()) > WINDOW_SECONDS {
+        return Err(SignatureError::Window);
+    }
+    Ok(verified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+
+    #[test]
+    fn the_window_is_five_minutes_both_ways() {
+        let secret = SigningSecret::new(SECRET);
+        let signature = secret.sign("1531420618", b"a=b\n");
+        let verify_at = |now| {
+            verify(&secret, Some("1531420618"), Some(&signature), b"a=b\n", Timestamp::from_unix(now))
+                .map(|v| v.signed_at().unix())
+        };
+        assert_eq!(verify_at(1_531_420_618 + 300), Ok(1_531_420_618));
+        assert_eq!(verify_at(1_531_420_618 - 300), Ok(1_531_420_618));
+        assert_eq!(verify_at(1_531_420_618 + 301), Err(SignatureError::Window));
+        assert_eq!(verify_at(1_531_420_618 - 301), Err(SignatureError::Window));
+    }
+
+    #[test]
+    fn each_fault_has_its_name() {
+        let secret = SigningSecret::new(SECRET);
+        let good = secret.sign("1", b"x");
+        let now = Timestamp::from_unix(1);
+        let cases = [
+            (None, Some(good.as_str()), SignatureError::Timestamp),
+            (Some("1"), None, SignatureError::Scheme),
+            (Some("1.5"), Some(&good), SignatureError::Timestamp),
+            (Some("+1"), Some(&good), SignatureError::Timestamp),
+            (Some(""), Some(&good), SignatureError::Timestamp),
+            (Some("2"), Some(&good), SignatureError::Wrong),
+            (Some("1"), Some(""), SignatureError::Scheme),
+            (Some("1"), Some(&good[1..]), SignatureError::Scheme),
+        ];
+        for (timestamp, signature, expected) in cases {
+            assert_eq!(
+                verify(&secret, timestamp, signature, b"x", now).unwrap_err(),
+                expected,
+                "{timestamp:?}"
+            );
+        }
+        let upper = format!("v0={}", good[3..].to_ascii_uppercase());
+        assert_eq!(verify(&secret, Some("1"), Some(&upper), b"x", now).unwrap_err(), SignatureError::Scheme);
+        assert_eq!(format!("{secret:?}"), "SigningSecret(…)");
+    }
+}

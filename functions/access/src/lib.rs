@@ -8,6 +8,8 @@ pub mod drive;
 pub mod evidence;
 pub mod lease;
 pub mod lifecycle;
+pub mod nsg;
 pub mod policy;
 pub mod request;
 pub mod signature;
+pub mod wording;

@@ -1,0 +1,310 @@
+//! Every sentence that a person can read, as Block Kit with its plain text.
+//!
+//! A sentence claims only what is true when it is sent. What a person wrote appears in `plain_text`
+//! or not at all; what appears in `mrkdwn` was checked to hold letters, digits and a few marks, and
+//! stands between backticks. Screen readers read `text` and not the blocks, so it says everything.
+
+use crate::command::EXAMPLE;
+use crate::evidence::Unproven;
+use crate::lease::Timestamp;
+use crate::lifecycle::{Cause, Failure, NetworkFault};
+use crate::policy::{NotAllowed, Rule, Who};
+use crate::request::{Ask, Machine, MachineName, Source, UserId, Wish};
+use serde_json::{Value, json};
+
+mod card;
+
+pub use card::{Told, card, direct};
+
+/// A message: what screen readers and notifications say, and what is shown.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Message {
+    /// The whole message as text.
+    pub text: String,
+    /// The same as Block Kit.
+    pub blocks: Vec<Value>,
+}
+
+impl Message {
+    /// One sentence.
+    pub fn sentence(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { blocks: vec![section(&text)], text }
+    }
+
+    /// As the answer to a slash command, for the person alone.
+    pub fn ephemeral(&self) -> Value {
+        json!({"response_type": "ephemeral", "text": self.text, "blocks": self.blocks})
+    }
+}
+
+fn mrkdwn(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
+}
+
+fn plain(text: &str) -> Value {
+    json!({"type": "plain_text", "text": text, "emoji": false})
+}
+
+fn section(text: &str) -> Value {
+    json!({"type": "section", "text": mrkdwn(text)})
+}
+
+/// A moment in each reader's own zone, with the time in UTC for those who cannot see it.
+fn moment(at: Timestamp) -> String {
+    format!("<!date^{}^{{date_short_pretty}} at {{time_secs}}|{at}>", at.unix())
+}
+
+fn mention(user: &UserId) -> String {
+    format!("<@{user}>")
+}
+
+fn whose(who: &Who) -> String {
+    match who {
+        Who::User(user) => mention(user),
+        Who::Group(group) => format!("<!subteam^{group}>"),
+        Who::Everybody => "everybody".to_owned(),
+    }
+}
+
+fn listed(items: &[String], last: &str) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., end] => format!("{} {last} {end}", most.join(", ")),
+    }
+}
+
+fn people(who: &[Who]) -> String {
+    listed(&who.iter().map(whose).collect::<Vec<_>>(), "or")
+}
+
+/// `VM3 22`
+fn place(wish: &Wish) -> String {
+    format!("{} {}", wish.machine.name, wish.ports)
+}
+
+/// `VM3 22 from 203.0.113.7 for 30 minutes`
+fn terms(ask: &Ask) -> String {
+    format!("{} from {} for {}", place(&ask.wish), ask.source, ask.wish.ttl)
+}
+
+/// `/jit help`: fits one screen.
+pub fn help() -> Message {
+    Message::sentence(format!(
+        "*Ajar* opens a port on a machine for you, from one address, for a while, after a colleague has approved.\n\
+         • `{EXAMPLE}`\n\
+         • `/jit VM3 22` uses the defaults of your policy for the address and the duration\n\
+         • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\
+         • durations: `30m`, `2h`, `1h30m`\n\
+         When it ends the port shuts by itself. Sessions that are open then are not cut."
+    ))
+}
+
+/// The answer to a command that was recorded.
+pub fn asked(ask: &Ask, rule: &Rule) -> Message {
+    let wish = &ask.wish;
+    let how_many = if rule.approvals() > 1 { format!("{} of ", rule.approvals()) } else { String::new() };
+    Message::sentence(format!(
+        "You asked for {}. {how_many}{} can approve it. If nobody decides by {}, it lapses. Ref {}",
+        terms(ask),
+        people(rule.approvers()),
+        moment(wish.lapses_at),
+        wish.id
+    ))
+}
+
+/// The answer to a command equal to one that still waits or is open.
+pub fn asked_before(wish: &Wish, status: &str) -> Message {
+    let state = match status {
+        "PENDING" | "DRAFT" => "waits for a decision",
+        "OPEN" => "is open",
+        _ => "is being opened",
+    };
+    Message::sentence(format!(
+        "You asked for {} already, at {}; that request {state}. Ref {}",
+        place(wish),
+        moment(wish.asked_at),
+        wish.id
+    ))
+}
+
+/// A request from nowhere: neither typed nor in the policy.
+pub fn no_source(machine: &Machine) -> Message {
+    Message::sentence(format!(
+        "From which address will you connect to {name}? Add it: `/jit {name} 22 from 203.0.113.7`, with the address that the Internet sees.",
+        name = machine.name
+    ))
+}
+
+/// No machine of that name.
+pub fn no_such_machine(name: &MachineName, near: &[String]) -> Message {
+    let hint = if near.is_empty() {
+        "Ask an admin to enable it.".to_owned()
+    } else {
+        format!("Did you mean {}?", listed(near, "or"))
+    };
+    Message::sentence(format!("There is no machine `{name}` here. {hint}"))
+}
+
+/// Several machines of that name.
+pub fn ambiguous(name: &MachineName, groups: &[String]) -> Message {
+    Message::sentence(format!(
+        "`{name}` is in several resource groups: {}. Ask an admin to enable only one of them.",
+        listed(groups, "and")
+    ))
+}
+
+/// What the policy does not let, and who or what would be let.
+pub fn not_allowed(why: &NotAllowed, rule: Option<&Rule>) -> Message {
+    Message::sentence(match why {
+        NotAllowed::Machine { machine } => {
+            format!(
+                "No rule of the policy is about `{machine}`, so nobody can ask for it. An admin can add one."
+            )
+        }
+        NotAllowed::Requester { .. } => {
+            let who = rule.map(|rule| people(rule.requesters())).unwrap_or_default();
+            format!("You may not ask for this machine; {who} may.")
+        }
+        NotAllowed::Port { port, offered, .. } => {
+            let offered: Vec<String> = offered.iter().map(u16::to_string).collect();
+            format!(
+                "Port {port} is not offered on this machine; {} can be asked for.",
+                listed(&offered, "and")
+            )
+        }
+        NotAllowed::Duration { longest, .. } => {
+            format!(
+                "That is longer than allowed; the longest here is {longest}. Type `for {}m` or less.",
+                longest.minutes()
+            )
+        }
+        NotAllowed::Source { source_prefix, allowed, .. } => {
+            let allowed: Vec<String> = allowed.iter().map(Source::to_string).collect();
+            format!(
+                "`{source_prefix}` is not among the addresses that may be let in here; these are: {}.",
+                listed(&allowed, "and")
+            )
+        }
+        NotAllowed::Justification { .. } => {
+            "This machine wants a reason. Add it at the end: `because patching`.".to_owned()
+        }
+        NotAllowed::NobodyCouldApprove { needed, available, .. } => {
+            let who = rule.map(|rule| people(rule.approvers())).unwrap_or_default();
+            format!(
+                "Nobody could approve this: it takes {needed} besides you, and there are {available}. The policy names {who}. Nothing was recorded."
+            )
+        }
+    })
+}
+
+/// Why a click changed nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ClickRefusal {
+    /// There is no such request.
+    NoSuchRequest,
+    /// The button shows other terms than the record has.
+    OtherTerms,
+    /// The requester clicked.
+    OwnRequest,
+    /// Somebody who may not decide.
+    NotEntitled,
+    /// A second yes.
+    AlreadyApproved,
+    /// Its time is over.
+    Lapsed {
+        /// When.
+        at: Timestamp,
+    },
+    /// It is decided.
+    Decided {
+        /// What was decided, `approved` or `denied`; or how it ended.
+        what: &'static str,
+        /// By whom.
+        by: Option<UserId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Slack did not say who is in a user group.
+    GroupsUnknown,
+}
+
+/// The sentence to somebody whose click changed nothing.
+pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
+    match why {
+        ClickRefusal::NoSuchRequest => "This request does not exist any more. Nothing was changed.".to_owned(),
+        ClickRefusal::OtherTerms => {
+            "This card does not show what the request says now, so it cannot be decided from here. Nothing was changed.".to_owned()
+        }
+        ClickRefusal::OwnRequest => "You asked for this yourself; somebody else has to decide.".to_owned(),
+        ClickRefusal::NotEntitled => {
+            format!("You cannot decide on this request; {} can.", rule.map(|rule| people(rule.approvers())).unwrap_or_default())
+        }
+        ClickRefusal::AlreadyApproved => "You have approved this already; it waits for somebody else.".to_owned(),
+        ClickRefusal::Lapsed { at } => format!("Too late: this request lapsed at {}. Nothing was opened.", moment(*at)),
+        ClickRefusal::Decided { what, by: Some(by), at } => {
+            format!("Too late: {} {what} this at {}.", mention(by), moment(*at))
+        }
+        ClickRefusal::Decided { what, by: None, at } => format!("Too late: this request {what} at {}.", moment(*at)),
+        ClickRefusal::GroupsUnknown => {
+            "Slack did not say who may decide on this. Nothing was changed; click again in a minute.".to_owned()
+        }
+    }
+}
+
+/// Something broke on our side.
+pub fn broke(reference: &str) -> Message {
+    Message::sentence(format!(
+        "Something broke on our side. Nothing was recorded; type it again in a minute. Ref {reference}"
+    ))
+}
+
+/// Why a grant was not opened.
+fn failure(why: &Failure) -> String {
+    match why {
+        Failure::Evidence(unproven) => format!("The approval does not hold: {}.", evidence(unproven)),
+        Failure::Network(fault) => network(fault),
+        Failure::Refused { code } => format!("Azure refused the rule ({}).", word(code)),
+        Failure::NoAnswer => "Azure did not answer three times.".to_owned(),
+        Failure::Overruled { by } => format!("The rule `{}` decides before ours.", word(by)),
+    }
+}
+
+fn evidence(why: &Unproven) -> String {
+    match why {
+        Unproven::Policy(not_allowed) => not_allowed.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn network(fault: &NetworkFault) -> String {
+    match fault {
+        NetworkFault::MachineGone => "The machine does not exist any more.".to_owned(),
+        NetworkFault::AddressChanged => {
+            "The machine's private address is not the one that was approved.".to_owned()
+        }
+        NetworkFault::Unshielded => "Nothing shields the machine: it is already open.".to_owned(),
+        NetworkFault::GroupsChanged => "The security groups on the way have changed meanwhile.".to_owned(),
+        NetworkFault::NoRoom { before, nsg } => {
+            format!("In `{}` no number is free before the rule `{}`, which denies.", word(nsg), word(before))
+        }
+        NetworkFault::Other { why } => word(why),
+    }
+}
+
+/// Why a grant ended.
+fn ended(cause: &Cause) -> String {
+    match cause {
+        Cause::Expired => "Its time is over.".to_owned(),
+        Cause::Revoked { by } => format!("{} ended it early.", mention(by)),
+        Cause::Failed(why) => failure(why),
+        Cause::Altered => "Somebody else changed its rule in Azure.".to_owned(),
+        Cause::Vanished => "Somebody else deleted its rule in Azure.".to_owned(),
+    }
+}
+
+/// A name that Azure gave, safe between backticks: rules of others may be called anything.
+fn word(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. /:".contains(*c)).take(120).collect()
+}

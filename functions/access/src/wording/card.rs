@@ -1,0 +1,238 @@
+//! The card of a request in the channel, and the direct messages to its requester: projections of
+//! the record.
+
+use super::*;
+use crate::click::{Action, button_value};
+use crate::lifecycle::{Closed, Closing, Closure, Granted, Proof, Record, State};
+use crate::request::{Installation, RuleName, TermsDigest};
+use serde::{Deserialize, Serialize};
+
+/// A direct message that the requester gets once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// That it is open.
+    Open,
+    /// How it ended.
+    End,
+}
+
+/// How late a grant may be shut before the card says that it is overdue, in seconds.
+const OVERDUE_SECONDS: u64 = 120;
+
+/// The card of a request, as the record stands at `now`; `None` for a draft, which only its requester
+/// knows of. `rule` is the policy's rule for the machine, which says who may decide.
+pub fn card(
+    record: &Record,
+    rule: Option<&Rule>,
+    installation: &Installation,
+    now: Timestamp,
+) -> Option<Message> {
+    let ask = record.ask()?;
+    let wish = &ask.wish;
+    let (title, sentence) = state_of(record, rule, installation, now);
+    let group = wish.machine.resource_id.resource_group().unwrap_or_default();
+    let mut fields = vec![
+        format!("*Who*\n{}", mention(&wish.requester)),
+        format!("*Machine*\n`{}` in `{}`", wish.machine.name, word(group)),
+        format!("*Ports*\n{} ({})", wish.ports, wish.protocol),
+        format!("*From*\n`{}`", ask.source),
+        format!("*For*\n{}", wish.ttl),
+    ];
+    match (record.state(), record.granted()) {
+        (State::Pending(_), _) => fields.push(format!("*Lapses*\n{}", moment(wish.lapses_at))),
+        (_, Some(granted)) => fields.push(format!("*Ends*\n{}", moment(granted.expires_at()))),
+        _ => {}
+    }
+    let mut blocks = vec![json!({"type": "header", "text": plain(&title)}), section(&sentence)];
+    blocks.push(
+        json!({"type": "section", "fields": fields.iter().map(|field| mrkdwn(field)).collect::<Vec<_>>()}),
+    );
+    if let Some(why) = &wish.justification {
+        blocks.push(json!({"type": "section", "text": plain(&format!("Why: {why}"))}));
+    }
+    let mut notes = vec![format!("Ref {}", wish.id)];
+    if !record.approvals().is_empty() {
+        let names: Vec<String> = record.approvals().iter().map(|approval| mention(&approval.by)).collect();
+        notes.push(format!("Approved with Slack by {}", listed(&names, "and")));
+    }
+    if !ask.source.is_single() {
+        notes.push(format!("*Wide*: `{}` is more than one address", ask.source));
+    }
+    blocks.push(
+        json!({"type": "context", "elements": notes.iter().map(|note| mrkdwn(note)).collect::<Vec<_>>()}),
+    );
+    if matches!(record.state(), State::Pending(_)) {
+        blocks.push(buttons(ask));
+    }
+    Some(Message { text: format!("{title}. {sentence} Ref {}", wish.id), blocks })
+}
+
+fn buttons(ask: &Ask) -> Value {
+    let value = button_value(ask.wish.id, &TermsDigest::of(ask));
+    let button = |action: Action, text: &str, style: &str| {
+        json!({
+            "type": "button",
+            "action_id": action.id(),
+            "text": plain(text),
+            "style": style,
+            "value": value,
+            "accessibility_label": format!("{text} {}", place(&ask.wish)).chars().take(75).collect::<String>(),
+        })
+    };
+    json!({
+        "type": "actions",
+        "block_id": format!("decide-{}", ask.wish.id),
+        "elements": [button(Action::Approve, "Approve", "primary"), button(Action::Deny, "Deny", "danger")],
+    })
+}
+
+/// The title, which says the state, and the sentence that explains it.
+fn state_of(
+    record: &Record,
+    rule: Option<&Rule>,
+    installation: &Installation,
+    now: Timestamp,
+) -> (String, String) {
+    let wish = record.wish();
+    let place = place(wish);
+    match record.state() {
+        State::Draft(_) => (format!("{place}: not asked yet"), String::new()),
+        State::Pending(pending) => {
+            let so_far = record.approvals().len();
+            let progress = if pending.needed() > 1 {
+                format!(" {so_far} of {} approvals so far.", pending.needed())
+            } else {
+                String::new()
+            };
+            let who =
+                rule.map(|rule| format!(" {} can decide.", people(rule.approvers()))).unwrap_or_default();
+            let asks = record.ask().map(terms).unwrap_or_default();
+            (
+                format!("{place}: waiting for approval"),
+                format!("{} asks for {asks}.{who}{progress}", mention(&wish.requester)),
+            )
+        }
+        State::Approved(_) | State::Opening(_) => (
+            format!("{place}: approved, opening"),
+            "Approved. The rule is being written in Azure; this card says when it is in place.".to_owned(),
+        ),
+        State::Open(open) => {
+            let Some(granted) = record.granted() else { return (place, String::new()) };
+            if now >= granted.expires_at() {
+                return ended_now(&place, granted);
+            }
+            let rule = RuleName::new(installation, wish.id);
+            let groups: Vec<String> = record
+                .plan()
+                .iter()
+                .flat_map(|plan| plan.rules())
+                .map(|planned| format!("`{}`", word(planned.nsg.name())))
+                .collect();
+            let sentence = format!(
+                "Open for {} from `{}` since {} until {}, by Azure's rules: `{rule}` decides in {}. Azure can take a minute or two until it is felt.",
+                mention(&wish.requester),
+                granted.ask().source,
+                moment(open.opened_at()),
+                moment(granted.expires_at()),
+                listed(&groups, "and")
+            );
+            (format!("{place} is open"), sentence)
+        }
+        State::Closing(closing) => closing_state(&place, closing, record.granted(), now),
+        State::Closed(closed) => closed_state(&place, closed),
+    }
+}
+
+fn ended_now(place: &str, granted: &Granted) -> (String, String) {
+    (
+        format!("{place}: closing"),
+        format!("It was open until {}. The rule is being removed.", moment(granted.expires_at())),
+    )
+}
+
+fn closing_state(
+    place: &str,
+    closing: &Closing,
+    granted: Option<&Granted>,
+    now: Timestamp,
+) -> (String, String) {
+    let why = ended(closing.cause());
+    if closing.is_shut() && !closing.ends().is_empty() {
+        let sentence = format!(
+            "{why} The rule denies now; a lock in Azure forbids to remove it. Tried again each hour."
+        );
+        return (format!("{place} is shut, rule not yet removed"), sentence);
+    }
+    let due = granted.map_or(closing.closing_at(), |granted| granted.expires_at().min(closing.closing_at()));
+    if now.since(due) > OVERDUE_SECONDS {
+        let sentence =
+            format!("It should have shut at {} and has not. {why} Tried again each minute.", moment(due));
+        return (format!("{place} should be shut and is not"), sentence);
+    }
+    (format!("{place}: closing"), format!("{why} Making sure that it is shut."))
+}
+
+fn closed_state(place: &str, closed: &Closed) -> (String, String) {
+    let at = moment(closed.closed_at());
+    match (closed.closure(), closed.proof()) {
+        (Closure::Lapsed, _) => {
+            (format!("{place}: lapsed"), format!("Nobody decided by {at}. Nothing was opened."))
+        }
+        (Closure::Cancelled, _) => (
+            format!("{place}: taken back"),
+            format!("The requester took it back at {at}. Nothing was opened."),
+        ),
+        (Closure::Denied { by }, _) => {
+            (format!("{place}: denied"), format!("{} denied it at {at}. Nothing was opened.", mention(by)))
+        }
+        (Closure::Ended(cause), None) => {
+            (format!("{place}: not opened"), format!("{} Nothing was opened.", ended(cause)))
+        }
+        (Closure::Ended(cause), Some(proof)) => {
+            let why = ended(cause);
+            match proof {
+                Proof::Shut { by } => (
+                    format!("{place} is shut"),
+                    format!(
+                        "{why} Shut at {at}, by Azure's rules: `{}` decides. Sessions that were open then are not cut.",
+                        word(by)
+                    ),
+                ),
+                Proof::StillOpen { by } => (
+                    format!("{place}: the grant has ended"),
+                    format!(
+                        "{why} Our rule was removed at {at}; {place} is still open by the rule `{}`.",
+                        word(by)
+                    ),
+                ),
+                Proof::Unclear => (
+                    format!("{place}: the grant has ended"),
+                    format!(
+                        "{why} Our rule was removed at {at}. Whether another rule still lets somebody in could not be told."
+                    ),
+                ),
+            }
+        }
+    }
+}
+
+/// The direct message that the requester should have had by now, if any: when it is open, and how it
+/// ended.
+pub fn direct(record: &Record, installation: &Installation, now: Timestamp) -> Option<(Told, Message)> {
+    let granted = record.granted();
+    match record.state() {
+        State::Open(_) if granted.is_some_and(|granted| now < granted.expires_at()) => {
+            let (title, sentence) = state_of(record, None, installation, now);
+            let machine = &record.wish().machine;
+            let address = machine.public_address.unwrap_or(machine.private_address);
+            let text = format!("{title}. {sentence} Connect to `{address}`. Ref {}", record.wish().id);
+            Some((Told::Open, Message::sentence(text)))
+        }
+        State::Closed(_) => {
+            let (title, sentence) = state_of(record, None, installation, now);
+            Some((Told::End, Message::sentence(format!("{title}. {sentence} Ref {}", record.wish().id))))
+        }
+        _ => None,
+    }
+}

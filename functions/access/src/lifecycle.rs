@@ -23,7 +23,7 @@ mod step;
 mod transitions;
 
 pub use parts::{Corrupt, Parts};
-pub use step::{Step, Tempo, due_at, next_step};
+pub use step::{Step, Tempo, due_at, next_step, wants_grant};
 pub use transitions::{Change, Event, EventKind, NotNow};
 
 /// A click as Slack signed it: the evidence of a decision, kept with the record.

@@ -4,7 +4,7 @@
 //! or not at all; what appears in `mrkdwn` was checked to hold letters, digits and a few marks, and
 //! stands between backticks. Screen readers read `text` and not the blocks, so it says everything.
 
-use crate::command::EXAMPLE;
+use crate::command::{CommandError, EXAMPLE};
 use crate::evidence::Unproven;
 use crate::lease::Timestamp;
 use crate::lifecycle::{Cause, Failure, NetworkFault};
@@ -137,6 +137,19 @@ pub fn no_source(machine: &Machine) -> Message {
     ))
 }
 
+/// An IPv6 address for a machine that has only IPv4, or the other way round.
+pub fn other_family(ask: &Ask) -> Message {
+    let (has, example) = if ask.wish.machine.private_address.is_ipv4() {
+        ("IPv4", "203.0.113.7")
+    } else {
+        ("IPv6", "2001:db8::7")
+    };
+    Message::sentence(format!(
+        "{} is reached by {has} only, and `{}` is not. Type your {has} address: `from {example}`.",
+        ask.wish.machine.name, ask.source
+    ))
+}
+
 /// No machine of that name.
 pub fn no_such_machine(name: &MachineName, near: &[String]) -> Message {
     let hint = if near.is_empty() {
@@ -253,11 +266,23 @@ pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
     }
 }
 
-/// Something broke on our side.
+/// Something broke on our side, or took too long. What was asked may or may not be recorded; the
+/// same again is not recorded twice.
 pub fn broke(reference: &str) -> Message {
     Message::sentence(format!(
-        "Something broke on our side. Nothing was recorded; type it again in a minute. Ref {reference}"
+        "Something broke on our side. Type it again in a minute: the same request is not made twice. Ref {}",
+        word(reference)
     ))
+}
+
+/// A command for another workspace or app than this installation serves.
+pub fn other_app() -> Message {
+    Message::sentence("This app is not set up for this workspace. Ask whoever installed Ajar.")
+}
+
+/// A command that could not be understood.
+pub fn misunderstood(why: &CommandError) -> Message {
+    Message::sentence(format!("Sorry: {why}."))
 }
 
 /// Why a grant was not opened.

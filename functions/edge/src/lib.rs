@@ -1,3 +1,13 @@
 //! Everything that touches the world. It decides nothing: what to do is [`access`]'s business.
 
+pub mod arm;
+pub mod aws;
 pub mod clock;
+pub mod config;
+pub mod drive;
+pub mod entra;
+pub mod http;
+pub mod report;
+pub mod slack;
+pub mod store;
+pub mod stream;

@@ -1,1 +1,92 @@
-//! The function `grant`.
+//! The function `grant`: writes the temporary rule of what was approved. It alone writes rules, it
+//! never deletes one, and nobody outside can reach it: the table's stream wakes it.
+
+use access::drive::Role;
+use access::lifecycle::{Tempo, wants_grant};
+use access::request::RequestId;
+use access::signature::SigningSecret;
+use aws_lambda_events::dynamodb::Event;
+use aws_lambda_events::streams::DynamoDbEventResponse;
+use edge::arm::Arm;
+use edge::clock::Clock;
+use edge::config::{ConfigError, Environment};
+use edge::drive::{Checker, Driver};
+use edge::slack::Slack;
+use edge::store::{Store, StoreError};
+use edge::stream;
+use lambda_runtime::{Error, LambdaEvent};
+use std::time::Duration;
+
+/// The longest that one record is driven within a batch, in seconds.
+const DRIVE_SECONDS: u64 = 20;
+
+/// How long a record is claimed, in seconds: longer than it is driven, shorter than the time after
+/// which the minute's tick tells us again.
+const CLAIM_SECONDS: u64 = 30;
+
+/// What the function works with.
+pub struct Deps {
+    driver: Driver,
+}
+
+impl Deps {
+    /// From the environment, with the secrets read once.
+    ///
+    /// # Errors
+    /// Missing or malformed configuration.
+    pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
+        let secrets = edge::aws::secrets(env).await?;
+        let checker = Checker {
+            secret: SigningSecret::new(secrets.signing_secret),
+            app: env.app()?,
+            policy: env.policy()?,
+            slack: Slack::new(env, secrets.bot_token)?,
+        };
+        let driver = Driver {
+            clock,
+            store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
+            arm: Arm::new(env)?,
+            installation: env.installation()?,
+            tempo: Tempo { budget_seconds: DRIVE_SECONDS, ..Tempo::DEPLOYED },
+            checker: Some(checker),
+        };
+        Ok(Self { driver })
+    }
+}
+
+/// Drives the records of one batch of the stream, side by side.
+///
+/// # Errors
+/// Never: what failed is reported by its sequence number, and comes again.
+pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
+    let (event, context) = event.into_parts();
+    let work = stream::requests(&event).into_iter().map(|(id, sequence_number)| {
+        let invocation = context.request_id.clone();
+        async move { (sequence_number, drive(deps, id, &invocation).await.map_err(|error| (id, error))) }
+    });
+    let mut failures = vec![];
+    for (sequence_number, outcome) in futures::future::join_all(work).await {
+        if let Err((id, error)) = outcome {
+            tracing::error!(request = %id, error = %edge::report::chain(&error), "could not be driven");
+            failures.push(sequence_number);
+        }
+    }
+    Ok(stream::failed(failures))
+}
+
+async fn drive(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreError> {
+    let Driver { store, clock, .. } = &deps.driver;
+    let Some(loaded) = store.read(id).await? else { return Ok(()) };
+    if !wants_grant(&loaded.record) || !store.claim(&loaded.record, clock.now(), CLAIM_SECONDS).await? {
+        return Ok(());
+    }
+    let drive = deps.driver.drive(Role::Grant, loaded, invocation);
+    // The driver stops by itself; this is for a call that hangs. Taken up again by the tick.
+    match tokio::time::timeout(Duration::from_secs(DRIVE_SECONDS + 5), drive).await {
+        Ok(outcome) => outcome.map(|_| ()),
+        Err(_) => {
+            tracing::warn!(request = %id, "driven for too long; taken up again later");
+            Ok(())
+        }
+    }
+}

@@ -1,1 +1,195 @@
-//! The function `notify`.
+//! The function `notify`: tells people. What Slack shows is a projection of the record: an event of
+//! the stream only wakes, the record is read just before each call, and what it says then is told. It
+//! asks `revoke` to start before anything is said. Slack being down never fails a batch and never
+//! keeps a port open.
+
+use access::lifecycle::State;
+use access::policy::Policy;
+use access::request::{Installation, RequestId};
+use access::wording::{self, Message};
+use aws_lambda_events::dynamodb::Event;
+use aws_lambda_events::streams::DynamoDbEventResponse;
+use aws_sdk_lambda::types::InvocationType;
+use edge::clock::Clock;
+use edge::config::{ConfigError, Environment};
+use edge::slack::{Posted, Slack, SlackError};
+use edge::store::{Loaded, Shown, Store, StoreError};
+use edge::stream;
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::json;
+
+/// How often a record is shown anew when it has changed while it was being shown.
+const ROUNDS: usize = 5;
+
+/// What the function works with.
+pub struct Deps {
+    clock: Clock,
+    store: Store,
+    slack: Slack,
+    policy: Policy,
+    installation: Installation,
+    lambda: aws_sdk_lambda::Client,
+    revoke_function: String,
+}
+
+/// Why something was not shown.
+#[derive(Debug, thiserror::Error)]
+enum NotShown {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+}
+
+impl Deps {
+    /// From the environment, with the secrets read once.
+    ///
+    /// # Errors
+    /// Missing or malformed configuration.
+    pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
+        let secrets = edge::aws::secrets(env).await?;
+        Ok(Self {
+            clock,
+            store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
+            slack: Slack::new(env, secrets.bot_token)?,
+            policy: env.policy()?,
+            installation: env.installation()?,
+            lambda: edge::aws::lambda(env)?,
+            revoke_function: env.required("AJAR_REVOKE_FUNCTION")?.to_owned(),
+        })
+    }
+}
+
+/// Tells of the records and sentences of one batch of the stream.
+///
+/// # Errors
+/// Never: what the table did not answer for is reported by its sequence number, and comes again.
+pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
+    let event = event.payload;
+    let requests = stream::requests(&event);
+    let mut failures = vec![];
+    // Shutting first: nothing that people are told may delay it.
+    for (id, sequence_number) in &requests {
+        if let Err(error) = start_revoke(deps, *id).await {
+            tracing::error!(request = %id, error = %edge::report::chain(&error), "could not be read");
+            failures.push(sequence_number.clone());
+        }
+    }
+    for (id, sequence_number) in requests {
+        match show(deps, id).await {
+            Ok(()) => {}
+            Err(NotShown::Slack(error)) => {
+                // It stays in the index `due`, and the tick has it shown later.
+                tracing::warn!(request = %id, error = %error, "not shown in Slack yet");
+            }
+            Err(NotShown::Store(error)) => {
+                tracing::error!(request = %id, error = %edge::report::chain(&error), "not shown");
+                failures.push(sequence_number);
+            }
+        }
+    }
+    for (key, sequence_number) in stream::replies(&event) {
+        if let Err(error) = reply(deps, &key).await {
+            tracing::error!(error = %edge::report::chain(&error), "a sentence was not read");
+            failures.push(sequence_number);
+        }
+    }
+    Ok(stream::failed(failures))
+}
+
+/// Asks `revoke` to start at once where a record must be shut.
+async fn start_revoke(deps: &Deps, id: RequestId) -> Result<(), StoreError> {
+    let Some(loaded) = deps.store.read(id).await? else { return Ok(()) };
+    let State::Closing(closing) = loaded.record.state() else { return Ok(()) };
+    if closing.tries() > 0 {
+        // It was begun; its next try has its time.
+        return Ok(());
+    }
+    let payload = json!({"request": id.to_string()}).to_string();
+    let invoke =
+        deps.lambda.invoke().function_name(&deps.revoke_function).invocation_type(InvocationType::Event);
+    if let Err(error) = invoke.payload(payload.into_bytes().into()).send().await {
+        // The minute's tick shuts it all the same.
+        let code =
+            aws_sdk_lambda::error::ProvideErrorMetadata::code(&error).unwrap_or("no answer").to_owned();
+        tracing::warn!(request = %id, code, "revoke could not be started early");
+    }
+    Ok(())
+}
+
+/// Brings the card and the direct messages of a request up to its record.
+async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
+    for _ in 0..ROUNDS {
+        let Some(loaded) = deps.store.read(id).await? else { return Ok(()) };
+        if loaded.shown.shown_version >= loaded.record.version() {
+            return Ok(());
+        }
+        let mut shown = loaded.shown.clone();
+        show_card(deps, &loaded, &mut shown).await?;
+        shown.shown_version = loaded.record.version();
+        // Sending the card took a while: what a person is told is read again.
+        let Some(now) = deps.store.read(id).await? else { return Ok(()) };
+        if now.record.version() != loaded.record.version() {
+            continue;
+        }
+        tell_requester(deps, &now, &mut shown).await?;
+        if deps.store.shown(&now.record, &shown, true).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
+    let record = &loaded.record;
+    let rule = deps.policy.rule_for(&record.wish().machine).ok();
+    let Some(card) = wording::card(record, rule, &deps.installation, deps.clock.now()) else { return Ok(()) };
+    if let (Some(channel), Some(ts)) = (&shown.channel, &shown.ts) {
+        let at = Posted { channel: channel.clone(), ts: ts.clone() };
+        match deps.slack.update(&at, &card).await {
+            Ok(()) => return Ok(()),
+            // Somebody deleted it, or Slack takes no more edits: a new one.
+            Err(SlackError::Refused(code)) if is_lost(&code) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    post_card(deps, loaded, shown, &card).await
+}
+
+fn is_lost(code: &str) -> bool {
+    matches!(code, "message_not_found" | "cant_update_message" | "edit_window_closed" | "is_inactive")
+}
+
+async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Message) -> Result<(), NotShown> {
+    let posted = deps.slack.post(deps.policy.channel(), card).await?;
+    shown.channel = Some(posted.channel);
+    shown.ts = Some(posted.ts);
+    // At once: a second card is worse than a stale one.
+    deps.store.shown(&loaded.record, shown, false).await?;
+    Ok(())
+}
+
+/// The requester hears directly when it is open and how it ended, each once.
+async fn tell_requester(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
+    let record = &loaded.record;
+    let Some((told, message)) = wording::direct(record, &deps.installation, deps.clock.now()) else {
+        return Ok(());
+    };
+    if shown.told.contains(&told) {
+        return Ok(());
+    }
+    deps.slack.post(record.wish().requester.as_str(), &message).await?;
+    shown.told.push(told);
+    deps.store.shown(record, shown, false).await?;
+    Ok(())
+}
+
+/// Says a sentence to the one person it is for. What Slack does not take is dropped: it is about a
+/// click that changed nothing, and its address lasts for half an hour.
+async fn reply(deps: &Deps, key: &str) -> Result<(), StoreError> {
+    let Some(reply) = deps.store.reply(key).await? else { return Ok(()) };
+    if let Err(error) = deps.slack.respond(&reply.response_url, &reply.text).await {
+        tracing::warn!(error = %error, "a sentence was not said");
+    }
+    deps.store.remove_reply(key).await
+}

@@ -1,1 +1,141 @@
-//! The function `request`.
+//! The function `request`: hears Slack and records. The only part that the Internet can reach; it
+//! holds no Azure identity.
+
+use access::click::App;
+use access::policy::{Groups, Policy, Rule};
+use access::signature::{SigningSecret, Verified, verify};
+use access::wording::{self, Message};
+use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
+use base64::Engine;
+use edge::clock::Clock;
+use edge::config::{ConfigError, Environment};
+use edge::slack::{Slack, SlackError};
+use edge::store::{Store, StoreError};
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+mod command;
+mod interaction;
+
+/// Slack shows an error when an answer takes longer than 3 s; ours must be there before.
+const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
+
+/// What the function works with.
+pub struct Deps {
+    clock: Clock,
+    store: Store,
+    slack: Slack,
+    policy: Policy,
+    app: App,
+    secret: SigningSecret,
+}
+
+/// Why an interaction could not be carried through.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+    #[error("somebody else wrote the record again and again")]
+    Contended,
+    #[error("no free id in five tries")]
+    Ids,
+    #[error("took longer than Slack waits")]
+    TooSlow,
+}
+
+impl Deps {
+    /// From the environment, with the secrets read once.
+    ///
+    /// # Errors
+    /// Missing or malformed configuration.
+    pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
+        let secrets = edge::aws::secrets(env).await?;
+        Ok(Self {
+            clock,
+            store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
+            slack: Slack::new(env, secrets.bot_token)?,
+            policy: env.policy()?,
+            app: env.app()?,
+            secret: SigningSecret::new(secrets.signing_secret),
+        })
+    }
+
+    /// The members of the user groups that a rule names; none are asked for where it names people.
+    async fn groups(&self, rule: &Rule) -> Result<Groups, SlackError> {
+        self.slack.groups(&rule.groups()).await
+    }
+}
+
+/// Handles one HTTP request (payload format 2.0 of an HTTP API or a function URL).
+///
+/// # Errors
+/// Never: whatever breaks is an answer.
+pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -> Result<Value, Error> {
+    let (request, context) = event.into_parts();
+    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(body) = raw_body(&request) else { return Ok(status(400)) };
+    let timestamp = header("x-slack-request-timestamp");
+    let signed = verify(&deps.secret, timestamp, header("x-slack-signature"), &body, deps.clock.now());
+    let verified = match signed {
+        Ok(verified) => verified,
+        Err(why) => {
+            tracing::warn!(why = %why, "a request that Slack did not sign");
+            return Ok(status(401));
+        }
+    };
+    let reference = reference(&context.request_id);
+    let path = request.raw_path.as_deref().unwrap_or_default();
+    let answer = match path.rsplit('/').next() {
+        Some("command") => within(command::handle(deps, &verified)).await,
+        Some("interaction") => {
+            let signature = header("x-slack-signature").unwrap_or_default();
+            within(interaction::handle(deps, &verified, timestamp.unwrap_or_default(), signature)).await
+        }
+        _ => Ok(status(404)),
+    };
+    Ok(answer.unwrap_or_else(|broken| {
+        tracing::error!(error = %edge::report::chain(&broken), reference, "could not answer Slack");
+        message(&wording::broke(&reference))
+    }))
+}
+
+async fn within(answer: impl Future<Output = Result<Value, Broken>>) -> Result<Value, Broken> {
+    tokio::time::timeout(ANSWER_WITHIN, answer).await.unwrap_or(Err(Broken::TooSlow))
+}
+
+/// The first part of the invocation's id: enough to find its log line.
+fn reference(request_id: &str) -> String {
+    request_id.split('-').next().unwrap_or_default().to_owned()
+}
+
+/// The bytes that Slack signed: form bodies arrive base64-encoded.
+fn raw_body(request: &LambdaFunctionUrlRequest) -> Option<Vec<u8>> {
+    let body = request.body.as_deref().unwrap_or_default();
+    if request.is_base64_encoded {
+        base64::engine::general_purpose::STANDARD.decode(body).ok()
+    } else {
+        Some(body.as_bytes().to_vec())
+    }
+}
+
+/// A value of a signed form.
+fn field(verified: &Verified<'_>, name: &str) -> Option<String> {
+    form_urlencoded::parse(verified.body()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+fn status(code: u16) -> Value {
+    json!({"statusCode": code, "headers": {}, "body": "", "isBase64Encoded": false})
+}
+
+/// An answer that only the person sees.
+fn message(message: &Message) -> Value {
+    json!({
+        "statusCode": 200,
+        "headers": {"content-type": "application/json; charset=utf-8"},
+        "body": message.ephemeral().to_string(),
+        "isBase64Encoded": false,
+    })
+}

@@ -1,1 +1,152 @@
-//! The function `revoke`.
+//! The function `revoke`: shuts what is due. It alone deletes rules, and it never writes one. It runs
+//! each minute, and at once when `notify` has seen a record go Closing.
+
+use access::drive::{Role, Stopped};
+use access::lease::Timestamp;
+use access::lifecycle::{self, Record, State, Tempo, wants_grant};
+use access::request::RequestId;
+use edge::arm::Arm;
+use edge::clock::Clock;
+use edge::config::{ConfigError, Environment};
+use edge::drive::Driver;
+use edge::store::{Loaded, Store, StoreError, Wake};
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::Value;
+
+/// A tick takes everything that is due within this, in seconds: the next tick may come late.
+const AHEAD_SECONDS: u64 = 120;
+
+/// How long a record is claimed, in seconds.
+const CLAIM_SECONDS: u64 = 30;
+
+/// What the function works with.
+pub struct Deps {
+    driver: Driver,
+}
+
+impl Deps {
+    /// From the environment.
+    ///
+    /// # Errors
+    /// Missing or malformed configuration.
+    pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
+        let driver = Driver {
+            clock,
+            store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
+            arm: Arm::new(env)?,
+            installation: env.installation()?,
+            tempo: Tempo::DEPLOYED,
+            checker: None,
+        };
+        Ok(Self { driver })
+    }
+}
+
+/// One tick, or one request that `notify` asks to be shut now: `{"request": "7F3K9-QXM2P"}`.
+///
+/// # Errors
+/// The table did not answer; the next tick tries again.
+pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error> {
+    let (event, context) = event.into_parts();
+    let invocation = &context.request_id;
+    match event.get("request").and_then(Value::as_str).map(str::parse::<RequestId>) {
+        Some(Ok(id)) => shut(deps, id, invocation).await?,
+        Some(Err(malformed)) => return Err(malformed.into()),
+        None => tick(deps, invocation).await?,
+    }
+    Ok(())
+}
+
+async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
+    let Driver { clock, store, .. } = &deps.driver;
+    let now = clock.now();
+    let unsettled = store.unsettled().await?;
+    let soon = now.plus(AHEAD_SECONDS);
+    let (due, _) = store.due(soon).await?;
+    overdue(&unsettled, now);
+    let shutting = due.iter().map(|(due_at, loaded)| async move {
+        clock.sleep_until(*due_at).await;
+        let id = loaded.record.wish().id;
+        report(id, shut(deps, id, invocation).await);
+    });
+    // What is open and not about to end is compared with Azure: a rule that somebody else has changed
+    // is shut, one that somebody else has deleted is told.
+    let open = unsettled.iter().filter(|loaded| {
+        matches!(loaded.record.state(), State::Open(_))
+            && due.iter().all(|(_, other)| other.record.wish().id != loaded.record.wish().id)
+    });
+    let comparing = open.map(|loaded| async move {
+        let id = loaded.record.wish().id;
+        report(id, deps.driver.drive(Role::Revoke, loaded.clone(), invocation).await.map(|_| ()));
+    });
+    futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing));
+    Ok(())
+}
+
+/// One record that fails does not keep the others open.
+fn report(id: RequestId, outcome: Result<(), StoreError>) {
+    if let Err(error) = outcome {
+        tracing::error!(request = %id, error = %edge::report::chain(&error), "could not be driven");
+    }
+}
+
+/// The age of the oldest grant that should be shut and is not: the number that matters most. Logged
+/// at each tick, so that its absence is seen too.
+fn overdue(unsettled: &[Loaded], now: Timestamp) {
+    let late = |loaded: &Loaded| {
+        let granted = loaded.record.granted()?;
+        match loaded.record.state() {
+            State::Closed(_) => None,
+            State::Closing(closing) if closing.is_shut() => None,
+            _ => Some(now.since(granted.expires_at())),
+        }
+    };
+    let seconds = unsettled.iter().filter_map(late).max().unwrap_or(0);
+    tracing::info!(overdue_grant_age_seconds = seconds, unsettled = unsettled.len(), "tick");
+}
+
+/// Drives one record that is due now, then tells whoever has to do with what is left.
+async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreError> {
+    let Driver { clock, store, tempo, .. } = &deps.driver;
+    let Some(loaded) = store.read(id).await? else { return Ok(()) };
+    let now = clock.now();
+    let acts = !matches!(lifecycle::next_step(&loaded.record, now, tempo), lifecycle::Step::Wait(_));
+    if acts {
+        if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? {
+            return Ok(());
+        }
+        let stopped = deps.driver.drive(Role::Revoke, loaded, invocation).await?;
+        if stopped == Stopped::Missing {
+            return Ok(());
+        }
+    }
+    remind(deps, id).await
+}
+
+/// Touches a record that waits for another function, so that the stream tells that function again:
+/// one that had no driver for a minute, and one of which nobody was shown the latest.
+async fn remind(deps: &Deps, id: RequestId) -> Result<(), StoreError> {
+    let Driver { clock, store, tempo, .. } = &deps.driver;
+    let Some(loaded) = store.read(id).await? else { return Ok(()) };
+    let (record, now) = (&loaded.record, clock.now());
+    let mut wakes = vec![];
+    if now < record.changed_at().plus(tempo.idle_seconds) {
+        return Ok(());
+    }
+    if wants_grant(record) {
+        wakes.push(Wake::Grant);
+    }
+    if loaded.shown.shown_version < record.version() {
+        wakes.push(Wake::Notify);
+    }
+    if !wakes.is_empty() {
+        store.touch(record, &wakes, Some(again_at(record, now, tempo)), now).await?;
+    }
+    Ok(())
+}
+
+/// In a minute, or at the lifecycle's own next moment if that comes first.
+fn again_at(record: &Record, now: Timestamp, tempo: &Tempo) -> Timestamp {
+    let next = lifecycle::due_at(record, tempo).filter(|at| *at > now);
+    next.map_or(now.plus(tempo.idle_seconds), |at| at.min(now.plus(tempo.idle_seconds)))
+}

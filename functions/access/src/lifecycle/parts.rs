@@ -15,6 +15,8 @@ pub struct Parts {
     pub status: String,
     pub changed_at: Timestamp,
     pub requester: UserId,
+    // The index `machine` is keyed by a plain attribute of that name.
+    #[serde(rename = "vm")]
     pub machine: Machine,
     pub protocol: Protocol,
     pub ports: Ports,

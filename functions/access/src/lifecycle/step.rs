@@ -112,3 +112,12 @@ pub fn due_at(record: &Record, tempo: &Tempo) -> Option<Timestamp> {
         State::Closed(closed) => (!closed.settled && closed.plan.is_some()).then_some(closed.closed_at),
     }
 }
+
+/// Whether the function `grant` has something to do with the record as it is: it alone writes rules.
+pub fn wants_grant(record: &Record) -> bool {
+    match &record.state {
+        State::Approved(_) | State::Opening(_) => true,
+        State::Closing(closing) => closing.ends.contains(&RuleEnd::Locked),
+        State::Draft(_) | State::Pending(_) | State::Open(_) | State::Closed(_) => false,
+    }
+}

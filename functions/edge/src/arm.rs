@@ -1,0 +1,211 @@
+//! Azure's management API: only this module knows its JSON. Every call is made once, with a time
+//! limit; whether it is repeated is decided by [`access::drive`].
+
+use crate::config::{ConfigError, Environment};
+use crate::http::Route;
+use access::drive::Acted;
+use access::lifecycle::NetworkFault;
+use access::nsg::{OurRule, Rule};
+use access::request::{Machine, ResourceId, RuleName};
+use azure_core::error::ErrorKind;
+use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
+use azure_core::http::{
+    ClientOptions, Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, RetryOptions,
+    Transport, Url,
+};
+use serde::de::DeserializeOwned;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+mod answers;
+mod types;
+
+use answers::{Refused, refused};
+use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
+
+/// The version of the network API that our types were written against.
+const NETWORK: &str = "2025-05-01";
+/// The version of the compute API that our types were written against.
+const COMPUTE: &str = "2024-11-01";
+/// What a token is asked for.
+const SCOPE: &str = "https://management.azure.com/.default";
+
+/// A client of Azure's management API, in the name of one function's identity.
+#[derive(Clone)]
+pub struct Arm {
+    pipeline: Pipeline,
+}
+
+/// Why a read brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ArmError {
+    /// There is no such resource.
+    #[error("{0} was not found")]
+    NotFound(String),
+    /// Azure refused.
+    #[error("Azure answered {status} {code}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Azure's error code.
+        code: String,
+    },
+    /// No answer, or one that cannot be read.
+    #[error("no answer from Azure: {0}")]
+    NoAnswer(String),
+}
+
+/// What stands between the Internet and a machine.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Way {
+    /// The network security groups, the subnet's and the interface's; each must allow.
+    pub groups: Vec<ResourceId>,
+}
+
+/// Why the way to a machine is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum WayError {
+    /// It is known, and not as it should be.
+    #[error("{0:?}")]
+    Fault(NetworkFault),
+    /// Azure did not say.
+    #[error(transparent)]
+    Arm(#[from] ArmError),
+}
+
+/// A network security group as it was read.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group {
+    /// Its inbound rules, the default ones too.
+    pub rules: Vec<Rule>,
+}
+
+impl Arm {
+    /// With the credential and the addresses of the configuration.
+    ///
+    /// # Errors
+    /// Missing or malformed configuration.
+    pub fn new(env: &Environment) -> Result<Self, ConfigError> {
+        let route = Route::new(
+            crate::http::client()?,
+            env.url("AJAR_ARM_URL", "https://management.azure.com")?,
+            env.url("AJAR_ENTRA_URL", "https://login.microsoftonline.com")?,
+        );
+        let transport = Transport::new(Arc::new(route));
+        let credential = crate::entra::credential(env, &transport)?;
+        let options = ClientOptions {
+            transport: Some(transport),
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        };
+        let bearer = Arc::new(BearerTokenAuthorizationPolicy::new(credential, [SCOPE]));
+        let pipeline =
+            Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![bearer], None);
+        Ok(Self { pipeline })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        api_version: &str,
+        body: Option<&serde_json::Value>,
+    ) -> azure_core::Result<RawResponse> {
+        let url = format!("https://management.azure.com{path}?api-version={api_version}");
+        let url =
+            Url::parse(&url).map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?;
+        let mut request = Request::new(url, method);
+        request.insert_header("accept", "application/json");
+        if let Some(body) = body {
+            request.insert_header("content-type", "application/json");
+            request.set_json(body)?;
+        }
+        let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+        let context = Context::new();
+        let sent = self.pipeline.send(&context, &mut request, Some(options));
+        // A token, then the call: each has its own limit, and the whole has one too.
+        match tokio::time::timeout(crate::http::CALL_TIMEOUT, sent).await {
+            Ok(answer) => answer,
+            Err(_) => Err(azure_core::Error::with_message(ErrorKind::Io, "timed out")),
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, id: &ResourceId, api_version: &str) -> Result<T, ArmError> {
+        let answer = self.send(Method::Get, id.as_str(), api_version, None).await;
+        let answer = answer.map_err(|error| ArmError::NoAnswer(error.to_string()))?;
+        let status = u16::from(answer.status());
+        if status == 200 {
+            return serde_json::from_slice(answer.body())
+                .map_err(|error| ArmError::NoAnswer(error.to_string()));
+        }
+        let Refused { code, .. } = refused(&answer);
+        match status {
+            404 => Err(ArmError::NotFound(id.name().to_owned())),
+            429 | 408 | 500.. => Err(ArmError::NoAnswer(format!("{status} {code}"))),
+            _ => Err(ArmError::Refused { status, code }),
+        }
+    }
+
+    /// The groups between the Internet and a machine, as Azure says now. The machine must still have
+    /// the private address that was approved.
+    ///
+    /// # Errors
+    /// The machine is gone, has another address, or nothing shields it; or Azure did not answer.
+    pub async fn way(&self, machine: &Machine) -> Result<Way, WayError> {
+        let fault = |fault| Err(WayError::Fault(fault));
+        let vm: VirtualMachine = match self.get(&machine.resource_id, COMPUTE).await {
+            Err(ArmError::NotFound(_)) => return fault(NetworkFault::MachineGone),
+            other => other?,
+        };
+        for reference in vm.properties.network_profile.network_interfaces {
+            let nic: Nic = self.get(&reference.id, NETWORK).await?;
+            let has = |address: IpAddr| address == machine.private_address;
+            let Some(ip) = nic
+                .properties
+                .ip_configurations
+                .iter()
+                .find(|ip| ip.properties.private_ip_address.is_some_and(has))
+            else {
+                continue;
+            };
+            let mut groups = vec![];
+            if let Some(reference) = &ip.properties.subnet {
+                let subnet: Subnet = self.get(&reference.id, NETWORK).await?;
+                groups.extend(subnet.properties.network_security_group.map(|reference| reference.id));
+            }
+            groups.extend(nic.properties.network_security_group.map(|reference| reference.id));
+            // One group may be both the subnet's and the interface's.
+            groups.dedup();
+            return if groups.is_empty() { fault(NetworkFault::Unshielded) } else { Ok(Way { groups }) };
+        }
+        fault(NetworkFault::AddressChanged)
+    }
+
+    /// A network security group with its rules.
+    ///
+    /// # Errors
+    /// It does not exist, or Azure refused or did not answer.
+    pub async fn group(&self, id: &ResourceId) -> Result<Group, ArmError> {
+        let group: SecurityGroup = self.get(id, NETWORK).await?;
+        Ok(Group { rules: group.inbound() })
+    }
+
+    /// Writes our rule. The same again writes the same.
+    pub async fn put_rule(&self, rule: &OurRule) -> Acted {
+        let path = rule_path(&rule.nsg, &rule.name);
+        let body = types::rule_body(rule);
+        let answer = self.send(Method::Put, &path, NETWORK, Some(&body)).await;
+        answers::acted(&answer, &path, "PUT")
+    }
+
+    /// Deletes our rule. Deleting what is not there is done too.
+    pub async fn delete_rule(&self, nsg: &ResourceId, name: &RuleName) -> Acted {
+        let path = rule_path(nsg, name);
+        let answer = self.send(Method::Delete, &path, NETWORK, None).await;
+        answers::acted(&answer, &path, "DELETE")
+    }
+}
+
+fn rule_path(nsg: &ResourceId, name: &RuleName) -> String {
+    format!("{nsg}/securityRules/{name}")
+}

@@ -1,0 +1,195 @@
+//! The few shapes of Azure's JSON that we read and write.
+
+use access::drive::Access;
+use access::nsg::{OurRule, PortSpan, Provisioning, Rule, RuleProtocol, Scope};
+use access::request::ResourceId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+
+#[derive(Deserialize)]
+pub(super) struct Reference {
+    pub(super) id: ResourceId,
+}
+
+#[derive(Deserialize)]
+pub(super) struct VirtualMachine {
+    pub(super) properties: VirtualMachineProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct VirtualMachineProperties {
+    pub(super) network_profile: NetworkProfile,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NetworkProfile {
+    pub(super) network_interfaces: Vec<Reference>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Nic {
+    pub(super) properties: NicProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NicProperties {
+    /// Absent where the interface has none.
+    pub(super) network_security_group: Option<Reference>,
+    #[serde(default)]
+    pub(super) ip_configurations: Vec<IpConfiguration>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct IpConfiguration {
+    pub(super) properties: IpConfigurationProperties,
+}
+
+#[derive(Deserialize)]
+pub(super) struct IpConfigurationProperties {
+    #[serde(rename = "privateIPAddress")]
+    pub(super) private_ip_address: Option<IpAddr>,
+    pub(super) subnet: Option<Reference>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Subnet {
+    pub(super) properties: SubnetProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SubnetProperties {
+    pub(super) network_security_group: Option<Reference>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SecurityGroup {
+    properties: SecurityGroupProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecurityGroupProperties {
+    #[serde(default)]
+    security_rules: Vec<SecurityRule>,
+    #[serde(default)]
+    default_security_rules: Vec<SecurityRule>,
+}
+
+#[derive(Deserialize)]
+struct SecurityRule {
+    name: String,
+    properties: SecurityRuleProperties,
+}
+
+/// Singular fields are set or the plural ones are; Azure sends empty lists for those unused.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecurityRuleProperties {
+    #[serde(default)]
+    provisioning_state: String,
+    #[serde(default)]
+    description: String,
+    protocol: String,
+    access: String,
+    direction: String,
+    priority: u16,
+    source_port_range: Option<String>,
+    #[serde(default)]
+    source_port_ranges: Vec<String>,
+    destination_port_range: Option<String>,
+    #[serde(default)]
+    destination_port_ranges: Vec<String>,
+    source_address_prefix: Option<String>,
+    #[serde(default)]
+    source_address_prefixes: Vec<String>,
+    destination_address_prefix: Option<String>,
+    #[serde(default)]
+    destination_address_prefixes: Vec<String>,
+    #[serde(default)]
+    source_application_security_groups: Vec<Reference>,
+    #[serde(default)]
+    destination_application_security_groups: Vec<Reference>,
+}
+
+impl SecurityGroup {
+    /// The inbound rules, the default ones too.
+    pub(super) fn inbound(self) -> Vec<Rule> {
+        let properties = self.properties;
+        let rules = properties.security_rules.into_iter().chain(properties.default_security_rules);
+        rules
+            .filter(|rule| rule.properties.direction.eq_ignore_ascii_case("Inbound"))
+            .map(SecurityRule::into_rule)
+            .collect()
+    }
+}
+
+impl SecurityRule {
+    fn into_rule(self) -> Rule {
+        let p = self.properties;
+        Rule {
+            name: self.name,
+            priority: p.priority,
+            // Whatever is not plainly Allow lets nobody in.
+            access: if p.access.eq_ignore_ascii_case("Allow") { Access::Allow } else { Access::Deny },
+            protocol: RuleProtocol::of(&p.protocol),
+            sources: scopes(
+                p.source_address_prefix,
+                p.source_address_prefixes,
+                &p.source_application_security_groups,
+            ),
+            source_ports: spans(p.source_port_range, p.source_port_ranges),
+            destinations: scopes(
+                p.destination_address_prefix,
+                p.destination_address_prefixes,
+                &p.destination_application_security_groups,
+            ),
+            destination_ports: spans(p.destination_port_range, p.destination_port_ranges),
+            provisioning: match p.provisioning_state.to_ascii_lowercase().as_str() {
+                "succeeded" => Provisioning::Succeeded,
+                "failed" | "canceled" => Provisioning::Failed,
+                _ => Provisioning::Changing,
+            },
+            description: p.description,
+        }
+    }
+}
+
+fn scopes(one: Option<String>, many: Vec<String>, groups: &[Reference]) -> Vec<Scope> {
+    let named = one.into_iter().filter(|text| !text.is_empty()).chain(many).map(|text| Scope::of(&text));
+    named.chain(groups.iter().map(|group| Scope::Unknown(group.id.name().to_owned()))).collect()
+}
+
+fn spans(one: Option<String>, many: Vec<String>) -> Vec<PortSpan> {
+    let texts = one.into_iter().filter(|text| !text.is_empty()).chain(many);
+    // A range that cannot be read might be any.
+    texts.map(|text| PortSpan::of(&text).unwrap_or(PortSpan::ANY)).collect()
+}
+
+/// Our rule as Azure takes it. One port goes into the singular field: `*` and tags are allowed only
+/// there, and it is how the portal writes it.
+pub(super) fn rule_body(rule: &OurRule) -> Value {
+    let ports: Vec<String> = rule.flow.ports.as_slice().iter().map(u16::to_string).collect();
+    let mut properties = json!({
+        "description": rule.description,
+        "protocol": rule.flow.protocol.to_string(),
+        "sourcePortRange": "*",
+        "sourceAddressPrefix": rule.flow.source.prefix().to_string(),
+        "destinationAddressPrefix": rule.flow.destination.to_string(),
+        "access": match rule.access {
+            Access::Allow => "Allow",
+            Access::Deny => "Deny",
+        },
+        "priority": rule.priority,
+        "direction": "Inbound",
+    });
+    match ports.as_slice() {
+        [port] => properties["destinationPortRange"] = json!(port),
+        ports => properties["destinationPortRanges"] = json!(ports),
+    }
+    json!({"properties": properties})
+}

@@ -1,0 +1,243 @@
+//! Makes the calls that [`access::drive`] asks for, and tells it the answers.
+
+use crate::arm::{Arm, ArmError, WayError};
+use crate::clock::Clock;
+use crate::slack::Slack;
+use crate::store::{Loaded, Store, StoreError, Stored};
+use access::click::App;
+use access::drive::{
+    Access, Acted, Answer, Call, Checked, Drive, Role, Sight, Standing, Stopped, Verdict, Written,
+};
+use access::evidence::{Judge, judge};
+use access::lifecycle::{Change, Failure, NetworkFault, Plan, PlannedRule, Record, Tempo};
+use access::nsg::{self, Flow, OurRule};
+use access::policy::Policy;
+use access::request::{Installation, RuleName};
+use access::signature::SigningSecret;
+use std::time::Duration;
+
+/// Between two looks at an operation that has not ended, and between two tries for a lock.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// What drives requests: one function's clients.
+#[derive(Clone)]
+pub struct Driver {
+    /// The clock.
+    pub clock: Clock,
+    /// The table.
+    pub store: Store,
+    /// Azure, in the name of the function's identity.
+    pub arm: Arm,
+    /// Whose rules are ours.
+    pub installation: Installation,
+    /// The lengths of time to go by.
+    pub tempo: Tempo,
+    /// What judges the evidence; only `grant` has it, because only `grant` writes.
+    pub checker: Option<Checker>,
+}
+
+/// What `grant` needs to judge whether something may be opened.
+#[derive(Clone)]
+pub struct Checker {
+    /// Slack's signing secret.
+    pub secret: SigningSecret,
+    /// Whose app this is.
+    pub app: App,
+    /// The function's own copy of the policy.
+    pub policy: Policy,
+    /// Slack, for the members of user groups.
+    pub slack: Slack,
+}
+
+/// One drive of one record.
+struct Run<'a> {
+    driver: &'a Driver,
+    role: Role,
+    loaded: Loaded,
+    /// In whose name locks are held.
+    holder: String,
+}
+
+impl Driver {
+    /// Drives a record as far as this function can for now. `invocation` names the holder of locks.
+    ///
+    /// # Errors
+    /// The table did not answer; whatever was begun is taken up by the next trigger.
+    pub async fn drive(&self, role: Role, loaded: Loaded, invocation: &str) -> Result<Stopped, StoreError> {
+        let id = loaded.record.wish().id;
+        let (mut drive, mut call) = Drive::start(role, loaded.record.clone(), self.tempo, self.clock.now());
+        let mut run = Run { driver: self, role, loaded, holder: format!("{invocation}/{id}") };
+        loop {
+            if let Call::Stop(why) = call {
+                tracing::info!(request = %id, ?role, status = run.loaded.record.status(), ?why, "driven");
+                return Ok(why);
+            }
+            let answer = run.answer(drive.record(), call).await?;
+            call = drive.step(answer, self.clock.now());
+        }
+    }
+}
+
+impl Run<'_> {
+    async fn answer(&mut self, record: &Record, call: Call) -> Result<Answer, StoreError> {
+        let Driver { clock, store, .. } = self.driver;
+        Ok(match call {
+            Call::Read => {
+                let read = store.read(record.wish().id).await?;
+                Answer::Record(read.map(|loaded| {
+                    self.loaded = loaded;
+                    Box::new(self.loaded.record.clone())
+                }))
+            }
+            Call::Write(change) => Answer::Written(self.write(&change).await),
+            Call::Check => Answer::Checked(self.check(record).await),
+            Call::Lock { rule, first } => match self.planned(record, rule) {
+                Some(planned) => {
+                    Answer::Locked(store.lock(&planned.nsg, &self.holder).take(first, clock.now()).await?)
+                }
+                None => Answer::Done,
+            },
+            Call::Recheck { rule } => match self.planned(record, rule) {
+                Some(planned) => {
+                    let version =
+                        store.read(record.wish().id).await?.map_or(0, |loaded| loaded.record.version());
+                    let held = store.lock(&planned.nsg, &self.holder).is_held(clock.now()).await?;
+                    Answer::Rechecked { version, held }
+                }
+                None => Answer::Done,
+            },
+            Call::Unlock { rule } => {
+                if let Some(planned) = self.planned(record, rule)
+                    && let Err(error) = store.lock(&planned.nsg, &self.holder).give_back().await
+                {
+                    // The lease ends by itself.
+                    tracing::warn!(error = %error, "a lock was not given back");
+                }
+                Answer::Done
+            }
+            Call::Put { rule, access } => Answer::Acted(self.put(record, rule, access).await),
+            Call::Delete { rule } => match self.planned(record, rule) {
+                Some(planned) => {
+                    let name = RuleName::new(&self.driver.installation, record.wish().id);
+                    Answer::Acted(self.driver.arm.delete_rule(&planned.nsg, &name).await)
+                }
+                None => Answer::Done,
+            },
+            Call::Look { rule } => Answer::Looked(self.look(record, rule).await),
+            Call::Pause => {
+                tokio::time::sleep(PAUSE).await;
+                Answer::Done
+            }
+            Call::Stop(_) => Answer::Done,
+        })
+    }
+
+    fn planned<'r>(&self, record: &'r Record, rule: usize) -> Option<&'r PlannedRule> {
+        record.plan()?.rules().get(rule)
+    }
+
+    fn ours(&self, record: &Record, rule: usize) -> Option<OurRule> {
+        let planned = self.planned(record, rule)?;
+        Some(OurRule::planned(record.granted()?, planned, &self.driver.installation))
+    }
+
+    async fn write(&mut self, change: &Change) -> Written {
+        match self.driver.store.write(&self.loaded, change, self.role == Role::Grant).await {
+            Ok(Stored::Yes(loaded)) => {
+                self.loaded = *loaded;
+                Written::Stored
+            }
+            Ok(Stored::Lost) => Written::Lost,
+            Err(error) => {
+                tracing::warn!(request = %change.record.wish().id, error = %error, "a write has no answer");
+                Written::Unknown
+            }
+        }
+    }
+
+    /// Everything that must hold before a rule is written: the evidence, the machine, and room in
+    /// every group.
+    async fn check(&self, record: &Record) -> Checked {
+        let (Some(granted), Some(checker)) = (record.granted(), &self.driver.checker) else {
+            return Checked::NoAnswer;
+        };
+        let ask = granted.ask();
+        let groups = match checker.policy.rule_for(&ask.wish.machine) {
+            Ok(rule) => checker.slack.groups(&rule.groups()).await,
+            Err(_) => Ok(access::policy::Groups::default()),
+        };
+        let Ok(groups) = groups else { return Checked::NoAnswer };
+        let by =
+            Judge { secret: &checker.secret, app: &checker.app, policy: &checker.policy, groups: &groups };
+        if let Err(unproven) = judge(granted, &by, self.driver.clock.now()) {
+            tracing::warn!(request = %ask.wish.id, why = %unproven, "the evidence does not prove this grant");
+            return Checked::Refused(Failure::Evidence(unproven));
+        }
+        let way = match self.driver.arm.way(&ask.wish.machine).await {
+            Ok(way) => way,
+            Err(WayError::Fault(fault)) => return Checked::Refused(Failure::Network(fault)),
+            Err(WayError::Arm(ArmError::Refused { code, .. })) => {
+                return Checked::Refused(Failure::Refused { code });
+            }
+            Err(WayError::Arm(error)) => return no_answer(&error),
+        };
+        let flow = Flow::of(ask);
+        let name = RuleName::new(&self.driver.installation, ask.wish.id);
+        let mut rules = vec![];
+        for nsg in way.groups {
+            let group = match self.driver.arm.group(&nsg).await {
+                Ok(group) => group,
+                Err(ArmError::Refused { code, .. }) => return Checked::Refused(Failure::Refused { code }),
+                Err(error) => return no_answer(&error),
+            };
+            match nsg::place(&group.rules, &flow, &name) {
+                Ok(priority) => rules.push(PlannedRule { nsg, priority }),
+                Err(no_room) => {
+                    let fault = NetworkFault::NoRoom { before: no_room.before, nsg: nsg.name().to_owned() };
+                    return Checked::Refused(Failure::Network(fault));
+                }
+            }
+        }
+        Plan::new(rules)
+            .map_or(Checked::Refused(Failure::Network(NetworkFault::Unshielded)), Checked::Planned)
+    }
+
+    async fn put(&self, record: &Record, rule: usize, access: Access) -> Acted {
+        let Some(mut ours) = self.ours(record, rule) else { return Acted::Unknown };
+        if access == Access::Deny {
+            // The rule that stands is changed, whatever its number; none is made where there is none.
+            let Ok(group) = self.driver.arm.group(&ours.nsg).await else { return Acted::Unknown };
+            let name = ours.name.to_string();
+            let Some(stands) = group.rules.iter().find(|rule| rule.name.eq_ignore_ascii_case(&name)) else {
+                return Acted::Done;
+            };
+            ours.access = Access::Deny;
+            ours.priority = nsg::place_deny(&group.rules, &ours.name, &self.driver.installation)
+                .unwrap_or(stands.priority);
+        }
+        self.driver.arm.put_rule(&ours).await
+    }
+
+    async fn look(&self, record: &Record, rule: usize) -> Sight {
+        let (Some(ours), Some(ask)) = (self.ours(record, rule), record.ask()) else { return Sight::NoAnswer };
+        match self.driver.arm.group(&ours.nsg).await {
+            Ok(group) => Sight::Seen {
+                standing: ours.standing(&group.rules),
+                verdict: nsg::evaluate(&group.rules, &Flow::of(ask)),
+            },
+            // Where the group is gone, so is the rule; what shields the machine now is not known.
+            Err(ArmError::NotFound(name)) => {
+                Sight::Seen { standing: Standing::Absent, verdict: Verdict::Unclear { by: name } }
+            }
+            Err(error) => {
+                tracing::warn!(request = %ask.wish.id, error = %error, "a group could not be read");
+                Sight::NoAnswer
+            }
+        }
+    }
+}
+
+fn no_answer(error: &ArmError) -> Checked {
+    tracing::warn!(error = %error, "the way to a machine could not be read");
+    Checked::NoAnswer
+}

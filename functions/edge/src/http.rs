@@ -1,0 +1,63 @@
+//! One HTTP client for everything that is not AWS, and the rewriting that lets the Azure SDK, which
+//! insists on HTTPS, reach a stand-in on this machine.
+
+use crate::config::ConfigError;
+use azure_core::http::{AsyncRawResponse, HttpClient, Request};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that one call may take. Shorter than the lease of a lock, and far shorter than an
+/// invocation.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client with our time limits, ring as its only cryptography.
+///
+/// # Errors
+/// The system's certificates cannot be read.
+pub fn client() -> Result<reqwest::Client, ConfigError> {
+    // Whoever comes second finds it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(CALL_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| ConfigError::Http(error.to_string()))
+}
+
+/// Sends what is meant for Azure's public addresses to those that are configured.
+#[derive(Debug)]
+pub struct Route {
+    client: Arc<reqwest::Client>,
+    /// Host that the SDK believes in, and where it really is.
+    hosts: Vec<(&'static str, reqwest::Url)>,
+}
+
+impl Route {
+    /// With the configured addresses of Azure's management API and of Entra.
+    pub fn new(client: reqwest::Client, arm: reqwest::Url, entra: reqwest::Url) -> Self {
+        Self {
+            client: Arc::new(client),
+            hosts: vec![("management.azure.com", arm), ("login.microsoftonline.com", entra)],
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpClient for Route {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let host = request.url().host_str().unwrap_or_default();
+        let Some((_, target)) = self.hosts.iter().find(|(public, _)| *public == host) else {
+            let message = "a request to a host that is not Azure's";
+            return Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Other, message));
+        };
+        let mut routed = request.clone();
+        let url = routed.url_mut();
+        // Setting these fails only for addresses that cannot have them; an address of scheme http or
+        // https can.
+        let _ = url.set_scheme(target.scheme());
+        let _ = url.set_host(target.host_str());
+        let _ = url.set_port(target.port());
+        self.client.execute_request(&routed).await
+    }
+}

@@ -1,0 +1,160 @@
+//! Slack's Web API and the addresses to which sentences for one person go.
+
+use crate::config::{ConfigError, Environment};
+use access::policy::Groups;
+use access::request::UserId;
+use access::wording::Message;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// A client in the name of the app's bot.
+#[derive(Clone)]
+pub struct Slack {
+    client: reqwest::Client,
+    api: reqwest::Url,
+    bot_token: String,
+}
+
+/// Why Slack did not do what was asked.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SlackError {
+    /// Too many requests; Slack says when to come back.
+    #[error("Slack wants us to wait {0} s")]
+    RateLimited(u64),
+    /// Slack answered with an error.
+    #[error("Slack answered {0}")]
+    Refused(String),
+    /// No answer, or one that cannot be read: it may or may not have been done.
+    #[error("no answer from Slack")]
+    NoAnswer,
+    /// Not an address of Slack's.
+    #[error("the response_url is not one of Slack's")]
+    NotSlack,
+}
+
+/// Where a message is.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Posted {
+    /// The channel's id.
+    pub channel: String,
+    /// The message's timestamp, its name within the channel.
+    pub ts: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    ok: bool,
+    error: Option<String>,
+    #[serde(flatten)]
+    rest: Value,
+}
+
+/// Hosts that Slack gives out in `response_url` (docs.slack.dev, and GovSlack).
+const RESPONSE_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
+
+impl Slack {
+    /// With the bot's token, at the configured address.
+    ///
+    /// # Errors
+    /// Missing or malformed configuration.
+    pub fn new(env: &Environment, bot_token: String) -> Result<Self, ConfigError> {
+        let api = env.url("AJAR_SLACK_API_URL", "https://slack.com/api/")?;
+        Ok(Self { client: crate::http::client()?, api, bot_token })
+    }
+
+    async fn call(&self, method: &str, body: &Value) -> Result<Value, SlackError> {
+        let url = self.api.join(method).map_err(|_| SlackError::NotSlack)?;
+        let sent = self
+            .client
+            .post(url)
+            .bearer_auth(&self.bot_token)
+            .header("content-type", "application/json; charset=utf-8");
+        let answer = sent.body(body.to_string()).send().await.map_err(|_| SlackError::NoAnswer)?;
+        if answer.status().as_u16() == 429 {
+            return Err(SlackError::RateLimited(retry_after(&answer)));
+        }
+        let bytes = answer.bytes().await.map_err(|_| SlackError::NoAnswer)?;
+        let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| SlackError::NoAnswer)?;
+        if answer.ok { Ok(answer.rest) } else { Err(SlackError::Refused(answer.error.unwrap_or_default())) }
+    }
+
+    /// Posts a message into a channel, or to a person (`U…`).
+    ///
+    /// # Errors
+    /// Slack refused or did not answer.
+    pub async fn post(&self, channel: &str, message: &Message) -> Result<Posted, SlackError> {
+        let body = json!({
+            "channel": channel, "text": message.text, "blocks": message.blocks,
+            "unfurl_links": false, "unfurl_media": false,
+        });
+        let answer = self.call("chat.postMessage", &body).await?;
+        serde_json::from_value(answer).map_err(|_| SlackError::NoAnswer)
+    }
+
+    /// Replaces a message of ours.
+    ///
+    /// # Errors
+    /// Slack refused or did not answer.
+    pub async fn update(&self, at: &Posted, message: &Message) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": at.channel, "ts": at.ts, "text": message.text, "blocks": message.blocks, "parse": "none",
+        });
+        self.call("chat.update", &body).await.map(|_| ())
+    }
+
+    /// Who is in these user groups now.
+    ///
+    /// # Errors
+    /// Slack refused or did not answer for one of them.
+    pub async fn groups(&self, ids: &BTreeSet<&str>) -> Result<Groups, SlackError> {
+        let mut groups = Groups::default();
+        for id in ids {
+            let answer = self.call("usergroups.users.list", &json!({"usergroup": id})).await?;
+            let users: Vec<UserId> =
+                serde_json::from_value(answer["users"].clone()).map_err(|_| SlackError::NoAnswer)?;
+            groups.insert((*id).to_owned(), users.into_iter().collect());
+        }
+        Ok(groups)
+    }
+
+    /// Says one sentence to the person whose click or command came with this address.
+    ///
+    /// # Errors
+    /// Not an address of Slack's; or Slack refused or did not answer.
+    pub async fn respond(&self, response_url: &str, sentence: &str) -> Result<(), SlackError> {
+        let url: reqwest::Url = response_url.parse().map_err(|_| SlackError::NotSlack)?;
+        let host = url.host_str().unwrap_or_default();
+        let slacks = url.scheme() == "https" && RESPONSE_HOSTS.contains(&host);
+        // The stand-in for Slack is one address for everything.
+        let stand_in = self.api.scheme() == "http" && url.origin() == self.api.origin();
+        if !slacks && !stand_in {
+            return Err(SlackError::NotSlack);
+        }
+        let message = Message::sentence(sentence);
+        let mut body = message.ephemeral();
+        body["replace_original"] = json!(false);
+        let sent = self
+            .client
+            .post(url)
+            .header("content-type", "application/json; charset=utf-8")
+            .body(body.to_string());
+        let answer = sent.send().await.map_err(|_| SlackError::NoAnswer)?;
+        match answer.status().as_u16() {
+            200 => Ok(()),
+            429 => Err(SlackError::RateLimited(retry_after(&answer))),
+            500.. => Err(SlackError::NoAnswer),
+            status => Err(SlackError::Refused(status.to_string())),
+        }
+    }
+}
+
+/// How long Slack wants to be left alone, in seconds.
+fn retry_after(answer: &reqwest::Response) -> u64 {
+    answer
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(30)
+}

@@ -1,0 +1,310 @@
+//! The table. Only this module knows its keys and indexes.
+//!
+//! - `REQUEST#<id>` / `RECORD`: a request's record, its attributes those of
+//!   [`access::lifecycle::Parts`], beside the keys of the indexes and what wakes whom;
+//! - `REQUEST#<id>` / `EVENT#<n>`: its history, append-only, each line with the hash of the one before;
+//! - `REPLY#<id>` / `REPLY`: a sentence to one person;
+//! - `MACHINE` / `<resource id>`: a machine that can be asked for;
+//! - `NSG#<id>` / `LOCK`: who may write to a network security group now.
+//!
+//! Every write of a record is conditional on the version that was read and keeps attributes that this
+//! version of the code does not know.
+
+use access::lease::Timestamp;
+use access::lifecycle::{self, Change, Corrupt, Parts, Record, Tempo};
+use access::request::{Machine, RequestId, UserId};
+use access::wording::Told;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+mod lock;
+mod write;
+
+pub use lock::Lock;
+pub use write::{Created, Stored};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The table of one installation.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+/// Why the table could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB did not answer, or refused.
+    #[error("{operation}: {code}")]
+    Call {
+        /// Which operation.
+        operation: &'static str,
+        /// DynamoDB's error code, or what broke.
+        code: String,
+    },
+    /// An item is not what it should be.
+    #[error("an item of {kind} cannot be read: {why}")]
+    Item {
+        /// Of which kind.
+        kind: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A record cannot be one of ours.
+    #[error("record {id}: {why}")]
+    Corrupt {
+        /// Its key.
+        id: String,
+        /// What is wrong.
+        why: Corrupt,
+    },
+}
+
+/// What `notify` keeps with a record; nobody else writes it.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Shown {
+    /// The channel of the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// The card, as Slack names messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ts: Option<String>,
+    /// The version that the card shows; 0 before there is one.
+    #[serde(default)]
+    pub shown_version: u64,
+    /// Which direct messages were sent.
+    #[serde(default)]
+    pub told: Vec<Told>,
+}
+
+/// A record as it was read.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Loaded {
+    /// The record.
+    pub record: Record,
+    /// The hash of the last line of its history.
+    pub history_hash: String,
+    /// What people were shown of it.
+    pub shown: Shown,
+}
+
+/// A sentence to one person, kept until `notify` has sent it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Reply {
+    /// What to say.
+    pub text: String,
+    /// Where Slack takes it.
+    pub response_url: String,
+}
+
+/// Which reader of the stream, or which tick, shall look at a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wake {
+    /// `grant`, through the stream.
+    Grant,
+    /// `notify`, through the stream.
+    Notify,
+}
+
+impl Wake {
+    /// The attribute that the stream's filter looks at, and its value.
+    const fn attribute(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Grant => ("wake", "grant"),
+            Self::Notify => ("tell", "notify"),
+        }
+    }
+}
+
+/// One partition is enough for the requests that still need something.
+const DUE_SHARD: &str = "0";
+
+fn record_key(id: RequestId) -> (String, String) {
+    (format!("REQUEST#{id}"), "RECORD".to_owned())
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// What DynamoDB said, or how the call broke, without anything that a request held.
+fn call_error<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> StoreError {
+    let code = match error {
+        SdkError::ServiceError(service) => service.err().code().unwrap_or("an unnamed error").to_owned(),
+        SdkError::TimeoutError(_) => "timed out".to_owned(),
+        SdkError::DispatchFailure(_) => "no connection".to_owned(),
+        SdkError::ConstructionFailure(_) => "the request could not be built".to_owned(),
+        _ => "the answer could not be read".to_owned(),
+    };
+    StoreError::Call { operation, code }
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(kind: &'static str, item: Item) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(|error| StoreError::Item { kind, why: error.to_string() })
+}
+
+fn encode<T: Serialize>(kind: &'static str, value: &T) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(value).map_err(|error| StoreError::Item { kind, why: error.to_string() })
+}
+
+/// The parts of a record's item that are not [`Parts`].
+#[derive(Deserialize)]
+struct Beside {
+    #[serde(default)]
+    history_hash: String,
+    #[serde(flatten)]
+    shown: Shown,
+}
+
+fn load(item: Item) -> Result<Loaded, StoreError> {
+    let beside: Beside = decode("REQUEST", item.clone())?;
+    let parts: Parts = decode("REQUEST", item)?;
+    let id = parts.id.to_string();
+    let record = Record::from_parts(parts).map_err(|why| StoreError::Corrupt { id, why })?;
+    Ok(Loaded { record, history_hash: beside.history_hash, shown: beside.shown })
+}
+
+impl Store {
+    /// The table of this name.
+    pub const fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    async fn get(&self, pk: String, sk: String) -> Result<Option<Item>, StoreError> {
+        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let answer = get.key("pk", text(pk)).key("sk", text(sk)).send().await;
+        Ok(answer.map_err(|error| call_error("GetItem", &error))?.item)
+    }
+
+    /// The record as it is now; `None` where there is none.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or the item cannot be a record.
+    pub async fn read(&self, id: RequestId) -> Result<Option<Loaded>, StoreError> {
+        let (pk, sk) = record_key(id);
+        self.get(pk, sk).await?.map(load).transpose()
+    }
+
+    /// Every item of a query, page after page.
+    async fn query(
+        &self,
+        index: Option<&str>,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut query = self.client.query().table_name(&self.table).key_condition_expression(condition);
+        query = query.set_index_name(index.map(str::to_owned)).consistent_read(index.is_none());
+        for (name, value) in values {
+            query = query.expression_attribute_values(*name, value.clone());
+        }
+        let mut pages = query.into_paginator().items().send();
+        let mut items = vec![];
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(|error| call_error("Query", &error))?);
+        }
+        Ok(items)
+    }
+
+    /// The records that need something by `until`, those that cannot be read left out and counted.
+    /// From an index: each must be read again before anything is done.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn due(&self, until: Timestamp) -> Result<(Vec<(Timestamp, Loaded)>, usize), StoreError> {
+        let values = [(":shard", text(DUE_SHARD)), (":until", number(until.unix()))];
+        let items = self.query(Some("due"), "due_shard = :shard AND due_at <= :until", &values).await?;
+        let all = items.len();
+        let mut due = vec![];
+        for item in items {
+            let at = item.get("due_at").and_then(|value| value.as_n().ok()).and_then(|n| n.parse().ok());
+            match (at, load(item)) {
+                (Some(at), Ok(loaded)) => due.push((Timestamp::from_unix(at), loaded)),
+                (_, Err(error)) => tracing::error!(error = %error, "a due record cannot be read"),
+                (None, Ok(_)) => tracing::error!("a due record has no due_at"),
+            }
+        }
+        let unreadable = all - due.len();
+        Ok((due, unreadable))
+    }
+
+    /// The records that still need something at any time: all that may let somebody in.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn unsettled(&self) -> Result<Vec<Loaded>, StoreError> {
+        let (due, _) = self.due(Timestamp::from_unix(u64::from(u32::MAX) * 2)).await?;
+        Ok(due.into_iter().map(|(_, loaded)| loaded).collect())
+    }
+
+    /// The requests of a person that wait or are open.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item cannot be a record.
+    pub async fn live_of(&self, person: &UserId) -> Result<Vec<Loaded>, StoreError> {
+        let values = [(":person", text(person.as_str()))];
+        let items = self.query(Some("person"), "person = :person", &values).await?;
+        let loaded: Result<Vec<Loaded>, StoreError> = items.into_iter().map(load).collect();
+        Ok(loaded?.into_iter().filter(|loaded| loaded.record.is_live()).collect())
+    }
+
+    /// The machines that can be asked for.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item is not a machine.
+    pub async fn machines(&self) -> Result<Vec<Machine>, StoreError> {
+        let items = self.query(None, "pk = :pk", &[(":pk", text("MACHINE"))]).await?;
+        items.into_iter().map(|item| decode("MACHINE", item)).collect()
+    }
+
+    /// Writes what was seen of a machine.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn put_machine(&self, machine: &Machine) -> Result<(), StoreError> {
+        let mut item = encode("MACHINE", machine)?;
+        item.insert("pk".to_owned(), text("MACHINE"));
+        item.insert("sk".to_owned(), text(machine.resource_id.key()));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        put.map(|_| ()).map_err(|error| call_error("PutItem", &error))
+    }
+
+    /// The lines of a request's history, oldest first, as they were stored.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or a line cannot be read.
+    pub async fn history(&self, id: RequestId) -> Result<Vec<write::Line>, StoreError> {
+        let values = [(":pk", text(record_key(id).0)), (":event", text("EVENT#"))];
+        let items = self.query(None, "pk = :pk AND begins_with(sk, :event)", &values).await?;
+        items.into_iter().map(|item| decode("EVENT", item)).collect()
+    }
+
+    /// A sentence that waits to be sent; `None` where it was purged.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or the item is not a reply.
+    pub async fn reply(&self, key: &str) -> Result<Option<Reply>, StoreError> {
+        let item = self.get(key.to_owned(), "REPLY".to_owned()).await?;
+        item.map(|item| decode("REPLY", item)).transpose()
+    }
+}
+
+/// What must be looked at, and when, beside the lifecycle's own moment: a version that nobody was
+/// shown yet.
+fn due_at(record: &Record, shown_version: u64) -> Option<Timestamp> {
+    let tempo = Tempo::DEPLOYED;
+    let unshown = (shown_version < record.version()).then(|| record.changed_at().plus(tempo.idle_seconds));
+    [lifecycle::due_at(record, &tempo), unshown].into_iter().flatten().min()
+}
+
+/// Whether `grant` has something to do with the record as it is.
+fn wants_grant(change: &Change) -> bool {
+    lifecycle::wants_grant(&change.record)
+}

@@ -1,0 +1,411 @@
+//! Writing records and their history.
+
+use super::*;
+use access::lifecycle::Event;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use sha2::{Digest, Sha256};
+
+/// What became of a conditional write.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stored {
+    /// It is stored; the record as it is now.
+    Yes(Box<Loaded>),
+    /// Somebody else has written since.
+    Lost,
+}
+
+/// What became of a new record.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Created {
+    /// It is stored.
+    Yes,
+    /// There is one with this id.
+    Exists(Box<Loaded>),
+}
+
+/// One line of a request's history as it is stored.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// The version of the record that the line tells of.
+    pub version: u64,
+    /// What happened.
+    pub event: Event,
+    /// The hash of the line before; empty for the first.
+    pub previous: String,
+    /// The hash of this line: SHA-256 of `previous`, `version` and `event` as JSON.
+    pub hash: String,
+}
+
+impl Line {
+    fn after(previous: &str, version: u64, event: &Event) -> Result<Self, StoreError> {
+        let json = serde_json::to_string(&(previous, version, event))
+            .map_err(|error| StoreError::Item { kind: "EVENT", why: error.to_string() })?;
+        let digest = Sha256::digest(json.as_bytes());
+        let hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { version, event: event.clone(), previous: previous.to_owned(), hash })
+    }
+
+    /// Whether the line follows the one before and was not changed since it was written.
+    pub fn follows(&self, previous: &str) -> bool {
+        Self::after(previous, self.version, &self.event).is_ok_and(|line| line == *self)
+    }
+}
+
+/// Attributes of [`Parts`] that a state may lack; an update removes those that the new state lacks.
+const OPTIONAL: &[&str] = &[
+    "justification",
+    "source",
+    "approved_at",
+    "expires_at",
+    "plan",
+    "planned_at",
+    "opened_at",
+    "cause",
+    "closing_at",
+    "ends",
+    "tries",
+    "retry_at",
+    "closure",
+    "closed_at",
+    "proof",
+    "settled",
+];
+
+/// An update expression that is built piece by piece.
+#[derive(Default)]
+struct Expression {
+    set: Vec<String>,
+    remove: Vec<String>,
+    names: HashMap<String, String>,
+    values: Item,
+}
+
+impl Expression {
+    fn name(&mut self, attribute: &str) -> String {
+        let name = format!("#{attribute}");
+        self.names.insert(name.clone(), attribute.to_owned());
+        name
+    }
+
+    fn set(&mut self, attribute: &str, value: AttributeValue) {
+        let name = self.name(attribute);
+        self.values.insert(format!(":{attribute}"), value);
+        self.set.push(format!("{name} = :{attribute}"));
+    }
+
+    fn remove(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        self.remove.push(name);
+    }
+
+    fn set_or_remove(&mut self, attribute: &str, value: Option<AttributeValue>) {
+        match value {
+            Some(value) => self.set(attribute, value),
+            None => self.remove(attribute),
+        }
+    }
+
+    fn due(&mut self, at: Option<Timestamp>) {
+        self.set_or_remove("due_shard", at.map(|_| text(DUE_SHARD)));
+        self.set_or_remove("due_at", at.map(|at| number(at.unix())));
+    }
+
+    fn text(&self) -> String {
+        let part = |word: &str, pieces: &[String]| {
+            if pieces.is_empty() { String::new() } else { format!("{word} {} ", pieces.join(", ")) }
+        };
+        part("SET", &self.set) + &part("REMOVE", &self.remove)
+    }
+}
+
+fn put_line(table: &str, id: RequestId, line: &Line) -> Result<TransactWriteItem, StoreError> {
+    let mut item = encode("EVENT", line)?;
+    item.insert("pk".to_owned(), text(record_key(id).0));
+    // Padded, so that the lines sort by number.
+    item.insert("sk".to_owned(), text(format!("EVENT#{:06}", line.version)));
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .condition_expression("attribute_not_exists(pk)");
+    let put = put.build().map_err(|error| StoreError::Item { kind: "EVENT", why: error.to_string() })?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+fn keys(item: &mut Item, record: &Record) {
+    let wish = record.wish();
+    item.insert("person".to_owned(), text(wish.requester.as_str()));
+    item.insert("machine".to_owned(), text(wish.machine.resource_id.key()));
+}
+
+impl Store {
+    /// Stores a new request and the first line of its history.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer: it may or may not be stored; the same again is harmless.
+    pub async fn create(&self, change: &Change) -> Result<Created, StoreError> {
+        let record = &change.record;
+        let id = record.wish().id;
+        let line = Line::after("", record.version(), &change.event)?;
+        let mut item = encode("REQUEST", &record.to_parts())?;
+        keys(&mut item, record);
+        let (pk, sk) = record_key(id);
+        item.insert("pk".to_owned(), text(pk));
+        item.insert("sk".to_owned(), text(sk));
+        item.insert("history_hash".to_owned(), text(&line.hash));
+        let (tell, notify) = Wake::Notify.attribute();
+        item.insert(tell.to_owned(), text(notify));
+        if let Some(at) = due_at(record, 0) {
+            item.insert("due_shard".to_owned(), text(DUE_SHARD));
+            item.insert("due_at".to_owned(), number(at.unix()));
+        }
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)");
+        let put =
+            put.build().map_err(|error| StoreError::Item { kind: "REQUEST", why: error.to_string() })?;
+        let items = vec![TransactWriteItem::builder().put(put).build(), put_line(&self.table, id, &line)?];
+        match self.transact(items).await? {
+            true => Ok(Created::Yes),
+            false => match self.read(id).await? {
+                Some(existing) => Ok(Created::Exists(Box::new(existing))),
+                None => Err(StoreError::Call {
+                    operation: "TransactWriteItems",
+                    code: "a conflict that is gone".to_owned(),
+                }),
+            },
+        }
+    }
+
+    /// Stores a change on the condition that the record still is as it was read, and wakes whoever
+    /// has to do with it. `by_grant`: `grant` does not wake itself.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer: it may or may not be stored.
+    pub async fn write(
+        &self,
+        before: &Loaded,
+        change: &Change,
+        by_grant: bool,
+    ) -> Result<Stored, StoreError> {
+        let record = &change.record;
+        let id = record.wish().id;
+        let line = Line::after(&before.history_hash, record.version(), &change.event)?;
+        let mut expression = Expression::default();
+        let mut item = encode("REQUEST", &record.to_parts())?;
+        keys(&mut item, record);
+        for attribute in OPTIONAL {
+            if !item.contains_key(*attribute) {
+                expression.remove(attribute);
+            }
+        }
+        for (attribute, value) in item {
+            expression.set(&attribute, value);
+        }
+        expression.set("history_hash", text(&line.hash));
+        expression.due(due_at(record, before.shown.shown_version));
+        let (tell, notify) = Wake::Notify.attribute();
+        expression.set(tell, text(notify));
+        let (wake, grant) = Wake::Grant.attribute();
+        expression.set_or_remove(wake, (!by_grant && wants_grant(change)).then(|| text(grant)));
+        expression.values.insert(":before".to_owned(), number(before.record.version()));
+        let (pk, sk) = record_key(id);
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .update_expression(expression.text())
+            .condition_expression("#version = :before")
+            .set_expression_attribute_names(Some(expression.names))
+            .set_expression_attribute_values(Some(expression.values))
+            .build()
+            .map_err(|error| StoreError::Item { kind: "REQUEST", why: error.to_string() })?;
+        let items =
+            vec![TransactWriteItem::builder().update(update).build(), put_line(&self.table, id, &line)?];
+        if self.transact(items).await? {
+            let shown = before.shown.clone();
+            return Ok(Stored::Yes(Box::new(Loaded {
+                record: record.clone(),
+                history_hash: line.hash,
+                shown,
+            })));
+        }
+        // A repeated call whose first try was stored is refused too: then the table holds our line.
+        match self.read(id).await? {
+            Some(now) if now.history_hash == line.hash => Ok(Stored::Yes(Box::new(now))),
+            _ => Ok(Stored::Lost),
+        }
+    }
+
+    /// Whether all was written; `false` when a condition did not hold.
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+        /// Two transactions on one item refuse each other now and then.
+        const TRIES: usize = 4;
+        for _ in 0..TRIES {
+            let answer =
+                self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let Err(error) = answer else { return Ok(true) };
+            let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+                error.as_service_error()
+            else {
+                return Err(call_error("TransactWriteItems", &error));
+            };
+            let has =
+                |code: &str| canceled.cancellation_reasons().iter().any(|reason| reason.code() == Some(code));
+            if has("ConditionalCheckFailed") {
+                return Ok(false);
+            }
+            if !has("TransactionConflict") {
+                return Err(call_error("TransactWriteItems", &error));
+            }
+        }
+        Err(StoreError::Call { operation: "TransactWriteItems", code: "TransactionConflict".to_owned() })
+    }
+
+    /// A conditional update outside the history: `Ok(false)` when the condition did not hold.
+    async fn update(
+        &self,
+        key: (String, String),
+        expression: Expression,
+        condition: &str,
+        extra: Vec<(&str, AttributeValue)>,
+    ) -> Result<bool, StoreError> {
+        let mut values = expression.values.clone();
+        values.extend(extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let mut names = expression.names.clone();
+        if condition.contains("#version") {
+            names.insert("#version".to_owned(), "version".to_owned());
+        }
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(key.0))
+            .key("sk", text(key.1))
+            .update_expression(expression.text())
+            .condition_expression(condition)
+            .set_expression_attribute_names((!names.is_empty()).then_some(names))
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(call_error("UpdateItem", &error)),
+        }
+    }
+
+    /// Takes a record for `seconds`, so that two ticks do not both drive it. Efficiency, not safety.
+    /// A claim on an earlier version does not count.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn claim(&self, record: &Record, now: Timestamp, seconds: u64) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        // Whoever claims it is awake.
+        expression.remove(Wake::Grant.attribute().0);
+        expression.set("claimed_until", number(now.plus(seconds).unix()));
+        expression.set("claimed_version", number(record.version()));
+        let condition = "#version = :version AND (attribute_not_exists(claimed_until) OR claimed_until < :now OR claimed_version <> :version)";
+        let extra = vec![(":version", number(record.version())), (":now", number(now.unix()))];
+        self.update(record_key(record.wish().id), expression, condition, extra).await
+    }
+
+    /// Tells a reader of the stream to look at a record again, and the tick not to before `due_at`.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn touch(
+        &self,
+        record: &Record,
+        wake: &[Wake],
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        for wake in wake {
+            let (attribute, value) = wake.attribute();
+            expression.set(attribute, text(value));
+        }
+        // The stream tells only of what has changed.
+        expression.set("touched_at", number(now.unix()));
+        expression.due(due_at);
+        let extra = vec![(":version", number(record.version()))];
+        self.update(record_key(record.wish().id), expression, "#version = :version", extra).await
+    }
+
+    /// What people were shown of a record. `done`: this version is shown completely.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn shown(&self, record: &Record, shown: &Shown, done: bool) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        for (attribute, value) in encode("REQUEST", shown)? {
+            expression.set(&attribute, value);
+        }
+        let key = record_key(record.wish().id);
+        if !done {
+            return self.update(key, expression, "attribute_exists(pk)", vec![]).await;
+        }
+        expression.remove(Wake::Notify.attribute().0);
+        expression.due(due_at(record, shown.shown_version));
+        let extra = vec![(":seen", number(record.version()))];
+        self.update(key, expression, "#version = :seen", extra).await
+    }
+
+    /// Keeps a sentence to one person until `notify` has sent it. `purge_at`: when it may go.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn put_reply(&self, key: &str, reply: &Reply, purge_at: Timestamp) -> Result<(), StoreError> {
+        let mut item = encode("REPLY", reply)?;
+        item.insert("pk".to_owned(), text(key));
+        item.insert("sk".to_owned(), text("REPLY"));
+        item.insert("purge_at".to_owned(), number(purge_at.unix()));
+        let (tell, notify) = Wake::Notify.attribute();
+        item.insert(tell.to_owned(), text(notify));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        put.map(|_| ()).map_err(|error| call_error("PutItem", &error))
+    }
+
+    /// Removes a sentence that was sent.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn remove_reply(&self, key: &str) -> Result<(), StoreError> {
+        let delete =
+            self.client.delete_item().table_name(&self.table).key("pk", text(key)).key("sk", text("REPLY"));
+        delete.send().await.map(|_| ()).map_err(|error| call_error("DeleteItem", &error))
+    }
+
+    /// The lock of a network security group, in the name of `holder`.
+    pub fn lock(&self, nsg: &access::request::ResourceId, holder: &str) -> Lock<'_> {
+        Lock::new(self, nsg, holder)
+    }
+}
+
+impl Store {
+    /// For [`Lock`]: a conditional update of a lock row.
+    pub(super) async fn update_lock(
+        &self,
+        key: (String, String),
+        set: Vec<(&str, AttributeValue)>,
+        remove: &[&str],
+        condition: &str,
+        extra: Vec<(&str, AttributeValue)>,
+    ) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        for (attribute, value) in set {
+            expression.set(attribute, value);
+        }
+        for attribute in remove {
+            expression.remove(attribute);
+        }
+        self.update(key, expression, condition, extra).await
+    }
+}

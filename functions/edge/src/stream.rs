@@ -1,0 +1,51 @@
+//! Batches of the table's stream.
+
+use access::request::RequestId;
+use aws_lambda_events::dynamodb::Event;
+use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use std::collections::BTreeMap;
+
+/// The key of the item that a line of the stream is about.
+fn keys(event: &Event) -> impl Iterator<Item = (String, String)> {
+    event.records.iter().filter_map(|record| {
+        let keys: BTreeMap<String, String> = serde_dynamo::from_item(record.change.keys.clone()).ok()?;
+        Some((keys.get("pk")?.clone(), record.change.sequence_number.clone().unwrap_or_default()))
+    })
+}
+
+/// The requests that a batch is about, each once, with the sequence number of its first line. An event
+/// only wakes: what is to be done is read from the record.
+pub fn requests(event: &Event) -> Vec<(RequestId, String)> {
+    let mut seen = BTreeMap::new();
+    for (pk, sequence_number) in keys(event) {
+        if let Some(id) = pk.strip_prefix("REQUEST#").and_then(|id| id.parse::<RequestId>().ok()) {
+            seen.entry(id).or_insert(sequence_number);
+        }
+    }
+    seen.into_iter().collect()
+}
+
+/// The sentences to single persons that a batch is about: their keys, each once, with the sequence
+/// number of its first line.
+pub fn replies(event: &Event) -> Vec<(String, String)> {
+    let mut seen = BTreeMap::new();
+    for (pk, sequence_number) in keys(event) {
+        if pk.starts_with("REPLY#") {
+            seen.entry(pk).or_insert(sequence_number);
+        }
+    }
+    seen.into_iter().collect()
+}
+
+/// The answer that makes Lambda deliver again from the first of these sequence numbers on.
+pub fn failed(mut sequence_numbers: Vec<String>) -> DynamoDbEventResponse {
+    // They are digits of varying count; the longer is the later.
+    sequence_numbers.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+    let mut response = DynamoDbEventResponse::default();
+    if let Some(first) = sequence_numbers.into_iter().next() {
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(first);
+        response.batch_item_failures.push(failure);
+    }
+    response
+}

@@ -1,0 +1,138 @@
+//! A click on Approve or Deny.
+
+use crate::{Broken, Deps, status};
+use access::click::{Action, Click, ClickError};
+use access::lease::Timestamp;
+use access::lifecycle::{Change, Closure, NotNow, Record, SignedClick, State};
+use access::policy::{Approver, Rule};
+use access::request::{TermsDigest, UserId};
+use access::signature::Verified;
+use access::wording::{ClickRefusal, refused_click};
+use edge::store::{Loaded, Reply, Stored};
+use serde_json::Value;
+
+/// How often a decision is tried anew when somebody else has written meanwhile.
+const TRIES: usize = 5;
+
+/// How long a sentence to the clicker is kept at most, in seconds: Slack takes it for 30 minutes.
+const REPLY_SECONDS: u64 = 30 * 60;
+
+pub(crate) async fn handle(
+    deps: &Deps,
+    verified: &Verified<'_>,
+    timestamp: &str,
+    signature: &str,
+) -> Result<Value, Broken> {
+    let click = match Click::parse(verified, &deps.app) {
+        Ok(click) => click,
+        Err(why) => {
+            tracing::warn!(why = %why, "a signed interaction that is not a click on one of our buttons");
+            // Slack asks for an empty 200 for whatever an app does not want.
+            return Ok(status(if why == ClickError::Body { 400 } else { 200 }));
+        }
+    };
+    let body = String::from_utf8_lossy(verified.body()).into_owned();
+    let signed = SignedClick { body, timestamp: timestamp.to_owned(), signature: signature.to_owned() };
+    if let Err((refusal, rule)) = decide(deps, &click, &signed, verified.signed_at()).await? {
+        tracing::info!(request = %click.request, refusal = ?refusal, "a click that changes nothing");
+        if let Some(response_url) = click.response_url {
+            let reply = Reply { text: refused_click(&refusal, rule), response_url };
+            // The same delivery twice is one sentence.
+            let key = format!("REPLY#{}", signature.trim_start_matches("v0="));
+            deps.store.put_reply(&key, &reply, deps.clock.now().plus(REPLY_SECONDS)).await?;
+        }
+    }
+    Ok(status(200))
+}
+
+type Refusal<'a> = (ClickRefusal, Option<&'a Rule>);
+
+async fn decide<'a>(
+    deps: &'a Deps,
+    click: &Click,
+    signed: &SignedClick,
+    at: Timestamp,
+) -> Result<Result<(), Refusal<'a>>, Broken> {
+    for _ in 0..TRIES {
+        let Some(loaded) = deps.store.read(click.request).await? else {
+            return Ok(Err((ClickRefusal::NoSuchRequest, None)));
+        };
+        let Some(ask) = loaded.record.ask() else { return Ok(Err((ClickRefusal::OtherTerms, None))) };
+        if click.terms != TermsDigest::of(ask).as_str() {
+            return Ok(Err((ClickRefusal::OtherTerms, None)));
+        }
+        let Ok(rule) = deps.policy.rule_for(&ask.wish.machine) else {
+            return Ok(Err((ClickRefusal::NotEntitled, None)));
+        };
+        if click.user == ask.wish.requester {
+            return Ok(Err((ClickRefusal::OwnRequest, Some(rule))));
+        }
+        let Ok(groups) = deps.groups(rule).await else {
+            return Ok(Err((ClickRefusal::GroupsUnknown, Some(rule))));
+        };
+        let Some(approver) = rule.approver(&click.user, &groups) else {
+            return Ok(Err((ClickRefusal::NotEntitled, Some(rule))));
+        };
+        // The very same click again: Slack or the network has delivered it twice.
+        let again =
+            loaded.record.approvals().iter().any(|approval| approval.click.signature == signed.signature);
+        if again {
+            return Ok(Ok(()));
+        }
+        match changed(&loaded.record, &approver, click.action, signed, at, deps.clock.now()) {
+            Err(not_now) => return Ok(Err((refusal(not_now, &loaded), Some(rule)))),
+            Ok(change) => {
+                if let Stored::Yes(_) = deps.store.write(&loaded, &change, false).await? {
+                    tracing::info!(request = %click.request, by = %click.user, action = click.action.id(), "decided");
+                    return Ok(Ok(()));
+                }
+            }
+        }
+    }
+    Err(Broken::Contended)
+}
+
+fn changed(
+    record: &Record,
+    approver: &Approver,
+    action: Action,
+    signed: &SignedClick,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Change, NotNow> {
+    match action {
+        Action::Approve => record.approve(approver, signed.clone(), at, now),
+        Action::Deny => record.deny(approver, now),
+    }
+}
+
+/// Who decided what and when, to somebody who came too late.
+fn refusal(why: NotNow, loaded: &Loaded) -> ClickRefusal {
+    let record = &loaded.record;
+    match why {
+        NotNow::OwnRequest => ClickRefusal::OwnRequest,
+        NotNow::AlreadyApproved => ClickRefusal::AlreadyApproved,
+        NotNow::Lapsed => ClickRefusal::Lapsed { at: record.wish().lapses_at },
+        NotNow::State => {
+            let approved = |by: Option<UserId>, at| ClickRefusal::Decided { what: "approved", by, at };
+            match (record.state(), record.granted()) {
+                (State::Closed(closed), _) => match closed.closure() {
+                    Closure::Lapsed => ClickRefusal::Lapsed { at: closed.closed_at() },
+                    Closure::Denied { by } => {
+                        ClickRefusal::Decided { what: "denied", by: Some(by.clone()), at: closed.closed_at() }
+                    }
+                    Closure::Cancelled => {
+                        ClickRefusal::Decided { what: "was taken back", by: None, at: closed.closed_at() }
+                    }
+                    Closure::Ended(_) => {
+                        ClickRefusal::Decided { what: "ended", by: None, at: closed.closed_at() }
+                    }
+                },
+                (_, Some(granted)) => {
+                    approved(granted.approvals().last().map(|a| a.by.clone()), granted.approved_at())
+                }
+                (_, None) => ClickRefusal::OtherTerms,
+            }
+        }
+    }
+}

@@ -56,10 +56,10 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("port") => {
-                let port: u16 = arguments
-                    .value()?
+                let value = arguments.value()?.string()?;
+                let port: u16 = value
                     .parse()
-                    .map_err(|error| format!("--port takes a number from 0 to {LAST_PORT}: {error}"))?;
+                    .map_err(|_| format!("--port takes a number from 0 to {LAST_PORT}, not '{value}'"))?;
                 options.port = (port != 0).then_some(port);
             }
             Arg::Long("data") => options.data_dir = Some(PathBuf::from(arguments.value()?)),

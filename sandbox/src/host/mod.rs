@@ -32,7 +32,7 @@ use std::time::Duration;
 use time::{Busy, Time};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// The table's name.
 pub const TABLE: &str = "ajar";
@@ -336,16 +336,15 @@ impl Sandbox {
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         self.cut_triggers();
-        let mut servers = std::mem::take(&mut self.servers);
-        let _ = tokio::time::timeout(GRACE, futures::future::join_all(&mut servers)).await;
-        for server in servers {
-            server.abort();
-            // Aborted or ended: either way it no longer holds the listener or the database.
-            let _ = server.await;
+        let servers = std::mem::take(&mut self.servers);
+        let handles: Vec<_> = servers.iter().map(JoinHandle::abort_handle).collect();
+        let mut ended = std::pin::pin!(futures::future::join_all(servers));
+        if tokio::time::timeout(GRACE, &mut ended).await.is_err() {
+            handles.iter().for_each(AbortHandle::abort);
+            ended.await;
         }
-        for trigger in std::mem::take(&mut self.triggers) {
-            let _ = trigger.await;
-        }
+        // Aborted or ended: either way they no longer hold anything of the data directory.
+        futures::future::join_all(std::mem::take(&mut self.triggers)).await;
     }
 
     fn cut_triggers(&self) {

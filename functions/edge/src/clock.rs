@@ -136,3 +136,32 @@ impl Drop for Asleep<'_> {
         self.clock.sleepers.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_moves_the_clock_sees_who_waits_and_who_works() {
+        let clock = Clock::with_offset_ms(5);
+        let at = clock.now().plus(3600);
+        let (woken, done) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+        let (sleeper, wakes, ends) = (clock.clone(), Arc::clone(&woken), Arc::clone(&done));
+        let task = tokio::spawn(async move {
+            let _awake = sleeper.sleep_until(at).await;
+            wakes.notify_one();
+            ends.notified().await;
+        });
+        while !clock.is_asleep(task.id()) {
+            task::yield_now().await;
+        }
+        assert_eq!((clock.awaited(), clock.awake()), (vec![at], 0));
+        clock.advance_ms(3_600_000);
+        assert!(!clock.is_asleep(task.id()), "its moment has come, though it has not run yet");
+        woken.notified().await;
+        assert_eq!((clock.awaited(), clock.awake()), (vec![], 1));
+        done.notify_one();
+        task.await.unwrap();
+        assert_eq!(clock.awake(), 0);
+    }
+}

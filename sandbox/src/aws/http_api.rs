@@ -4,7 +4,7 @@ use super::lambda::Lambda;
 use super::{ACCOUNT, json as answer, uuid};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -39,8 +39,7 @@ pub struct HttpApi {
 impl HttpApi {
     /// The routes of these paths; any method.
     pub fn router(self, paths: &[&str]) -> Router {
-        let router = paths.iter().fold(Router::new(), |router, path| router.route(path, any(serve)));
-        router.layer(DefaultBodyLimit::max(MAX_BODY)).with_state(self)
+        paths.iter().fold(Router::new(), |router, path| router.route(path, any(serve))).with_state(self)
     }
 }
 

@@ -98,6 +98,7 @@ pub(crate) struct Mapping {
     filters: Filters,
     lambda: Lambda,
     clock: Clock,
+    opened_at: Timestamp,
     reader: Reader,
     writes: watch::Receiver<u64>,
     position: Saved,
@@ -121,7 +122,19 @@ impl Mapping {
         let after = position.load().map_err(Error::new)?;
         let reader = Reader::open(dynamodb, clock.clone(), after).await?;
         let (writes, state) = (dynamodb.writes(), watch::channel(State::Busy).0);
-        Ok(Self { function, settings, filters, lambda, clock, reader, writes, position, dead_letters, state })
+        Ok(Self {
+            function,
+            settings,
+            filters,
+            lambda,
+            opened_at: clock.now(),
+            clock,
+            reader,
+            writes,
+            position,
+            dead_letters,
+            state,
+        })
     }
 
     /// How far it is.
@@ -168,11 +181,15 @@ impl Mapping {
         self.checkpoint(last.as_deref());
     }
 
-    /// Gives up the records of a batch that are older than the mapping allows.
+    /// Gives up the records of a batch that are older than the mapping allows. Time in which the
+    /// sandbox did not run does not count: AWS has no such time.
     fn drop_aged(&self, batch: Batch) -> Batch {
-        let oldest = self.clock.now().minus(self.settings.maximum_record_age_seconds).unix();
+        let now = self.clock.now();
+        let age =
+            |record: &StreamRecord| now.since(Timestamp::from_unix(record.created_at).max(self.opened_at));
+        let limit = self.settings.maximum_record_age_seconds;
         let (aged, records): (Vec<_>, Vec<_>) =
-            batch.records.into_iter().partition(|record| record.created_at < oldest);
+            batch.records.into_iter().partition(|record| age(record) > limit);
         if !aged.is_empty() {
             self.give_up(&aged, "RecordAgeExceeded", batch.retries, None);
         }

@@ -5,7 +5,7 @@ use super::time::Time;
 use crate::aws::dynamodb::Dynamodb;
 use crate::aws::json as answer;
 use crate::aws::mapping::DeadLetters;
-use crate::faults::{Fault, Faults, How};
+use crate::faults::{Fault, Faults, How, Part};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -166,6 +166,9 @@ async fn order_fault(State(control): State<Arc<Control>>, body: Bytes) -> Respon
         && !(200..=599).contains(&status)
     {
         return refuse(StatusCode::BAD_REQUEST, "status must be from 200 to 599.");
+    }
+    if matches!(fault.how, How::OperationEnds { .. }) && fault.part != Part::Arm {
+        return refuse(StatusCode::BAD_REQUEST, "Only arm has operations that end.");
     }
     let ordered = ok(&json!({"ordered": fault}));
     control.faults.order(fault);

@@ -165,6 +165,7 @@ async fn bad_orders_get_one_sentence() {
         ("faults", r#"{"part": "arm"}"#),
         ("faults", r#"{"part": "arm", "how": "burn"}"#),
         ("faults", r#"{"part": "arm", "how": "cut_before", "count": 0}"#),
+        ("faults", r#"{"part": "slack", "how": {"operation_ends": {"status": "Failed", "code": "x"}}}"#),
         ("faults", r#"{"part": "arm", "how": {"answer": {"status": 42}}}"#),
     ] {
         let (status, answer) = post(&sandbox, &format!("/sandbox/{path}"), body).await;

@@ -1,5 +1,7 @@
 //! The host with small functions of the tests' own: stream, clock, HTTP and command line.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod cli;
 mod clock;
 mod http;

@@ -255,6 +255,45 @@ async fn a_restart_carries_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_was_done_is_not_done_again_because_the_next_was_cut() {
+    let dir = Temporary::new();
+    let (gate, hung) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (opened, hangs) = (Arc::clone(&gate), Arc::clone(&hung));
+    let function = handler(move |event, _| {
+        let (opened, hangs) = (Arc::clone(&opened), Arc::clone(&hangs));
+        async move {
+            match ids(&event)[0].as_str() {
+                "gate" => opened.notified().await,
+                "item-10" => {
+                    hangs.notify_one();
+                    std::future::pending().await
+                }
+                _ => {}
+            }
+            Ok(Value::Null)
+        }
+    });
+    let functions = Functions::default().with("grant", function);
+    let first = sandbox_in(Some(&dir.0), |_| Parts { functions, ..Parts::default() }).await;
+    let client = dynamodb(&first.addresses().aws_url());
+    put(&client, "gate", &[("wake", "grant")]).await;
+    while first.lambda().started() == 0 {
+        tokio::task::yield_now().await;
+    }
+    for number in 0..15 {
+        put(&client, &format!("item-{number:02}"), &[("wake", "grant")]).await;
+    }
+    gate.notify_one();
+    hung.notified().await;
+    first.stop().await;
+
+    let (functions, seen) = listener("grant");
+    let second = sandbox_in(Some(&dir.0), |_| Parts { functions, ..Parts::default() }).await;
+    second.settle().await;
+    assert_eq!(seen.all(), [["item-10", "item-11", "item-12", "item-13", "item-14"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn faults_on_dynamodb_reach_the_functions_and_not_the_sandbox() {
     let (functions, seen) = listener("grant");
     let sandbox = sandbox(functions).await;

@@ -266,7 +266,7 @@ async fn a_batch_that_was_done_is_not_done_again_because_the_next_was_cut() {
                 "gate" => opened.notified().await,
                 "item-10" => {
                     hangs.notify_one();
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
                 _ => {}
             }

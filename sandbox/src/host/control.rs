@@ -1,7 +1,7 @@
 //! What drives the sandbox from outside: `/sandbox.json`, messages, clock and faults.
 
-use super::Addresses;
 use super::time::Time;
+use super::{Addresses, CLIENTS};
 use crate::aws::dynamodb::Dynamodb;
 use crate::aws::json as answer;
 use crate::aws::mapping::DeadLetters;
@@ -15,6 +15,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The clock moves at most 7 days at once.
@@ -85,7 +86,9 @@ fn is_loopback(host: &str) -> bool {
 }
 
 async fn sandbox_json(State(control): State<Arc<Control>>) -> Response {
+    let clients: BTreeMap<_, _> = CLIENTS.into_iter().collect();
     let mut body = json!({
+        "clients": clients,
         "now": control.time.clock.now(),
         "slack_command_url": format!("{}/slack/command", control.addresses.page_url()),
         "slack_interaction_url": format!("{}/slack/interaction", control.addresses.page_url()),

@@ -266,6 +266,7 @@ async fn the_sandbox_is_driven_from_this_machine_only() {
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(status, 200);
     assert_eq!(body["team_id"], "T0CONTOSO");
+    assert_eq!(body["clients"]["127.0.0.2"], "198.51.100.9");
     assert_eq!(body["slack_command_url"], format!("{url}/slack/command"));
     assert!(sandbox.clock().now().unix() - body["now"].as_u64().unwrap() < 60);
     assert_eq!(get("/sandbox/messages", None).await.1, r#"[{"text":"hello"}]"#);

@@ -1,2 +1,7 @@
-//! The sandbox.
-fn main() {}
+//! `cargo run`: the whole system on one machine.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sandbox::host::cli::main()
+}

@@ -1,0 +1,89 @@
+//! Moves the sandbox's clock, and waits until what became due has been done.
+
+use super::data::Saved;
+use crate::aws::lambda::Lambda;
+use crate::aws::mapping::Progress;
+use edge::clock::Clock;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, watch};
+
+/// No invocation lasts longer than the longest timeout of a function, 120 s.
+const LONGEST_WAIT: Duration = Duration::from_secs(130);
+/// A batch that fails again and again is not waited for longer than this.
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+/// Whether a part of the sandbox has work under way that the functions' calls began.
+pub type Busy = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// The clock, and everything that moves when it does.
+pub(crate) struct Time {
+    pub(crate) clock: Clock,
+    pub(crate) lambda: Lambda,
+    pub(crate) mappings: Vec<Progress>,
+    pub(crate) fired: watch::Receiver<u64>,
+    pub(crate) busy: Busy,
+    pub(crate) saved: Saved,
+    pub(crate) advancing: Mutex<()>,
+}
+
+impl Time {
+    /// Whether nothing more happens until somebody calls or the clock moves.
+    fn is_settled(&self) -> bool {
+        self.is_settled_but_for(|mapping| mapping.is_quiet())
+    }
+
+    fn is_settled_but_for(&self, quiet: impl Fn(&Progress) -> bool) -> bool {
+        *self.fired.borrow() >= self.clock.now().unix() / 60
+            && self.mappings.iter().all(quiet)
+            && self.lambda.is_quiet()
+            && !(self.busy)()
+    }
+
+    /// Waits until every invocation has ended or waits for a later moment of the clock, and the
+    /// stream has been handed over to its end.
+    pub(crate) async fn settle(&self) {
+        let begun = Instant::now();
+        loop {
+            let started = self.lambda.started();
+            let settled = self.is_settled();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            // The second look is for an invocation that was just putting itself to sleep in several
+            // places, one after the other.
+            if settled && self.is_settled() && self.lambda.started() == started {
+                return;
+            }
+            let only_retries = || self.is_settled_but_for(|at| at.is_quiet() || at.is_retrying());
+            if begun.elapsed() > LONGEST_WAIT || (begun.elapsed() > LONGEST_RETRY && only_retries()) {
+                tracing::warn!("the clock moves on although something is still being done");
+                return;
+            }
+        }
+    }
+
+    /// Moves the clock forward to `target_ms` (Unix milliseconds) in steps: each whole minute and each
+    /// moment that somebody waits for. After each step everything due is done before the next.
+    /// A target that has passed is only settled.
+    pub(crate) async fn advance_to(&self, target: impl FnOnce(u64) -> u64) -> Result<(), io::Error> {
+        let _one_at_a_time = self.advancing.lock().await;
+        self.settle().await;
+        let target_ms = target(self.clock.now_ms());
+        loop {
+            let now_ms = self.clock.now_ms();
+            if now_ms >= target_ms {
+                return Ok(());
+            }
+            let minute_ms = (now_ms / 60_000 + 1) * 60_000;
+            let awaited = self.clock.awaited().into_iter().map(|moment| moment.unix() * 1000);
+            let awaited_ms = awaited.filter(|moment_ms| *moment_ms > now_ms).min();
+            let next_ms = awaited_ms.unwrap_or(minute_ms).min(minute_ms).min(target_ms);
+            let step_ms = next_ms - now_ms;
+            // Saved first: a sandbox that is killed in between must not come back earlier than what
+            // its table tells.
+            self.saved.store(&(self.clock.offset_ms() + step_ms))?;
+            self.clock.advance_ms(step_ms);
+            self.settle().await;
+        }
+    }
+}

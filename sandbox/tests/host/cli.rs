@@ -1,0 +1,124 @@
+//! The program itself.
+
+use crate::Temporary;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = program().args(arguments).output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(2), "{arguments:?} {stderr}");
+    assert!(stdout.is_empty());
+    assert_eq!(stderr.lines().count(), 1, "{arguments:?} {stderr}");
+    stderr
+}
+
+/// A running program that has said where it listens.
+struct Running(Child, BufReader<ChildStdout>, String);
+
+impl Running {
+    fn start(dir: &Path) -> Self {
+        let mut child = program()
+            .args(["--port", "0", "--data"])
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        Self(child, stdout, line)
+    }
+
+    fn signal(mut self, signal: &str) -> Option<i32> {
+        let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.0.id())]).status();
+        assert!(kill.unwrap().success());
+        let code = self.0.wait().unwrap().code();
+        let mut rest = String::new();
+        while self.1.read_line(&mut rest).unwrap() > 0 {}
+        code
+    }
+
+    fn url(&self) -> String {
+        self.2.trim().rsplit(' ').next().unwrap().trim_end_matches('/').to_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn what_cannot_start_says_so_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert!(refused(&["--port", &port]).contains(&port));
+    assert!(refused(&["--port", "65532"]).contains("65531"));
+    assert!(refused(&["--port", "65536"]).contains("65536"));
+    assert!(refused(&["--port", "eighty"]).contains("eighty"));
+    assert!(refused(&["--port"]).contains("--port"));
+    assert!(refused(&["--prot", "80"]).contains("--prot"));
+    assert!(refused(&["extra"]).contains("extra"));
+    let dir = Temporary::new();
+    std::fs::create_dir_all(&dir.0).unwrap();
+    let file = dir.0.join("file");
+    std::fs::write(&file, "").unwrap();
+    let below = file.join("data").display().to_string();
+    assert!(refused(&["--port", "0", "--data", &below]).contains(&below));
+    let spoilt = dir.0.join("spoilt");
+    std::fs::create_dir_all(&spoilt).unwrap();
+    std::fs::write(spoilt.join("clock.json"), "never").unwrap();
+    assert!(refused(&["--port", "0", "--data", &spoilt.display().to_string()]).contains("clock.json"));
+}
+
+#[test]
+fn a_data_directory_has_one_sandbox() {
+    let dir = Temporary::new();
+    let running = Running::start(&dir.0);
+    let path = dir.0.display().to_string();
+    assert!(refused(&["--port", "0", "--data", &path]).contains("in use by another sandbox"));
+    assert_eq!(running.signal("TERM"), Some(0));
+    assert_eq!(Running::start(&dir.0).signal("INT"), Some(0), "free again");
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    for (flag, text) in [("--help", "--data DIR"), ("--version", env!("CARGO_PKG_VERSION"))] {
+        let output = program().arg(flag).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8(output.stdout).unwrap().contains(text));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_sandbox_comes_back_with_its_clock_and_table() {
+    let dir = Temporary::new();
+    let running = Running::start(&dir.0);
+    let describe = async |url: String| {
+        let text = crate::http::client().get(format!("{url}/sandbox.json")).send().await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&text.text().await.unwrap()).unwrap()
+    };
+    let body = describe(running.url()).await;
+    let dynamodb = crate::dynamodb(body["dynamodb_url"].as_str().unwrap());
+    crate::put(&dynamodb, "kept", &[("wake", "grant")]).await;
+    let call = crate::http::client().post(format!("{}/sandbox/clock", running.url()));
+    call.body(r#"{"advance_seconds": 7200}"#).send().await.unwrap();
+    assert_eq!(running.signal("KILL"), None);
+    let again = Running::start(&dir.0);
+    let after = describe(again.url()).await;
+    assert!(after["now"].as_u64().unwrap() >= body["now"].as_u64().unwrap() + 7200);
+    let dynamodb = crate::dynamodb(after["dynamodb_url"].as_str().unwrap());
+    assert!(crate::exists(&dynamodb, "kept").await);
+}

@@ -2,3 +2,5 @@
 //! loopback, around the real handlers of the functions.
 
 pub mod faults;
+pub mod page;
+pub mod slack;

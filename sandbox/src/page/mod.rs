@@ -40,6 +40,7 @@ pub fn router(state: PageState) -> Router {
         .route("/blocks.js", get(|| file(JAVASCRIPT, include_str!("blocks.js"))))
         .route("/mrkdwn.js", get(|| file(JAVASCRIPT, include_str!("mrkdwn.js"))))
         .route("/network.js", get(|| file(JAVASCRIPT, include_str!("network.js"))))
+        .route("/icon.svg", get(|| file("image/svg+xml", include_str!("icon.svg"))))
         .route("/page/state", get(show_state))
         .route("/page/command", post(command))
         .route("/page/click", post(click))

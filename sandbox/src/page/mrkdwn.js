@@ -180,8 +180,8 @@ export function formatDate(unix, format, nowMs, locale = undefined) {
     date: () => show(long),
     date_short: () => show({ ...long, month: "short" }),
     date_long: () => show({ ...long, weekday: "long" }),
-    time: () => show({ hour: "2-digit", minute: "2-digit" }),
-    time_secs: () => show({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+    time: () => show({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+    time_secs: () => show({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }),
     ago: () => ago(unix - nowMs / 1000, locale),
   };
   for (const name of ["date", "date_short", "date_long"]) values[`${name}_pretty`] = () => near ?? values[name]();

@@ -80,13 +80,13 @@ export function machines(network) {
 
 function portRow(network, machine, port) {
   const open = port.listening;
-  const row = make("li", `port ${open ? "open" : "shut"}`);
+  const grant = open ? grantOf(network, machine, port.port) : undefined;
+  const row = make("li", `port ${open ? "open" : "shut"}${grant ? " granted" : ""}`);
   row.dataset.testid = `port-${machine.name}-${port.port}`;
   row.dataset.state = open ? "open" : "shut";
   const line = make("div", "port-line");
   line.append(door(), make("span", "port-number", String(port.port)), make("span", "port-name", port.name ?? ""));
-  const grant = grantOf(network, machine, port.port);
-  if (open && grant) line.append(countdown(grant, "countdown"));
+  if (grant) line.append(countdown(grant, "countdown"));
   line.append(make("span", "state", open ? "open" : "shut"));
   row.append(line);
   if (open) {

@@ -189,7 +189,7 @@ function drawMessages(known) {
     if (atEnd) list.scrollTop = list.scrollHeight;
   }
   if (elsewhere) requestAnimationFrame(() => list.setAttribute("aria-live", "polite"));
-  byId("example").hidden = known.messages.some((message) => message.user === me);
+  byId("example").hidden = me !== "U0ANA" || known.messages.some((message) => message.user === me);
 }
 
 /** Replies stand below the message they answer. */
@@ -214,7 +214,7 @@ function drawMessage(message, follows) {
   head.append(make("strong", "", names.user(message.user) ?? message.user));
   if (message.user === state.app.id) head.append(make("span", "app", "APP"));
   const at = new Date(Number(message.ts) * 1000);
-  const time = make("time", "", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  const time = make("time", "", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }));
   time.dateTime = at.toISOString();
   time.title = at.toLocaleString();
   head.append(time);
@@ -270,7 +270,7 @@ function drawNetwork() {
 function drawClock() {
   if (!state) return;
   const now = new Date(nowMs());
-  byId("clock").textContent = now.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  byId("clock").textContent = now.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   byId("clock").dateTime = now.toISOString();
   const ahead = Math.round((now.getTime() - Date.now()) / 60_000);
   byId("clock-note").textContent = ahead >= 1 ? `${ahead} min ahead` : "sandbox time";

@@ -97,7 +97,9 @@ async fn command(State(stage): State<Stage>, body: Bytes) -> Response {
 }
 
 async fn interaction(State(stage): State<Stage>, body: Bytes) -> Response {
-    let payload = form_urlencoded::parse(&body).find(|(name, _)| name == "payload").map(|(_, value)| value.into_owned());
+    let payload = form_urlencoded::parse(&body)
+        .find(|(name, _)| name == "payload")
+        .map(|(_, value)| value.into_owned());
     let payload: Value = payload.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let user = payload["user"]["id"].as_str().unwrap_or_default().to_owned();
     let approved = payload["actions"][0]["action_id"] == "approve";
@@ -116,7 +118,9 @@ async fn move_clock(State(stage): State<Stage>, body: Bytes) -> Response {
     stage.clock.advance_ms(seconds * 1000);
     if ends_at != 0 && stage.clock.now().unix() >= ends_at {
         stage.ends_at.store(0, Ordering::SeqCst);
-        stage.show("Ended", "The grant has ended. VM3 port 22 is shut: rule `DenyAllInBound` decides.", false).await;
+        stage
+            .show("Ended", "The grant has ended. VM3 port 22 is shut: rule `DenyAllInBound` decides.", false)
+            .await;
     }
     json_answer(&json!({ "ok": true }))
 }
@@ -127,7 +131,11 @@ fn json_answer(body: &Value) -> Response {
 
 impl Stage {
     async fn call(&self, url: &str, body: &Value) -> Value {
-        let request = self.client.post(url).bearer_auth(TOKEN).header("content-type", "application/json; charset=utf-8");
+        let request = self
+            .client
+            .post(url)
+            .bearer_auth(TOKEN)
+            .header("content-type", "application/json; charset=utf-8");
         let Ok(response) = request.body(body.to_string()).send().await else { return Value::Null };
         let text = response.text().await.unwrap_or_default();
         let answer: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -138,7 +146,11 @@ impl Stage {
     }
 
     async fn post_card(&self, user: &str) {
-        let mut card = self.card_body("Waiting", &format!("<@{user}> asks for a port. Approve only what you expected."), true);
+        let mut card = self.card_body(
+            "Waiting",
+            &format!("<@{user}> asks for a port. Approve only what you expected."),
+            true,
+        );
         card["channel"] = json!(world::CHANNEL_ID);
         let answer = self.call(&format!("{}/api/chat.postMessage", self.slack_url), &card).await;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
@@ -160,7 +172,8 @@ impl Stage {
         let until = format!("<!date^{ends_at}^{{time}}|30 minutes>");
         let text = format!("Approved by <@{user}>. Open until {until}; Azure can take a minute or two.");
         self.show("Open", &text, false).await;
-        let note = json!({ "channel": "U0ANA", "text": format!("VM3 port 22 is open for you until {until}.") });
+        let note =
+            json!({ "channel": "U0ANA", "text": format!("VM3 port 22 is open for you until {until}.") });
         self.call(&format!("{}/api/chat.postMessage", self.slack_url), &note).await;
     }
 
@@ -173,7 +186,8 @@ impl Stage {
     }
 
     fn card_body(&self, state: &str, text: &str, buttons: bool) -> Value {
-        let field = |name: &str, value: &str| json!({ "type": "mrkdwn", "text": format!("*{name}*\n{value}") });
+        let field =
+            |name: &str, value: &str| json!({ "type": "mrkdwn", "text": format!("*{name}*\n{value}") });
         let mut blocks = vec![
             json!({ "type": "header", "text": { "type": "plain_text", "text": "VM3 22 for Ana" } }),
             json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } }),
@@ -196,7 +210,9 @@ impl Stage {
                 "deny": { "type": "plain_text", "text": "Back" },
                 "style": "danger",
             });
-            blocks.push(json!({ "type": "actions", "elements": [button("approve", "Approve", "primary"), deny] }));
+            blocks.push(
+                json!({ "type": "actions", "elements": [button("approve", "Approve", "primary"), deny] }),
+            );
         }
         blocks.push(json!({ "type": "context", "elements": [
             { "type": "mrkdwn", "text": format!("*{state}*") },
@@ -224,9 +240,7 @@ fn network(ends_at: u64, now: u64) -> Value {
         ours["ends_at"] = json!(ends_at);
         rules.push(ours);
     }
-    let port = |port: u16, name: &str, address: &str, lets_in: &[&str]| {
-        json!({ "port": port, "name": name, "address": address, "listening": !lets_in.is_empty(), "lets_in": lets_in })
-    };
+    let port = |port: u16, name: &str, address: &str, lets_in: &[&str]| json!({ "port": port, "name": name, "address": address, "listening": !lets_in.is_empty(), "lets_in": lets_in });
     let everybody = ["203.0.113.7", "198.51.100.9"];
     let ssh: &[&str] = if open { &everybody[..1] } else { &[] };
     let machine = |name: &str, os: &str, private: &str, public: Option<&str>, ports: Vec<Value>| {

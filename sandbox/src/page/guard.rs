@@ -26,8 +26,9 @@ fn refusal(method: &Method, headers: &HeaderMap) -> Option<&'static str> {
     if matches!(*method, Method::GET | Method::HEAD) {
         return None;
     }
-    let foreign_origin = text(header::ORIGIN)
-        .is_some_and(|origin| !origin.strip_prefix("http://").is_some_and(|at| at.eq_ignore_ascii_case(host)));
+    let foreign_origin = text(header::ORIGIN).is_some_and(|origin| {
+        !origin.strip_prefix("http://").is_some_and(|at| at.eq_ignore_ascii_case(host))
+    });
     let foreign_site = headers
         .get("sec-fetch-site")
         .is_some_and(|site| !matches!(site.to_str(), Ok("same-origin" | "none")));

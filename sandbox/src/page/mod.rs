@@ -121,7 +121,7 @@ struct Typed {
 async fn command(State(page): State<PageState>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
     let typed: Typed = match read(&headers, &body) {
         Ok(typed) => typed,
-        Err(refusal) => return refusal,
+        Err((status, why)) => return refuse(status, &why),
     };
     let text = typed.text.trim();
     if text.is_empty() {
@@ -160,7 +160,7 @@ struct Clicked {
 async fn click(State(page): State<PageState>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
     let clicked: Clicked = match read(&headers, &body) {
         Ok(clicked) => clicked,
-        Err(refusal) => return refusal,
+        Err((status, why)) => return refuse(status, &why),
     };
     let Clicked { r#as, channel, ts, block_id, action_id } = &clicked;
     match page.slack.click(r#as, channel, ts, block_id, action_id).await {
@@ -173,10 +173,10 @@ async fn click(State(page): State<PageState>, headers: HeaderMap, body: axum::bo
 
 /// Reads a JSON body. Another content type is refused because a form of another site can send it
 /// without asking the browser's permission.
-fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Response> {
+fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, (StatusCode, String)> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json".to_owned()));
     }
-    serde_json::from_slice(body).map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))
+    serde_json::from_slice(body).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }

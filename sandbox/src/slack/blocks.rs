@@ -26,8 +26,16 @@ pub(super) fn view_problems(view: &Value) -> Vec<String> {
     let mut check = Check::default();
     let at = "/view";
     let known = [
-        "title", "submit", "close", "blocks", "private_metadata", "callback_id", "external_id",
-        "clear_on_close", "notify_on_close", "submit_disabled",
+        "title",
+        "submit",
+        "close",
+        "blocks",
+        "private_metadata",
+        "callback_id",
+        "external_id",
+        "clear_on_close",
+        "notify_on_close",
+        "submit_disabled",
     ];
     check.fields(view, at, &known);
     check.required(view, "type", at);

@@ -38,7 +38,11 @@ pub(super) fn call(inner: &Inner, path: &str, headers: &HeaderMap, body: &[u8]) 
     };
     let seen_by = before.as_ref().map(|hook| hook.user.as_str());
     let user = match ts {
-        Some(ts) => store.messages.iter().find(|message| message.ts == ts).and_then(|message| message.visible_to.clone()),
+        Some(ts) => store
+            .messages
+            .iter()
+            .find(|message| message.ts == ts)
+            .and_then(|message| message.visible_to.clone()),
         None => seen_by.map(str::to_owned),
     };
     let channel = before.as_ref().map(|hook| hook.channel.as_str());

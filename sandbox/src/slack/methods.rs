@@ -160,11 +160,9 @@ pub(super) fn call(inner: &Inner, method: &str, headers: &HeaderMap, body: &[u8]
     inner.save(store);
     match result {
         Ok(done) => Answer::ok(done.body),
-        Err(failure) if failure.error == "ratelimited" => Answer {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            retry_after_s: Some(1),
-            body: failure.body(),
-        },
+        Err(failure) if failure.error == "ratelimited" => {
+            Answer { status: StatusCode::TOO_MANY_REQUESTS, retry_after_s: Some(1), body: failure.body() }
+        }
         Err(failure) => Answer::ok(failure.body()),
     }
 }
@@ -184,7 +182,12 @@ fn carry_out(inner: &Inner, store: &mut Store, method: &str, arguments: &Argumen
 }
 
 /// Who calls, and whether the app may call this.
-fn authorised(inner: &Inner, method: &str, headers: &HeaderMap, arguments: &Arguments) -> Result<(), Failure> {
+fn authorised(
+    inner: &Inner,
+    method: &str,
+    headers: &HeaderMap,
+    arguments: &Arguments,
+) -> Result<(), Failure> {
     let form = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
@@ -227,7 +230,9 @@ fn destination(inner: &Inner, store: &mut Store, arguments: &Arguments) -> Resul
     if world::person(&wanted).is_some() {
         return Ok(store.dm(&wanted));
     }
-    let by_name = |name: &str| store.conversations.iter().find(|(_, known)| known.kind == Kind::Public && known.name == name);
+    let by_name = |name: &str| {
+        store.conversations.iter().find(|(_, known)| known.kind == Kind::Public && known.name == name)
+    };
     let (id, known) = match wanted.strip_prefix('#') {
         Some(name) => by_name(name),
         None => store.conversations.get_key_value(&wanted),
@@ -330,7 +335,8 @@ fn open_conversation(inner: &Inner, store: &mut Store, arguments: &Arguments) ->
     let users = recipients(arguments);
     if users.is_empty() {
         let channel = arguments.text("channel").ok_or_else(|| Failure::new("users_list_not_supplied"))?;
-        let known = store.conversations.get(&channel).filter(|known| known.kind != Kind::Public && known.has_app);
+        let known =
+            store.conversations.get(&channel).filter(|known| known.kind != Kind::Public && known.has_app);
         known.ok_or_else(|| Failure::new("channel_not_found"))?;
         return Ok(Done::only(json!({ "ok": true, "channel": { "id": channel } })));
     }

@@ -70,7 +70,12 @@ impl Slack {
     /// # Errors
     ///
     /// When Slack would not let the person do this.
-    pub async fn command(&self, user: &str, channel: &str, text: &str) -> Result<CommandOutcome, NotPossible> {
+    pub async fn command(
+        &self,
+        user: &str,
+        channel: &str,
+        text: &str,
+    ) -> Result<CommandOutcome, NotPossible> {
         let person = world::person(user).ok_or(NotPossible::NoSuchPerson)?;
         let url = self.0.addresses().command_url;
         if url.is_empty() {
@@ -156,7 +161,8 @@ impl Slack {
             let name = known.ok_or(NotPossible::NotInChannel)?.name.clone();
             let message =
                 store.message_seen_by(user, channel, message_ts).cloned().ok_or(NotPossible::NoSuchButton)?;
-            let button = blocks::find_button(message.blocks.as_deref().unwrap_or_default(), block_id, action_id);
+            let button =
+                blocks::find_button(message.blocks.as_deref().unwrap_or_default(), block_id, action_id);
             let button = button.ok_or(NotPossible::NoSuchButton)?;
             let mut action = json!({
                 "type": "button", "action_id": action_id, "block_id": block_id, "text": button["text"],

@@ -72,9 +72,18 @@ fn cut() -> ! {
     std::panic::resume_unwind(Box::new("the connection is cut, as ordered"))
 }
 
-fn dispatch(slack: &Slack, method: &axum::http::Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
-    let not_found =
-        Answer { status: StatusCode::NOT_FOUND, retry_after_s: None, body: json!("no such page in this Slack") };
+fn dispatch(
+    slack: &Slack,
+    method: &axum::http::Method,
+    path: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Answer {
+    let not_found = Answer {
+        status: StatusCode::NOT_FOUND,
+        retry_after_s: None,
+        body: json!("no such page in this Slack"),
+    };
     if let Some(name) = path.strip_prefix("/api/") {
         if method != axum::http::Method::POST {
             return Answer { status: StatusCode::METHOD_NOT_ALLOWED, ..not_found };

@@ -147,7 +147,10 @@ impl Store {
     pub(super) fn group_dm(&mut self, users: &[String]) -> String {
         let mut members = users.to_vec();
         members.sort();
-        let known = self.conversations.iter().find(|(_, known)| known.kind == Kind::Group && known.members == members);
+        let known = self
+            .conversations
+            .iter()
+            .find(|(_, known)| known.kind == Kind::Group && known.members == members);
         if let Some((id, _)) = known {
             return id.clone();
         }

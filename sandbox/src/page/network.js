@@ -196,6 +196,6 @@ function ruleRow(rule, fresh) {
   priority.dataset.testid = "priority";
   const access = cell("Access", "access", "");
   access.append(make("span", rule.access === "Allow" ? "allow" : "deny", rule.access));
-  row.append(priority, name, cell("From", "address", rule.source), cell("To", "address", rule.destination), cell("Ports", "address", `${rule.ports}${rule.protocol && rule.protocol !== "*" ? ` ${rule.protocol.toLowerCase()}` : ""}`), access);
+  row.append(priority, name, cell("From", "address", rule.source), cell("To", "address", rule.destination), cell("Ports", "address", `${rule.ports}${rule.protocol && rule.protocol !== "*" ? `\u00a0${rule.protocol.toLowerCase()}` : ""}`), access);
   return row;
 }

@@ -130,6 +130,7 @@ function drawConversations(shown) {
       button.addEventListener("click", () => {
         conversation = row.id;
         sessionStorage.setItem("conversation", conversation);
+        notice(null, "sending");
         draw();
         byId("composer").focus();
       });
@@ -189,7 +190,7 @@ function drawMessages(known) {
     if (atEnd) list.scrollTop = list.scrollHeight;
   }
   if (elsewhere) requestAnimationFrame(() => list.setAttribute("aria-live", "polite"));
-  byId("example").hidden = me !== "U0ANA" || known.messages.some((message) => message.user === me);
+  byId("example").hidden = me !== "U0ANA" || state.chat.conversations.some((any) => any.messages.some((message) => message.user === me));
 }
 
 /** Replies stand below the message they answer. */
@@ -282,6 +283,10 @@ function drawClock() {
 function become(id) {
   me = id;
   sessionStorage.setItem("as", me);
+  // What one person began to write is not another's.
+  composer.value = "";
+  grow();
+  notice(null, "sending");
   if (state) {
     // What the other person sees is asked for; until then nothing of the former is shown.
     byId("messages").replaceChildren();
@@ -321,7 +326,10 @@ function grow() {
   composer.style.height = `${Math.min(composer.scrollHeight, 140)}px`;
 }
 
-composer.addEventListener("input", grow);
+composer.addEventListener("input", () => {
+  grow();
+  notice(null, "sending");
+});
 composer.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();

@@ -1,4 +1,5 @@
 //! The simulated Slack and the page, over real HTTP.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
 
 mod hooks;
 mod limits;
@@ -85,9 +86,11 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
 }
 
+type AppState = (Arc<Mutex<Vec<Sent>>>, Arc<Mutex<Reply>>);
+
 /// The app: notes what comes and answers as it is told to.
 async fn app(
-    State((sent, reply)): State<(Arc<Mutex<Vec<Sent>>>, Arc<Mutex<Reply>>)>,
+    State((sent, reply)): State<AppState>,
     uri: axum::http::Uri,
     headers: HeaderMap,
     body: Bytes,

@@ -2,5 +2,8 @@
 //! loopback, around the real handlers of the functions.
 
 pub mod aws;
+pub mod azure;
 pub mod faults;
 pub mod host;
+pub mod page;
+pub mod slack;

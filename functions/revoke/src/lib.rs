@@ -65,7 +65,7 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let (due, _) = store.due(soon).await?;
     overdue(&unsettled, now);
     let shutting = due.iter().map(|(due_at, loaded)| async move {
-        clock.sleep_until(*due_at).await;
+        let _awake = clock.sleep_until(*due_at).await;
         let id = loaded.record.wish().id;
         report(id, shut(deps, id, invocation).await);
     });

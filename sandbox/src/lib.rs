@@ -1,4 +1,5 @@
 //! The whole system on one machine: simulated Slack, Azure, Entra and AWS, as real HTTP servers on
 //! loopback, around the real handlers of the functions.
 
+pub mod azure;
 pub mod faults;

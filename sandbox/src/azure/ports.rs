@@ -184,14 +184,9 @@ async fn serve(
     stream: TcpStream,
     service: Service,
     shared: services::Shared,
-    mut closing: watch::Receiver<bool>,
+    closing: watch::Receiver<bool>,
 ) {
-    tokio::select! {
-        outcome = services::serve(stream, &service, &shared) => {
-            if let Err(error) = outcome {
-                tracing::debug!(machine = service.machine, port = service.port, %error, "a connection ended");
-            }
-        }
-        _ = closing.wait_for(|closing| *closing) => {}
+    if let Err(error) = services::serve(stream, &service, &shared, closing).await {
+        tracing::debug!(machine = service.machine, port = service.port, %error, "a connection ended");
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 /// What is served on a port of a machine.
 #[derive(Clone)]
@@ -31,16 +32,34 @@ impl Shared {
 /// Longest head of an HTTP request that is read.
 const LONGEST_HEAD: usize = 16 * 1024;
 
-/// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, service: &Service, shared: &Shared) -> Result<(), String> {
-    let outcome = match service.name.as_str() {
-        "ssh" => return ssh::serve(Arc::clone(&shared.ssh), stream, &service.machine).await,
-        "http" => http(stream, "200 OK", &[], &website(&service.machine)).await,
-        // What WinRM says to somebody who has not logged in.
-        "winrm" => http(stream, "401 Unauthorized", &["WWW-Authenticate: Negotiate"], "").await,
-        _ => rdp(stream).await,
+/// Serves one connection to its end, or until `closing` says that the machine goes down.
+pub(super) async fn serve(
+    stream: TcpStream,
+    service: &Service,
+    shared: &Shared,
+    mut closing: watch::Receiver<bool>,
+) -> Result<(), String> {
+    if service.name == "ssh" {
+        return ssh::serve(Arc::clone(&shared.ssh), stream, &service.machine, closing).await;
+    }
+    let plain = async {
+        match service.name.as_str() {
+            "http" => http(stream, "200 OK", &[], &website(&service.machine)).await,
+            // What WinRM says to somebody who has not logged in.
+            "winrm" => http(stream, "401 Unauthorized", &["WWW-Authenticate: Negotiate"], "").await,
+            _ => rdp(stream).await,
+        }
     };
-    outcome.map_err(|error| error.to_string())
+    tokio::select! {
+        outcome = plain => outcome.map_err(|error| error.to_string()),
+        () = down(&mut closing) => Ok(()),
+    }
+}
+
+/// Waits until the machines go down.
+pub(super) async fn down(closing: &mut watch::Receiver<bool>) {
+    // An error means that whoever could say so is gone, and the machines with it.
+    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 fn website(machine: &str) -> String {

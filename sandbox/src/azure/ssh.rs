@@ -1,12 +1,14 @@
 //! The SSH server of the Linux machine: lets `labuser` in and runs a few harmless commands.
 
+use super::services;
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey};
-use russh::{Channel, ChannelId, MethodKind, MethodSet};
+use russh::{Channel, ChannelId, Disconnect, MethodKind, MethodSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 /// The only user.
 const USER: &str = "labuser";
@@ -30,12 +32,26 @@ pub(super) fn config(seed: &str) -> Result<Config, String> {
     })
 }
 
-/// Serves one connection to its end.
-pub(super) async fn serve(config: Arc<Config>, stream: TcpStream, machine: &str) -> Result<(), String> {
+/// Serves one connection to its end, or until the machine goes down. The session runs in a task of
+/// its own, so it has to be told.
+pub(super) async fn serve(
+    config: Arc<Config>,
+    stream: TcpStream,
+    machine: &str,
+    mut closing: watch::Receiver<bool>,
+) -> Result<(), String> {
     let login = Login { machine: machine.to_owned(), line: Vec::new(), shell: None };
     let session =
         russh::server::run_stream(config, stream, login).await.map_err(|error| error.to_string())?;
-    session.await.map_err(|error| error.to_string())
+    let handle = session.handle();
+    tokio::select! {
+        outcome = session => return outcome.map_err(|error| error.to_string()),
+        () = services::down(&mut closing) => {}
+    }
+    handle
+        .disconnect(Disconnect::ByApplication, "the machine goes down".to_owned(), "en".to_owned())
+        .await
+        .map_err(|error| error.to_string())
 }
 
 struct Login {

@@ -99,10 +99,4 @@ impl ArmError {
         }
         response
     }
-
-    /// The error code.
-    #[cfg(test)]
-    pub(super) fn code(&self) -> &str {
-        &self.code
-    }
 }

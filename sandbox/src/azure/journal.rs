@@ -47,6 +47,9 @@ pub struct Entry {
     pub properties: Option<Properties>,
 }
 
+/// How many entries are kept.
+const KEPT: usize = 5_000;
+
 /// The journal itself.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Journal {
@@ -72,5 +75,7 @@ impl Journal {
         }
         let (nsg, rule, by) = (nsg.to_owned(), rule.to_owned(), by.to_owned());
         self.entries.push(Entry { seq, at_ms, nsg, rule, what, by, properties: properties.cloned() });
+        let surplus = self.entries.len().saturating_sub(KEPT);
+        self.entries.drain(..surplus);
     }
 }

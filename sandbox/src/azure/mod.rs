@@ -152,7 +152,7 @@ impl Azure {
         });
     }
 
-    /// Everything that happened to rules, in order.
+    /// What happened to rules, in order; the latest 5,000 entries.
     pub fn journal(&self) -> Vec<Entry> {
         self.0.read(|state| state.journal.entries.clone())
     }

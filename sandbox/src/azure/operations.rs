@@ -11,19 +11,26 @@ use super::wire::{self, Ending};
 use super::world::{Kind, Rule};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How many operations can still be asked about.
 const KEPT: usize = 500;
 
-/// What an operation does, in Azure's words.
+/// What an operation does; Azure's name for it has `Operation` at the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Work {
-    PutSecurityRuleOperation,
-    DeleteSecurityRuleOperation,
-    PutNetworkSecurityGroupOperation,
-    DeleteNetworkSecurityGroupOperation,
+    PutSecurityRule,
+    DeleteSecurityRule,
+    PutNetworkSecurityGroup,
+    DeleteNetworkSecurityGroup,
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}Operation")
+    }
 }
 
 /// How far an operation is.
@@ -105,7 +112,7 @@ pub(super) fn begin(core: &Core, state: &mut State, write: &Write) -> Result<Str
                 let detail = Detail {
                     code: "CanceledAndSupersededDueToAnotherOperation".to_owned(),
                     message: format!(
-                        "Operation {:?} ({}) was canceled and superseded by operation {:?} ({id}).",
+                        "Operation {} ({}) was canceled and superseded by operation {} ({id}).",
                         earlier.work, earlier.id, write.work
                     ),
                 };
@@ -148,7 +155,7 @@ pub(super) fn provisioned(state: &State, nsg: Option<&str>, user: &str) -> Resul
         return Ok(());
     };
     let message = format!(
-        "Cannot proceed with operation because resource {} used by resource {user} is not in Succeeded state. Resource is in Updating state and the last operation that updated/is updating the resource is {:?}.",
+        "Cannot proceed with operation because resource {} used by resource {user} is not in Succeeded state. Resource is in Updating state and the last operation that updated/is updating the resource is {}.",
         Kind::Nsg.id(nsg),
         earlier.work
     );
@@ -158,7 +165,7 @@ pub(super) fn provisioned(state: &State, nsg: Option<&str>, user: &str) -> Resul
 
 fn retryable(earlier: &Operation) -> ArmError {
     let message = format!(
-        "Operation {:?} ({}) is updating resource {}. The call can be retried in 12 seconds.",
+        "Operation {} ({}) is updating resource {}. The call can be retried in 12 seconds.",
         earlier.work,
         earlier.id,
         Kind::Nsg.id(&earlier.nsg)
@@ -187,7 +194,7 @@ fn cancel(core: &Core, state: &mut State, at: usize, detail: Detail) {
         nsg.state = "Succeeded".to_owned();
         match (keep, operation.work) {
             (false, _) => nsg.rules = operation.before,
-            (true, Work::DeleteSecurityRuleOperation) => {
+            (true, Work::DeleteSecurityRule) => {
                 nsg.rules.retain(|rule| !rule.name.eq_ignore_ascii_case(&operation.rule));
             }
             (true, _) => {}
@@ -247,7 +254,7 @@ fn enforce(core: &Core, state: &mut State, id: &str) -> bool {
     }
     if let Some(nsg) = state.world.nsg_mut(&operation.nsg) {
         nsg.enforced = nsg.rules.clone();
-        if operation.work == Work::DeleteSecurityRuleOperation {
+        if operation.work == Work::DeleteSecurityRule {
             nsg.enforced.retain(|rule| !rule.name.eq_ignore_ascii_case(&operation.rule));
         }
     }
@@ -258,7 +265,7 @@ fn enforce(core: &Core, state: &mut State, id: &str) -> bool {
 /// group succeeds and brings the whole group into force.
 fn end_badly(core: &Core, state: &mut State, at: usize, operation: &Operation, ending: Ending) {
     if ending.status == "Canceled" {
-        let message = format!("Operation {:?} ({}) was canceled.", operation.work, operation.id);
+        let message = format!("Operation {} ({}) was canceled.", operation.work, operation.id);
         state.journal.add(core.now(), &operation.nsg, &operation.rule, What::Superseded, &operation.by, None);
         return cancel(core, state, at, Detail { code: ending.code, message });
     }
@@ -278,7 +285,7 @@ fn complete(core: &Core, state: &mut State, id: &str) {
     let operation = state.operations[at].clone();
     state.operations[at].status = Status::Succeeded;
     let name = &operation.nsg;
-    if operation.work == Work::DeleteNetworkSecurityGroupOperation {
+    if operation.work == Work::DeleteNetworkSecurityGroup {
         state.world.nsgs.retain(|nsg| !nsg.name.eq_ignore_ascii_case(name));
     }
     let mut properties = None;
@@ -292,8 +299,8 @@ fn complete(core: &Core, state: &mut State, id: &str) {
         properties = nsg.rule(&operation.rule).map(|rule| rule.properties.clone());
     }
     let what = match operation.work {
-        Work::PutSecurityRuleOperation | Work::PutNetworkSecurityGroupOperation => What::Enforced,
-        Work::DeleteSecurityRuleOperation | Work::DeleteNetworkSecurityGroupOperation => What::Removed,
+        Work::PutSecurityRule | Work::PutNetworkSecurityGroup => What::Enforced,
+        Work::DeleteSecurityRule | Work::DeleteNetworkSecurityGroup => What::Removed,
     };
     state.journal.add(core.now(), name, &operation.rule, what, &operation.by, properties.as_ref());
 }

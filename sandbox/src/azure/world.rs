@@ -166,7 +166,7 @@ pub enum Level {
     ReadOnly,
 }
 
-/// Everything that Azure holds. Names are keys in lower case.
+/// Everything that Azure holds. Names keep their writer's case and are compared without it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct World {
     pub(super) machines: Vec<Machine>,

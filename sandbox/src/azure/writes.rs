@@ -151,7 +151,7 @@ fn put_rule(
         return Err(too_many());
     }
     let write = Write {
-        work: Work::PutSecurityRuleOperation,
+        work: Work::PutSecurityRule,
         nsg: &nsg_name,
         rule: name,
         by: &ask.who.name,
@@ -188,7 +188,7 @@ fn delete_rule(
     let nsg_name = nsg.name.clone();
     let Some(rule) = nsg.rule(name).cloned() else { return Ok(None) };
     let write = Write {
-        work: Work::DeleteSecurityRuleOperation,
+        work: Work::DeleteSecurityRule,
         nsg: &nsg_name,
         rule: &rule.name,
         by: &ask.who.name,
@@ -217,7 +217,7 @@ fn put_nsg(
     rules::name(name)?;
     let parsed = group_rules(name, &body["properties"]["securityRules"])?;
     let write = Write {
-        work: Work::PutNetworkSecurityGroupOperation,
+        work: Work::PutNetworkSecurityGroup,
         nsg: name,
         rule: "",
         by: &ask.who.name,
@@ -278,7 +278,7 @@ fn delete_nsg(core: &Core, state: &mut State, ask: &Ask, name: &str) -> Result<O
         return Err(ArmError::provider(400, "InUseNetworkSecurityGroupCannotBeDeleted", message));
     }
     let write = Write {
-        work: Work::DeleteNetworkSecurityGroupOperation,
+        work: Work::DeleteNetworkSecurityGroup,
         nsg: &name,
         rule: "",
         by: &ask.who.name,

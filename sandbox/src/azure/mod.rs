@@ -17,6 +17,7 @@ mod roles;
 mod rules;
 mod services;
 mod settings;
+mod sigv4;
 mod ssh;
 mod state;
 mod sts;

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::roles::Function;
+use super::sigv4::Authorization;
 use super::wire::{self, Call, Moment};
 use axum::body::Body;
 use axum::response::Response;
@@ -127,22 +128,17 @@ fn token(core: &Core, call: &Call) -> Result<String, Refusal> {
     sign(core, who, &audiences, seconds)
 }
 
-/// Who signed the request: by the access key in its Signature Version 4. The signature itself is not
-/// recomputed; whoever reaches a loopback port may read the sandbox's keys anyway.
+/// Who signed the request: the access key says whose it is, the signature proves it.
 fn caller<'a>(core: &'a Core, call: &Call) -> Result<&'a Function, Refusal> {
     let missing = || refuse(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
-    let authorization = call.header("authorization").ok_or_else(missing)?;
-    let parameters = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(missing)?;
-    let value =
-        |name: &str| parameters.split(',').find_map(|one| one.trim().strip_prefix(name)?.strip_prefix('='));
-    let (Some(credential), Some(_), Some(_)) =
-        (value("Credential"), value("SignedHeaders"), value("Signature"))
-    else {
+    let header = call.header("authorization").ok_or_else(missing)?;
+    let parameters = header.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(missing)?;
+    let authorization = Authorization::parse(parameters).ok_or_else(|| {
         let message =
             "Authorization header requires 'Credential', 'Signature' and 'SignedHeaders' parameters.";
-        return Err(refuse(400, "IncompleteSignature", message));
-    };
-    let scope: Vec<&str> = credential.split('/').collect();
+        refuse(400, "IncompleteSignature", message)
+    })?;
+    let scope: Vec<&str> = authorization.credential.split('/').collect();
     let [key, _, _, "sts", "aws4_request"] = scope.as_slice() else {
         return Err(refuse(
             403,
@@ -150,9 +146,14 @@ fn caller<'a>(core: &'a Core, call: &Call) -> Result<&'a Function, Refusal> {
             "Credential should be scoped to correct service: 'sts'.",
         ));
     };
-    core.functions.iter().find(|one| one.access_key_id == *key).ok_or_else(|| {
+    let who = core.functions.iter().find(|one| one.access_key_id == *key).ok_or_else(|| {
         refuse(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
-    })
+    })?;
+    if authorization.signed_with(&who.secret_access_key, call) {
+        return Ok(who);
+    }
+    let message = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
+    Err(refuse(403, "SignatureDoesNotMatch", message))
 }
 
 fn sign(core: &Core, who: &Function, audiences: &[&str], seconds: u64) -> Result<String, Refusal> {

@@ -4,6 +4,7 @@ use super::rules::{self, Properties};
 use super::world::{Kind, LOCATION, Machine, Nic, Nsg, RESOURCE_GROUP, SUBNET, VNET, World, subnet_id};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A security rule. A type and not a `Value`, because it keeps ARM's order of properties.
 #[derive(Serialize)]
@@ -31,6 +32,8 @@ pub(super) struct NsgView {
     etag: String,
     r#type: &'static str,
     location: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
     properties: NsgProperties,
 }
 
@@ -92,6 +95,7 @@ pub(super) fn nsg(world: &World, nsg: &Nsg) -> NsgView {
         etag: etag(&nsg.etag),
         r#type: Kind::Nsg.name(),
         location: LOCATION,
+        tags: nsg.tags.clone(),
         properties: NsgProperties {
             provisioning_state: nsg.state.clone(),
             resource_guid: nsg.guid.clone(),

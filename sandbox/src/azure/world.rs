@@ -121,6 +121,8 @@ pub(super) struct Nsg {
     pub(super) etag: String,
     pub(super) guid: String,
     pub(super) state: String,
+    #[serde(default)]
+    pub(super) tags: BTreeMap<String, String>,
     /// What ARM lists.
     pub(super) rules: Vec<Rule>,
     /// What packets meet: follows `rules` when an operation ends.
@@ -134,6 +136,7 @@ impl Nsg {
             etag: wire::guid(),
             guid: wire::guid(),
             state: "Succeeded".to_owned(),
+            tags: BTreeMap::new(),
             rules: Vec::new(),
             enforced: Vec::new(),
         }

@@ -15,6 +15,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A PUT.
@@ -215,6 +216,12 @@ fn put_nsg(
         return Err(ArmError::gateway(400, "LocationRequired", message));
     }
     rules::name(name)?;
+    let tags = match &body["tags"] {
+        Value::Null => BTreeMap::new(),
+        tags => serde_json::from_value(tags.clone()).map_err(|_| {
+            ArmError::gateway(400, "InvalidRequestContent", "The tags of a resource are texts.")
+        })?,
+    };
     let parsed = group_rules(name, &body["properties"]["securityRules"])?;
     let write = Write {
         work: Work::PutNetworkSecurityGroup,
@@ -230,8 +237,17 @@ fn put_nsg(
         status = 201;
     }
     let nsg = find(state, name)?;
-    "Updating".clone_into(&mut nsg.state);
-    nsg.rules = parsed;
+    nsg.tags = tags;
+    let same = status == 200
+        && nsg.rules.len() == parsed.len()
+        && parsed
+            .iter()
+            .all(|new| nsg.rule(&new.name).is_some_and(|known| known.properties == new.properties));
+    // When only tags change, Azure says "Succeeded" at once and still names an operation.
+    if same { "Succeeded" } else { "Updating" }.clone_into(&mut nsg.state);
+    if !same {
+        nsg.rules = parsed;
+    }
     state.journal.add(core.now(), name, "", What::PutChanged, &ask.who.name, None);
     let nsg = state.world.nsg(name).ok_or_else(|| ArmError::not_found(&ask.path.text))?;
     Ok((status, views::nsg(&state.world, nsg), id))

@@ -111,7 +111,10 @@ async fn sts_gives_a_token_only_to_whom_and_for_what_the_role_says() {
         sts(&lab, "AKIDSTRANGER", "x").get_web_identity_token().audience(AUDIENCE).signing_algorithm("RS256");
     assert_eq!(stranger.send().await.unwrap_err().code(), Some("InvalidClientTokenId"));
     let identity = &lab.azure.identities()[1];
-    let other = sts(&lab, &identity.access_key_id, "x").get_caller_identity().send().await;
+    let wrong = sts(&lab, &identity.access_key_id, "x").get_caller_identity().send().await;
+    assert_eq!(wrong.unwrap_err().code(), Some("SignatureDoesNotMatch"));
+    let other =
+        sts(&lab, &identity.access_key_id, &identity.secret_access_key).get_caller_identity().send().await;
     assert_eq!(other.unwrap_err().code(), Some("InvalidAction"));
 }
 

@@ -125,6 +125,14 @@ async fn a_group_has_six_default_rules_and_names_what_it_is_on() {
         )
         .await;
     assert_eq!((made.status, made.headers["azure-asyncnotification"].as_str()), (201, "Enabled"), "{made:?}");
+    let tagged = json!({"location": "westeurope", "tags": {"owner": "me"}, "properties": {"securityRules": [
+        {"name": "one", "properties": rule(&json!({}))["properties"]}]}});
+    let tagged = lab.put(&second, &tagged).await;
+    assert_eq!(
+        (tagged.status, &tagged.json()["properties"]["provisioningState"]),
+        (200, &json!("Succeeded"))
+    );
+    assert_eq!(tagged.json()["tags"], json!({"owner": "me"}));
     let nic = format!("{}/providers/Microsoft.Network/networkInterfaces/VM3-nic", Lab::group());
     let put = lab.put(&nic, &json!({"properties": {"networkSecurityGroup": {"id": second}}})).await;
     assert_eq!(

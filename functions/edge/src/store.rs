@@ -269,10 +269,7 @@ impl Store {
     /// # Errors
     /// DynamoDB did not answer.
     pub async fn put_machine(&self, machine: &Machine) -> Result<(), StoreError> {
-        let mut item = encode("MACHINE", machine)?;
-        item.insert("pk".to_owned(), text("MACHINE"));
-        item.insert("sk".to_owned(), text(machine.resource_id.key()));
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(machine_item(machine)?)).send().await;
         put.map(|_| ()).map_err(|error| call_error("PutItem", &error))
     }
 
@@ -294,6 +291,17 @@ impl Store {
         let item = self.get(key.to_owned(), "REPLY".to_owned()).await?;
         item.map(|item| decode("REPLY", item)).transpose()
     }
+}
+
+/// A machine as the table keeps it.
+///
+/// # Errors
+/// It cannot be written as an item.
+pub fn machine_item(machine: &Machine) -> Result<Item, StoreError> {
+    let mut item = encode("MACHINE", machine)?;
+    item.insert("pk".to_owned(), text("MACHINE"));
+    item.insert("sk".to_owned(), text(machine.resource_id.key()));
+    Ok(item)
 }
 
 /// What must be looked at, and when, beside the lifecycle's own moment: a version that nobody was

@@ -1,9 +1,259 @@
-//! Puts the parts of the sandbox together.
+//! Puts the parts of the sandbox together: the simulated Slack and Azure, the page, and the real
+//! handlers of the functions, each with the identity and the environment that it would have in AWS.
 
-use super::{Ground, Parts, StartError};
-use std::future::{Ready, ready};
+use super::{CLIENTS, Ground, Parts, StartError, TABLE};
+use crate::aws::lambda::{Functions, Handler, Invocation};
+use crate::aws::secrets::Secrets;
+use crate::aws::{ACCOUNT, Caller, Callers, REGION};
+use crate::azure::{self, Azure};
+use crate::page::{self, PageState};
+use crate::slack::{self, Slack, world};
+use access::request::Machine;
+use edge::clock::Clock;
+use edge::config::{ConfigError, Environment};
+use edge::store::Store;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use lambda_runtime::{Context, LambdaEvent};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// The policy that the functions of a sandbox get.
+pub const POLICY: &str = include_str!("../../policy.toml");
+/// What the simulated Slack signs with. It protects nothing but the sandbox.
+pub const SIGNING_SECRET: &str = "5a11d0b0c5e8f2a94f1d7c3b6e0a2d48";
+/// The bot token that the simulated Slack accepts.
+pub const BOT_TOKEN: &str = "xoxb-0-0-sandbox";
+/// The installation's name, part of every rule's name.
+pub const INSTALLATION: &str = "sandbox";
+
+const SECRET_ID: &str = "ajar/slack";
+const POLICY_FILE: &str = "policy.toml";
+
+/// The parts that tests speak to directly, beside what a sandbox serves over HTTP.
+#[derive(Clone)]
+pub struct World {
+    /// The simulated Azure.
+    pub azure: Azure,
+    /// The simulated Slack.
+    pub slack: Slack,
+    /// The table, as the functions see it.
+    pub store: Store,
+}
 
 /// The parts of the sandbox on this ground.
-pub fn wire(_ground: Ground) -> Ready<Result<Parts, StartError>> {
-    ready(Ok(Parts::default()))
+///
+/// # Errors
+/// A part cannot start.
+pub async fn wire(ground: Ground) -> Result<(Parts, World), StartError> {
+    wire_with(ground, POLICY).await
+}
+
+/// The parts of the sandbox on this ground, with another policy.
+///
+/// # Errors
+/// A part cannot start.
+pub async fn wire_with(ground: Ground, policy: &str) -> Result<(Parts, World), StartError> {
+    let clock = ground.clock.clone();
+    let now_ms = {
+        let clock = clock.clone();
+        Arc::new(move || clock.now_ms()) as slack::NowMs
+    };
+    let azure = Azure::start(azure::Options {
+        now_ms: Arc::clone(&now_ms),
+        faults: ground.faults.clone(),
+        data_dir: ground.data_dir.clone(),
+        settings: azure::Settings::default(),
+    });
+    let azure = azure.await.map_err(StartError::Part)?;
+    let snapshot = azure.clone();
+    let slack = Slack::new(slack::Options {
+        now_ms: Arc::clone(&now_ms),
+        faults: ground.faults.clone(),
+        signing_secret: SIGNING_SECRET.to_owned(),
+        bot_token: BOT_TOKEN.to_owned(),
+        scopes: world::SCOPES.map(str::to_owned).to_vec(),
+        data_dir: ground.data_dir.clone(),
+        snapshot: Arc::new(move || snapshot.state()),
+        ack_within: Duration::from_secs(3),
+    });
+    let slack = slack.map_err(StartError::Kept)?;
+    let page_url = ground.addresses.page_url();
+    slack.set_addresses(slack::Addresses {
+        slack_url: format!("http://{}", ground.addresses.slack_api),
+        command_url: format!("{page_url}/slack/command"),
+        interaction_url: format!("{page_url}/slack/interaction"),
+    });
+    let environment = |function: &str| environment(&ground, &azure, function, policy);
+    let store = table(&environment("request"))?;
+    seed(&ground, &azure).await?;
+    let network = {
+        let azure = azure.clone();
+        Arc::new(move || azure.state())
+    };
+    let page = page::router(PageState { slack: slack.clone(), network, now_ms });
+    let (info, messages) = (azure.clone(), slack.clone());
+    let parts = Parts {
+        page,
+        arm: azure.arm_router(),
+        slack_api: slack.router(),
+        entra: azure.entra_router(),
+        info: Arc::new(move || about(&info)),
+        messages: Arc::new(move || Value::Array(messages.messages())),
+        functions: functions(&clock, environment),
+        callers: callers(&azure),
+        secrets: Secrets {
+            values: [(SECRET_ID.to_owned(), json!({"signing_secret": SIGNING_SECRET, "bot_token": BOT_TOKEN}).to_string())]
+                .into(),
+            callers: callers(&azure),
+        },
+        ..Parts::default()
+    };
+    Ok((parts, World { azure, slack, store }))
+}
+
+/// What a function finds in its environment when it is deployed.
+fn environment(ground: &Ground, azure: &Azure, function: &str, policy: &str) -> Environment {
+    let addresses = &ground.addresses;
+    let identity = azure.identities().iter().find(|identity| identity.function == function);
+    let (key, secret, client) = identity.map_or_else(Default::default, |identity| {
+        let client = identity.client_id.clone().unwrap_or_default();
+        (identity.access_key_id.clone(), identity.secret_access_key.clone(), client)
+    });
+    let variables = [
+        ("AJAR_INSTALLATION", INSTALLATION.to_owned()),
+        ("AJAR_TABLE", TABLE.to_owned()),
+        ("AJAR_POLICY_FILE", POLICY_FILE.to_owned()),
+        ("AJAR_SECRET_ID", SECRET_ID.to_owned()),
+        ("AJAR_SLACK_TEAM_ID", world::TEAM_ID.to_owned()),
+        ("AJAR_SLACK_APP_ID", world::APP_ID.to_owned()),
+        ("AJAR_SLACK_API_URL", addresses.slack_api_url()),
+        ("AJAR_ARM_URL", addresses.arm_url()),
+        ("AJAR_ENTRA_URL", addresses.entra_url()),
+        ("AJAR_AZURE_TENANT_ID", azure::TENANT_ID.to_owned()),
+        ("AJAR_AZURE_CLIENT_ID", client),
+        ("AJAR_REVOKE_FUNCTION", "revoke".to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", key),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+        ("AWS_ENDPOINT_URL_DYNAMODB", addresses.aws_url()),
+        ("AWS_ENDPOINT_URL_LAMBDA", addresses.aws_url()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", addresses.aws_url()),
+        ("AWS_ENDPOINT_URL_STS", addresses.entra_url()),
+    ];
+    Environment::of(variables.map(|(name, value)| (name.to_owned(), value))).with_file(POLICY_FILE, policy)
+}
+
+fn table(env: &Environment) -> Result<Store, StartError> {
+    let client = edge::aws::dynamodb(env).map_err(|error| StartError::Part(error.to_string()))?;
+    Ok(Store::new(client, TABLE.to_owned()))
+}
+
+/// The machine list of the lab, written past the functions: they begin with it filled.
+async fn seed(ground: &Ground, azure: &Azure) -> Result<(), StartError> {
+    let broken = |why: String| StartError::Part(format!("the machine list: {why}"));
+    let state = azure.state();
+    for machine in state["machines"].as_array().into_iter().flatten() {
+        let text = |key: &str| machine[key].as_str().unwrap_or_default();
+        let machine = Machine {
+            name: text("name").parse().map_err(|error: access::request::Malformed| broken(error.to_string()))?,
+            resource_id: text("resource_id").parse().map_err(|error: access::request::Malformed| broken(error.to_string()))?,
+            private_address: text("private_address").parse::<IpAddr>().map_err(|error| broken(error.to_string()))?,
+            public_address: text("public_address").parse().ok(),
+        };
+        let item = edge::store::machine_item(&machine).map_err(|error| broken(error.to_string()))?;
+        let put = ground.dynamodb.client().put_item().table_name(TABLE).set_item(Some(item)).send().await;
+        put.map_err(|error| broken(edge::report::chain(&error)))?;
+    }
+    Ok(())
+}
+
+/// What the sandbox's parts add to `/sandbox.json`.
+fn about(azure: &Azure) -> Value {
+    let state = azure.state();
+    let clients: serde_json::Map<String, Value> =
+        CLIENTS.iter().map(|(loopback, internet)| (loopback.to_string(), json!(internet))).collect();
+    json!({
+        "signing_secret": SIGNING_SECRET,
+        "bot_token": BOT_TOKEN,
+        "team_id": world::TEAM_ID,
+        "app_id": world::APP_ID,
+        "people": slack::people(),
+        "channel": world::CHANNEL_ID,
+        "installation": INSTALLATION,
+        "arm_token": azure.owner_token(),
+        "subscription_id": azure::SUBSCRIPTION_ID,
+        "tenant_id": azure::TENANT_ID,
+        "identities": azure.identities(),
+        "clients": clients,
+        "table": TABLE,
+        "machines": state["machines"],
+    })
+}
+
+/// Who may do what with Lambda and the secret; `notify` alone starts a function.
+fn callers(azure: &Azure) -> Callers {
+    let caller = |identity: &azure::Function| {
+        let function = identity.function.as_str();
+        let caller = Caller {
+            role: format!("ajar-{function}"),
+            may_invoke: if function == "notify" { vec!["revoke".to_owned()] } else { vec![] },
+            may_read: if function == "revoke" { vec![] } else { vec![SECRET_ID.to_owned()] },
+        };
+        (identity.access_key_id.clone(), caller)
+    };
+    azure.identities().iter().map(caller).collect()
+}
+
+fn functions(clock: &Clock, environment: impl Fn(&str) -> Environment) -> Functions {
+    /// A function with its `Deps`, made at its first call as a cold start makes them.
+    macro_rules! function {
+        ($function:ident) => {
+            handler(environment(stringify!($function)), clock.clone(), |env, clock| async move { $function::Deps::new(&env, clock).await }, |deps, event| {
+                async move { $function::handle(&deps, event).await }.boxed()
+            })
+        };
+    }
+    Functions::default()
+        .with("request", function!(request))
+        .with("grant", function!(grant))
+        .with("revoke", function!(revoke))
+        .with("notify", function!(notify))
+}
+
+/// A function's real handler: `start` is its cold start, which comes with its first call.
+fn handler<Deps, Started, Event, Answer>(
+    env: Environment,
+    clock: Clock,
+    start: fn(Environment, Clock) -> Started,
+    handle: fn(Arc<Deps>, LambdaEvent<Event>) -> BoxFuture<'static, Result<Answer, lambda_runtime::Error>>,
+) -> Handler
+where
+    Deps: Send + Sync + 'static,
+    Started: Future<Output = Result<Deps, ConfigError>> + Send + 'static,
+    Event: DeserializeOwned + Send + 'static,
+    Answer: Serialize + 'static,
+{
+    let started: Arc<OnceCell<Arc<Deps>>> = Arc::default();
+    Arc::new(move |event: Value, invocation: Invocation| {
+        let (env, clock, started) = (env.clone(), clock.clone(), Arc::clone(&started));
+        async move {
+            let deps = started.get_or_try_init(|| async { start(env, clock).await.map(Arc::new) }).await;
+            let deps = deps.map_err(|error| error.to_string())?;
+            let event = serde_json::from_value(event).map_err(|error| error.to_string())?;
+            let mut context = Context::default();
+            context.request_id = invocation.request_id;
+            context.deadline = invocation.deadline_ms;
+            context.invoked_function_arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", invocation.function_name);
+            let answer = handle(Arc::clone(deps), LambdaEvent::new(event, context)).await;
+            let answer = answer.map_err(|error| error.to_string())?;
+            serde_json::to_value(answer).map_err(|error| error.to_string())
+        }
+        .boxed()
+    })
 }

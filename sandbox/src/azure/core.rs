@@ -1,0 +1,163 @@
+//! What all parts of the simulated Azure share: its state, its keys, its ports.
+
+use super::journal::Journal;
+use super::keys::{Keys, Stored};
+use super::operations::Operation;
+use super::packets::{self, Flow};
+use super::ports::Ports;
+use super::roles::{self, Function};
+use super::settings::Settings;
+use super::world::{Machine, World};
+use crate::faults::Faults;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What survives a restart, apart from the keys.
+#[derive(Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) world: World,
+    pub(super) operations: Vec<Operation>,
+    pub(super) journal: Journal,
+    /// Clients whose federated credential was taken away, by client id.
+    pub(super) unfederated: Vec<String>,
+}
+
+/// Shared by the servers, the operations that run and the ports.
+pub(super) struct Core {
+    now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    pub(super) faults: Faults,
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    pub(super) keys: Keys,
+    pub(super) functions: Vec<Function>,
+    pub(super) ports: Ports,
+    directory: Option<PathBuf>,
+}
+
+const STATE_FILE: &str = "azure.json";
+const KEY_FILE: &str = "azure-keys.json";
+
+impl Core {
+    /// Loads what is in `directory`, or begins with the lab as it was.
+    pub(super) fn open(
+        now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+        faults: Faults,
+        settings: Settings,
+        directory: Option<PathBuf>,
+    ) -> Result<Self, String> {
+        let keys: Stored = match load(directory.as_deref(), KEY_FILE)? {
+            Some(keys) => keys,
+            None => Stored::generate()?,
+        };
+        let state = match load(directory.as_deref(), STATE_FILE)? {
+            Some(state) => state,
+            None => State {
+                world: World::lab(),
+                operations: Vec::new(),
+                journal: Journal::default(),
+                unfederated: Vec::new(),
+            },
+        };
+        if let Some(directory) = &directory {
+            store(directory, KEY_FILE, &keys)?;
+            store(directory, STATE_FILE, &state)?;
+        }
+        let ports = Ports::new(&keys)?;
+        Ok(Self {
+            now_ms,
+            faults,
+            settings: Mutex::new(settings),
+            state: Mutex::new(state),
+            keys: Keys::load(&keys)?,
+            functions: roles::functions(),
+            ports,
+            directory,
+        })
+    }
+
+    /// The sandbox's clock, milliseconds.
+    pub(super) fn now(&self) -> u64 {
+        (self.now_ms)()
+    }
+
+    /// The settings as they are now.
+    pub(super) fn settings(&self) -> Settings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the settings.
+    pub(super) fn set(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Looks at the state.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the state and writes it to the data directory.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut state);
+        if let Some(directory) = &self.directory
+            && let Err(error) = store(directory, STATE_FILE, &*state)
+        {
+            tracing::error!(%error, "the state of the simulated Azure was not written");
+        }
+        result
+    }
+
+    /// Makes the listeners follow the rules in force.
+    pub(super) async fn sync_ports(self: &Arc<Self>) {
+        self.ports.sync(self).await;
+    }
+
+    /// Whether a flow from `source` reaches a machine's port by the rules in force.
+    pub(super) fn reaches(&self, source: (IpAddr, u16), machine: &str, port: u16, protocol: &str) -> bool {
+        self.read(|state| {
+            state
+                .world
+                .machine(machine)
+                .is_some_and(|machine| reaches(&state.world, source, machine, port, protocol))
+        })
+    }
+}
+
+/// As [`Core::reaches`], for a state that is already at hand.
+pub(super) fn reaches(
+    world: &World,
+    source: (IpAddr, u16),
+    machine: &Machine,
+    port: u16,
+    protocol: &str,
+) -> bool {
+    let Some(nic) = world.primary_nic(machine) else { return false };
+    let Ok(destination) = nic.private_address.parse() else { return false };
+    let flow = Flow { source: source.0, source_port: source.1, destination, port, protocol };
+    packets::passes(world.enforced_for(nic).iter().map(Vec::as_slice), &flow)
+}
+
+fn load<T: serde::de::DeserializeOwned>(directory: Option<&Path>, file: &str) -> Result<Option<T>, String> {
+    let Some(directory) = directory else { return Ok(None) };
+    let path = directory.join(file);
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|error| format!("{}: {error}", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+/// Writes beside the file and renames, so that a crash leaves the old or the new one.
+fn store(directory: &Path, file: &str, content: &impl Serialize) -> Result<(), String> {
+    let write = || -> std::io::Result<()> {
+        std::fs::create_dir_all(directory)?;
+        let partial = directory.join(format!("{file}.partial"));
+        std::fs::write(&partial, serde_json::to_vec(content)?)?;
+        std::fs::rename(&partial, directory.join(file))
+    };
+    write().map_err(|error| format!("{}: {error}", directory.join(file).display()))
+}

@@ -1,0 +1,228 @@
+//! A simulated Azure: the management API, Entra with a stand-in for AWS STS, and the machines' ports.
+//!
+//! It depends on nothing of the product, so that a mistake there cannot hide here.
+
+mod arm;
+mod core;
+mod entra;
+mod error;
+mod journal;
+mod keys;
+mod locks;
+mod operations;
+mod packets;
+mod paths;
+mod ports;
+mod roles;
+mod rules;
+mod services;
+mod settings;
+mod sigv4;
+mod ssh;
+mod state;
+mod sts;
+mod views;
+mod wire;
+mod world;
+mod writes;
+
+pub use journal::{Entry, What};
+pub use ports::CLIENTS;
+pub use roles::Function;
+pub use rules::{Access, Direction, Properties};
+pub use settings::{Overlapping, Settings};
+pub use sts::{AUDIENCE, ISSUER};
+pub use world::{
+    LOCATION, Level, Machine, NSG, Nic, Os, Port, RESOURCE_GROUP, SUBNET, SUBSCRIPTION_ID, TENANT_ID, VNET,
+};
+
+use self::core::Core;
+use crate::faults::{Faults, Part};
+use axum::Router;
+use axum::extract::Request;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How to start the simulated Azure.
+pub struct Options {
+    /// The sandbox's clock, milliseconds since the Unix epoch; the journal is written by it.
+    pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The faults that are ordered.
+    pub faults: Faults,
+    /// Where everything is kept; `None`: nowhere.
+    pub data_dir: Option<PathBuf>,
+    /// How it behaves at first.
+    pub settings: Settings,
+}
+
+/// The simulated Azure. Clones share everything.
+#[derive(Clone)]
+pub struct Azure(Arc<Core>);
+
+/// When the owner's token ends, Unix seconds: the year 2100.
+const OWNER_TOKEN_UNTIL: u64 = 4_102_444_800;
+
+impl Azure {
+    /// Loads or makes the world, reserves the machines' loopback ports and opens those that the rules
+    /// let somebody use. Operations that were under way when the process ended, end now.
+    ///
+    /// # Errors
+    /// A sentence: the data directory cannot be read or written, or no loopback port is free.
+    pub async fn start(options: Options) -> Result<Self, String> {
+        let Options { now_ms, faults, data_dir, settings } = options;
+        let open = tokio::task::spawn_blocking(move || Core::open(now_ms, faults, settings, data_dir));
+        let core = Arc::new(open.await.map_err(|error| error.to_string())??);
+        core.ports.reserve(&core).await.map_err(|error| format!("no loopback port is free: {error}"))?;
+        operations::resume(&core).await;
+        core.sync_ports().await;
+        Ok(Self(core))
+    }
+
+    /// The management API. Addresses of operations are built from the `Host` that the caller used.
+    pub fn arm_router(&self) -> Router {
+        let core = Arc::clone(&self.0);
+        Router::new().fallback(move |request: Request| {
+            let core = Arc::clone(&core);
+            async move {
+                let faults = core.faults.clone();
+                wire::serve(&faults, Part::Arm, request, |call, ending| arm::answer(core, call, ending)).await
+            }
+        })
+    }
+
+    /// Entra's token endpoint (`/{tenant}/oauth2/v2.0/token`) and the STS stand-in (`/`).
+    pub fn entra_router(&self) -> Router {
+        let core = Arc::clone(&self.0);
+        Router::new().fallback(move |request: Request| {
+            let core = Arc::clone(&core);
+            async move {
+                let faults = core.faults.clone();
+                let part = if sts::is_for(request.uri().path()) { Part::Sts } else { Part::Entra };
+                wire::serve(&faults, part, request, move |call, _| async move {
+                    match part {
+                        Part::Sts => sts::answer(&core, &call),
+                        _ => entra::answer(&core, &call).unwrap_or_else(|| wire::empty(404)),
+                    }
+                })
+                .await
+            }
+        })
+    }
+
+    /// The network and the machines, for the page and for `/sandbox.json`.
+    pub fn state(&self) -> serde_json::Value {
+        self.0.read(|state| state::network(&state.world))
+    }
+
+    /// A bearer token of the subscription's owner, with all rights, good until the year 2100.
+    pub fn owner_token(&self) -> String {
+        self.0.keys.access_token(&roles::owner(), OWNER_TOKEN_UNTIL)
+    }
+
+    /// A bearer token of a function's managed identity that ends at `expires_at` (Unix seconds, real
+    /// time; may be past). `None` when there is no such function or it has no identity in Azure.
+    pub fn token_of(&self, function: &str, expires_at: u64) -> Option<String> {
+        let who = self.0.functions.iter().find(|one| one.function == function && one.client_id.is_some())?;
+        Some(self.0.keys.access_token(who, expires_at))
+    }
+
+    /// The functions' identities in AWS and Azure.
+    pub fn identities(&self) -> &[Function] {
+        &self.0.functions
+    }
+
+    /// Signs any claims as the STS stand-in would, to try what Entra refuses.
+    ///
+    /// # Errors
+    /// What the signing library says.
+    pub fn sign_web_identity(&self, claims: &serde_json::Value) -> Result<String, String> {
+        self.0.keys.sign(claims)
+    }
+
+    /// Takes the federated credential of a function's identity away or gives it back: a new one takes
+    /// minutes to be known everywhere, and until then Entra answers AADSTS70021.
+    pub fn federate(&self, function: &str, known: bool) {
+        let Some(client) = self.0.functions.iter().find(|one| one.function == function) else { return };
+        let Some(client) = client.client_id.clone() else { return };
+        self.0.change(|state| {
+            state.unfederated.retain(|one| *one != client);
+            if !known {
+                state.unfederated.push(client);
+            }
+        });
+    }
+
+    /// What happened to rules, in order; the latest 5,000 entries.
+    pub fn journal(&self) -> Vec<Entry> {
+        self.0.read(|state| state.journal.entries.clone())
+    }
+
+    /// How many writes came while another one to the same group was under way.
+    pub fn overlaps(&self) -> u64 {
+        self.0.read(|state| state.journal.overlaps)
+    }
+
+    /// Changes how Azure behaves from now on.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        self.0.set(change);
+    }
+
+    /// Whether a flow from `from` reaches the machine's port by the rules in force. `protocol` is
+    /// `Tcp`, `Udp` or `Icmp` in any case.
+    pub fn reaches(&self, from: IpAddr, machine: &str, port: u16, protocol: &str) -> bool {
+        self.0.reaches((from, packets::SOME_SOURCE_PORT), machine, port, protocol)
+    }
+
+    /// The loopback address that stands for a machine's port.
+    pub fn loopback(&self, machine: &str, port: u16) -> Option<std::net::SocketAddr> {
+        let port = self.0.read(|state| {
+            let name = &state.world.machine(machine)?.name;
+            state.world.loopback.get(&ports::key(name, port)).copied()
+        })?;
+        Some((std::net::Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// Adds a machine with one interface, `<name>-nic`, in the lab's subnet.
+    ///
+    /// # Errors
+    /// A sentence: the name is taken, or no loopback port is free.
+    pub async fn add_machine(&self, name: &str, os: Os, ports: Vec<Port>) -> Result<(), String> {
+        self.0.change(|state| {
+            if state.world.machine(name).is_some() {
+                return Err(format!("there is a machine {name} already"));
+            }
+            state.world.add_machine(name, os, ports, None);
+            Ok(())
+        })?;
+        self.0.ports.reserve(&self.0).await.map_err(|error| format!("no loopback port is free: {error}"))?;
+        self.0.sync_ports().await;
+        Ok(())
+    }
+
+    /// Adds a network security group with default rules only; does nothing when there is one.
+    pub fn add_nsg(&self, name: &str) {
+        self.0.change(|state| {
+            if state.world.nsg(name).is_none() {
+                state.world.nsgs.push(world::Nsg::new(name));
+            }
+        });
+    }
+
+    /// Puts a group on an interface, or takes it off.
+    pub async fn associate_nic(&self, nic: &str, nsg: Option<&str>) {
+        self.0.change(|state| state.world.associate_nic(nic, nsg.map(str::to_owned)));
+        self.0.sync_ports().await;
+    }
+
+    /// Puts a group on the subnet, or takes it off.
+    pub async fn associate_subnet(&self, nsg: Option<&str>) {
+        self.0.change(|state| state.world.associate_subnet(nsg.map(str::to_owned)));
+        self.0.sync_ports().await;
+    }
+
+    /// Shuts every machine's port and cuts their connections.
+    pub async fn shutdown(&self) {
+        self.0.ports.shutdown().await;
+    }
+}

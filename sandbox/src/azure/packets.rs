@@ -1,0 +1,179 @@
+//! What decides packets: whether a flow reaches a machine, by the rules of the subnet's and of the
+//! network interface's groups.
+//!
+//! This is the sandbox's own evaluator on purpose. It shares nothing with the product's, so that one
+//! mistake cannot make the rule, the proof and the port wrong together.
+
+use super::rules::{self, Access, Direction, Properties};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// A flow towards a machine, after the public address was translated to the private one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow<'a> {
+    pub(super) source: IpAddr,
+    pub(super) source_port: u16,
+    pub(super) destination: IpAddr,
+    pub(super) port: u16,
+    /// `tcp`, `udp`, `icmp`, in any case.
+    pub(super) protocol: &'a str,
+}
+
+/// The virtual network that the machines are in.
+pub(super) const NETWORK: &str = "10.0.0.0/16";
+/// Where Azure's load balancer probes from.
+const PROBE: &str = "168.63.129.16";
+/// The source port of a flow of which only the address is known: any ephemeral one.
+pub(super) const SOME_SOURCE_PORT: u16 = 50_000;
+
+/// Whether `flow` passes all of `groups`. A level without a group lets everything pass, and there is
+/// no entry for it.
+pub(super) fn passes<'r>(groups: impl IntoIterator<Item = &'r [Properties]>, flow: &Flow) -> bool {
+    groups.into_iter().all(|group| decides(group, flow) == Access::Allow)
+}
+
+/// What a group says: its own rule with the lowest priority that matches, else a default rule.
+fn decides(group: &[Properties], flow: &Flow) -> Access {
+    let own = group
+        .iter()
+        .filter(|rule| rule.direction == Direction::Inbound && matches(rule, flow))
+        .min_by_key(|rule| rule.priority)
+        .map(|rule| rule.access);
+    own.unwrap_or_else(|| {
+        rules::defaults()
+            .into_iter()
+            .find(|(_, rule)| rule.direction == Direction::Inbound && matches(rule, flow))
+            .map_or(Access::Deny, |(_, rule)| rule.access)
+    })
+}
+
+fn matches(rule: &Properties, flow: &Flow) -> bool {
+    let protocol = rule.protocol == "*" || rule.protocol.eq_ignore_ascii_case(flow.protocol);
+    let any_port = |one: &Option<String>, many: &[String], port| {
+        one.iter().chain(many).any(|range| in_range(range, port))
+    };
+    let any_address = |one: &Option<String>, many: &[String], at| {
+        one.iter().chain(many).any(|prefix| in_prefix(prefix, at))
+    };
+    protocol
+        && any_port(&rule.source_port_range, &rule.source_port_ranges, flow.source_port)
+        && any_port(&rule.destination_port_range, &rule.destination_port_ranges, flow.port)
+        && any_address(&rule.source_address_prefix, &rule.source_address_prefixes, flow.source)
+        && any_address(&rule.destination_address_prefix, &rule.destination_address_prefixes, flow.destination)
+}
+
+fn in_range(range: &str, port: u16) -> bool {
+    let bounds = range.split_once('-').unwrap_or((range, range));
+    range == "*"
+        || matches!((bounds.0.parse::<u16>(), bounds.1.parse::<u16>()), (Ok(from), Ok(to)) if from <= port && port <= to)
+}
+
+fn in_prefix(prefix: &str, address: IpAddr) -> bool {
+    let network = || NETWORK.parse::<IpNet>().is_ok_and(|net| net.contains(&address));
+    let probe = || PROBE.parse::<IpAddr>().is_ok_and(|probe| probe == address);
+    if prefix == "*" || prefix.eq_ignore_ascii_case("Any") {
+        true
+    } else if prefix.eq_ignore_ascii_case("VirtualNetwork") {
+        network()
+    } else if prefix.eq_ignore_ascii_case("AzureLoadBalancer") {
+        probe()
+    } else if prefix.eq_ignore_ascii_case("Internet") {
+        !network() && !probe() && !private(address)
+    } else if let Ok(net) = prefix.parse::<IpNet>() {
+        net.contains(&address)
+    } else {
+        // A service tag of some other service: none of the addresses here belongs to one.
+        prefix.parse::<IpAddr>().is_ok_and(|one| one == address)
+    }
+}
+
+fn private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn rule(over: &Value) -> Properties {
+        let mut rule = json!({"protocol": "Tcp", "sourcePortRange": "*", "destinationPortRange": "22",
+            "sourceAddressPrefix": "203.0.113.7", "destinationAddressPrefix": "10.0.0.6", "access": "Allow",
+            "priority": 200, "direction": "Inbound"});
+        for (key, value) in over.as_object().unwrap() {
+            if value.is_null() {
+                rule.as_object_mut().unwrap().remove(key);
+            } else {
+                rule[key] = value.clone();
+            }
+        }
+        rules::parse(&json!({ "properties": rule }), "/r").unwrap()
+    }
+
+    fn reach(groups: &[Vec<Properties>], source: &str, port: u16, protocol: &str) -> bool {
+        let flow = Flow {
+            source: source.parse().unwrap(),
+            source_port: SOME_SOURCE_PORT,
+            destination: "10.0.0.6".parse().unwrap(),
+            port,
+            protocol,
+        };
+        passes(groups.iter().map(Vec::as_slice), &flow)
+    }
+
+    #[test]
+    fn a_rule_lets_in_what_it_says_and_nothing_else() {
+        let open = vec![vec![rule(&json!({}))]];
+        assert!(reach(&open, "203.0.113.7", 22, "tcp"));
+        assert!(!reach(&open, "203.0.113.8", 22, "tcp"));
+        assert!(!reach(&open, "203.0.113.7", 23, "tcp"));
+        assert!(!reach(&open, "203.0.113.7", 22, "udp"));
+    }
+
+    #[test]
+    fn default_rules_decide_when_no_other_matches() {
+        assert!(reach(&[vec![]], "10.0.0.4", 22, "tcp"));
+        assert!(reach(&[vec![]], "168.63.129.16", 22, "tcp"));
+        assert!(!reach(&[vec![]], "203.0.113.7", 22, "tcp"));
+        assert!(reach(&[], "203.0.113.7", 22, "tcp"), "no group at all lets everything pass");
+    }
+
+    #[test]
+    fn both_groups_must_allow_and_the_lowest_priority_decides() {
+        let allow = rule(&json!({}));
+        assert!(!reach(&[vec![allow.clone()], vec![]], "203.0.113.7", 22, "tcp"));
+        assert!(reach(&[vec![allow.clone()], vec![allow.clone()]], "203.0.113.7", 22, "tcp"));
+        let deny = |priority: u32| {
+            rule(&json!({"access": "Deny", "priority": priority, "sourceAddressPrefix": "*"}))
+        };
+        assert!(!reach(&[vec![allow.clone(), deny(199)]], "203.0.113.7", 22, "tcp"));
+        assert!(reach(&[vec![deny(201), allow]], "203.0.113.7", 22, "tcp"));
+        let outbound = rule(&json!({"direction": "Outbound"}));
+        assert!(!reach(&[vec![outbound]], "203.0.113.7", 22, "tcp"));
+    }
+
+    #[test]
+    fn plurals_ranges_tags_and_any_case_match() {
+        let plural = rule(
+            &json!({"destinationPortRange": null, "destinationPortRanges": ["80", "3000-3005"],
+            "sourceAddressPrefix": null, "sourceAddressPrefixes": ["198.51.100.0/24", "192.0.2.1"], "protocol": "tCP"}),
+        );
+        let plural = [vec![plural]];
+        assert!(reach(&plural, "198.51.100.77", 3005, "TCP"));
+        assert!(reach(&plural, "192.0.2.1", 80, "tcp"));
+        assert!(!reach(&plural, "192.0.2.2", 80, "tcp"));
+        assert!(!reach(&plural, "192.0.2.1", 3006, "tcp"));
+        let internet = [vec![rule(
+            &json!({"sourceAddressPrefix": "internet", "destinationAddressPrefix": "VIRTUALNETWORK"}),
+        )]];
+        assert!(reach(&internet, "203.0.113.7", 22, "tcp"));
+        assert!(!reach(&internet, "192.168.0.1", 22, "tcp"), "not from the Internet");
+        let sources = [vec![rule(&json!({"sourcePortRange": "23-45"}))]];
+        assert!(!reach(&sources, "203.0.113.7", 22, "tcp"), "the source port counts");
+        let other = [vec![rule(&json!({"sourceAddressPrefix": "Storage.WestEurope"}))]];
+        assert!(!reach(&other, "203.0.113.7", 22, "tcp"));
+    }
+}

@@ -1,0 +1,46 @@
+//! What can be chosen about how the simulated Azure behaves.
+
+/// What happens to a second write to a group while one is under way. Azure does all three.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overlapping {
+    /// The earlier operation ends as `Canceled`, `CanceledAndSupersededDueToAnotherOperation`.
+    Supersede,
+    /// The second one gets 429 `RetryableError`.
+    Retryable,
+    /// The second one gets 409 `AnotherOperationInProgress`.
+    InProgress,
+}
+
+/// How the simulated Azure behaves; can be changed while it runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long an operation takes, in milliseconds of real time; 0: it has ended when the write is answered.
+    pub provisioning_ms: u64,
+    /// What happens to a second write to the same group.
+    pub overlapping: Overlapping,
+    /// Whether what a superseded write had changed stays (and comes into force with the later one).
+    pub keep_superseded: bool,
+    /// `Retry-After` of accepted writes, in seconds. Azure sent 10 in 2022 and nothing in 2026.
+    pub retry_after_seconds: Option<u32>,
+    /// Bodies over several lines with CRLF, as until about 2022.
+    pub crlf: bool,
+    /// How many resources a page of a list holds, at least 1.
+    pub page_size: usize,
+    /// Whether the functions' roles reach the operations' addresses. A role that is assigned at a resource
+    /// group does not: its holder polls the resource itself.
+    pub operations_readable: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            provisioning_ms: 150,
+            overlapping: Overlapping::Supersede,
+            keep_superseded: false,
+            retry_after_seconds: None,
+            crlf: false,
+            page_size: 50,
+            operations_readable: false,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The simulated Azure, over real HTTP and real TCP.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
+
+mod entra;
+mod faults;
+mod lab;
+mod overlap;
+mod ports;
+mod refusals;
+mod restart;
+mod rules;

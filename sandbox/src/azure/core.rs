@@ -82,6 +82,11 @@ impl Core {
         (self.now_ms)()
     }
 
+    /// Whether there is a data directory.
+    pub(super) fn keeps(&self) -> bool {
+        self.directory.is_some()
+    }
+
     /// The settings as they are now.
     pub(super) fn settings(&self) -> Settings {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()

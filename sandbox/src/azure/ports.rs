@@ -77,6 +77,7 @@ impl Ports {
             }
             let reserved = match before.map(bind) {
                 Some(Ok(socket)) => socket,
+                _ if core.keeps() => bind_lasting()?,
                 _ => bind(0)?,
             };
             let port = reserved.local_addr()?.port();
@@ -146,6 +147,22 @@ fn bind(port: u16) -> std::io::Result<TcpSocket> {
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     socket.set_reuseaddr(true)?;
     Ok(socket)
+}
+
+/// As [`bind`] with any port, but one that is likely to be free after a restart too: from below the
+/// range that systems give to outgoing connections.
+fn bind_lasting() -> std::io::Result<TcpSocket> {
+    for _ in 0..100 {
+        let port = rand::random_range(20_000..32_000);
+        // Without address reuse, so that a port which somebody else holds is refused.
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(false)?;
+        if socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok() {
+            socket.set_reuseaddr(true)?;
+            return Ok(socket);
+        }
+    }
+    bind(0)
 }
 
 fn listen(port: u16) -> std::io::Result<TcpListener> {

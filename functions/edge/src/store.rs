@@ -269,7 +269,13 @@ impl Store {
     /// # Errors
     /// DynamoDB did not answer.
     pub async fn put_machine(&self, machine: &Machine) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(machine_item(machine)?)).send().await;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(machine_item(machine)?))
+            .send()
+            .await;
         put.map(|_| ()).map_err(|error| call_error("PutItem", &error))
     }
 

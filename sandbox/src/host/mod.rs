@@ -201,7 +201,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts the whole sandbox.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        Self::start_with(options, wiring::wire).await
+        Ok(wiring::start(options, wiring::POLICY).await?.0)
     }
 
     /// Starts a sandbox of the parts that `wire` makes.

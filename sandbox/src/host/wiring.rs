@@ -1,7 +1,7 @@
 //! Puts the parts of the sandbox together: the simulated Slack and Azure, the page, and the real
 //! handlers of the functions, each with the identity and the environment that it would have in AWS.
 
-use super::{CLIENTS, Ground, Parts, StartError, TABLE};
+use super::{CLIENTS, Ground, Options, Parts, Sandbox, StartError, TABLE};
 use crate::aws::lambda::{Functions, Handler, Invocation};
 use crate::aws::secrets::Secrets;
 use crate::aws::{ACCOUNT, Caller, Callers, REGION};
@@ -19,9 +19,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 /// The policy that the functions of a sandbox get.
 pub const POLICY: &str = include_str!("../../policy.toml");
@@ -46,19 +46,25 @@ pub struct World {
     pub store: Store,
 }
 
-/// The parts of the sandbox on this ground.
+/// Starts a sandbox whose functions go by this policy, and hands out the parts that tests speak to.
 ///
 /// # Errors
 /// A part cannot start.
-pub async fn wire(ground: Ground) -> Result<(Parts, World), StartError> {
-    wire_with(ground, POLICY).await
+pub async fn start(options: Options, policy: &str) -> Result<(Sandbox, World), StartError> {
+    let made = Arc::new(OnceLock::new());
+    let (keep, policy) = (Arc::clone(&made), policy.to_owned());
+    let sandbox = Sandbox::start_with(options, |ground| async move {
+        let (parts, world) = wire(ground, &policy).await?;
+        let _ = keep.set(world);
+        Ok(parts)
+    });
+    let sandbox = sandbox.await?;
+    let world = made.get().cloned().ok_or_else(|| StartError::Part("the parts were not made".to_owned()))?;
+    Ok((sandbox, world))
 }
 
-/// The parts of the sandbox on this ground, with another policy.
-///
-/// # Errors
-/// A part cannot start.
-pub async fn wire_with(ground: Ground, policy: &str) -> Result<(Parts, World), StartError> {
+/// The parts of the sandbox on this ground.
+async fn wire(ground: Ground, policy: &str) -> Result<(Parts, World), StartError> {
     let clock = ground.clock.clone();
     let now_ms = {
         let clock = clock.clone();
@@ -71,6 +77,7 @@ pub async fn wire_with(ground: Ground, policy: &str) -> Result<(Parts, World), S
         settings: azure::Settings::default(),
     });
     let azure = azure.await.map_err(StartError::Part)?;
+    tokio::spawn(shut_at_the_end(azure.clone(), ground.stop.clone()));
     let snapshot = azure.clone();
     let slack = Slack::new(slack::Options {
         now_ms: Arc::clone(&now_ms),
@@ -108,13 +115,22 @@ pub async fn wire_with(ground: Ground, policy: &str) -> Result<(Parts, World), S
         functions: functions(&clock, environment),
         callers: callers(&azure),
         secrets: Secrets {
-            values: [(SECRET_ID.to_owned(), json!({"signing_secret": SIGNING_SECRET, "bot_token": BOT_TOKEN}).to_string())]
-                .into(),
+            values: [(
+                SECRET_ID.to_owned(),
+                json!({"signing_secret": SIGNING_SECRET, "bot_token": BOT_TOKEN}).to_string(),
+            )]
+            .into(),
             callers: callers(&azure),
         },
         ..Parts::default()
     };
     Ok((parts, World { azure, slack, store }))
+}
+
+/// The machines' ports are shut when the sandbox ends.
+async fn shut_at_the_end(azure: Azure, mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+    azure.shutdown().await;
 }
 
 /// What a function finds in its environment when it is deployed.
@@ -161,9 +177,15 @@ async fn seed(ground: &Ground, azure: &Azure) -> Result<(), StartError> {
     for machine in state["machines"].as_array().into_iter().flatten() {
         let text = |key: &str| machine[key].as_str().unwrap_or_default();
         let machine = Machine {
-            name: text("name").parse().map_err(|error: access::request::Malformed| broken(error.to_string()))?,
-            resource_id: text("resource_id").parse().map_err(|error: access::request::Malformed| broken(error.to_string()))?,
-            private_address: text("private_address").parse::<IpAddr>().map_err(|error| broken(error.to_string()))?,
+            name: text("name")
+                .parse()
+                .map_err(|error: access::request::Malformed| broken(error.to_string()))?,
+            resource_id: text("resource_id")
+                .parse()
+                .map_err(|error: access::request::Malformed| broken(error.to_string()))?,
+            private_address: text("private_address")
+                .parse::<IpAddr>()
+                .map_err(|error| broken(error.to_string()))?,
             public_address: text("public_address").parse().ok(),
         };
         let item = edge::store::machine_item(&machine).map_err(|error| broken(error.to_string()))?;
@@ -214,9 +236,12 @@ fn functions(clock: &Clock, environment: impl Fn(&str) -> Environment) -> Functi
     /// A function with its `Deps`, made at its first call as a cold start makes them.
     macro_rules! function {
         ($function:ident) => {
-            handler(environment(stringify!($function)), clock.clone(), |env, clock| async move { $function::Deps::new(&env, clock).await }, |deps, event| {
-                async move { $function::handle(&deps, event).await }.boxed()
-            })
+            handler(
+                environment(stringify!($function)),
+                clock.clone(),
+                |env, clock| async move { $function::Deps::new(&env, clock).await },
+                |deps, event| async move { $function::handle(&deps, event).await }.boxed(),
+            )
         };
     }
     Functions::default()
@@ -249,7 +274,8 @@ where
             let mut context = Context::default();
             context.request_id = invocation.request_id;
             context.deadline = invocation.deadline_ms;
-            context.invoked_function_arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", invocation.function_name);
+            context.invoked_function_arn =
+                format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", invocation.function_name);
             let answer = handle(Arc::clone(deps), LambdaEvent::new(event, context)).await;
             let answer = answer.map_err(|error| error.to_string())?;
             serde_json::to_value(answer).map_err(|error| error.to_string())

@@ -156,7 +156,7 @@ class Ministack:
         (module / "terraform.tfvars.json").write_text(json.dumps(variables))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
         inherited |= {
-            "TFSTUB_EMULATOR": self.url, "TFSTUB_ENV": json.dumps(environment), "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "TMPDIR": str(work), "TFSTUB_EMULATOR": self.url, "TFSTUB_ENV": json.dumps(environment), "MINISTACK_ACCOUNT_ID": ACCOUNT,
         }
         provider = [sys.executable, HERE / "apply.py", offline]
         subprocess.run([*provider, "terraform", "apply", "-auto-approve", "-input=false", "-no-color"],

@@ -21,7 +21,8 @@ from botocore.exceptions import ClientError
 
 import iam as policies
 import sts
-from deployment import ACCOUNT, FUNCTIONS, REGION, ROOT, Failed, Ministack, Process, build, fetch, free_ports, until
+from deployment import ACCOUNT, FUNCTIONS, REGION, ROOT, Ministack, build
+from processes import Failed, Process, fetch, free_ports, until
 
 INSTALLATION = "minimal"  # not the sandbox's: its own sweep must not take our rules for its
 API_VERSION = "2024-05-01"
@@ -102,7 +103,8 @@ def words(entry):
     """Every text in a message."""
     def texts(value):
         if isinstance(value, dict):
-            return [value["text"]] * isinstance(value.get("text"), str) + [t for v in value.values() for t in texts(v)]
+            own = [value["text"]] if isinstance(value.get("text"), str) else []
+            return own + [t for v in value.values() for t in texts(v)]
         return [t for v in value for t in texts(v)] if isinstance(value, list) else []
     return "\n".join(texts(entry["body"]))
 

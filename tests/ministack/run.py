@@ -296,11 +296,11 @@ def main():
             check_rights(ministack, door, functions, out)
             step("passed: approved, open, shut on the deployed shape, with IAM enforced")
     except BaseException as problem:
-        print(f"tests/ministack FAILED: {problem}; logs in {work}", file=sys.stderr)
         for log in ("terraform.log", "sandbox.log", "ministack.log"):
             if (work / log).exists():
                 lines = (work / log).read_text(errors="replace").splitlines()
                 print(f"--- the end of {log}", *lines[-40:], sep="\n", file=sys.stderr)
+        print(f"tests/ministack FAILED: {problem}; logs in {work}", file=sys.stderr)
         if isinstance(problem, (Failed, KeyboardInterrupt)):
             sys.exit(1)
         raise

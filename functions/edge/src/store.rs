@@ -99,6 +99,9 @@ pub struct Reply {
     pub text: String,
     /// Where Slack takes it.
     pub response_url: String,
+    /// Whether it was sent.
+    #[serde(default)]
+    pub said: bool,
 }
 
 /// Which reader of the stream, or which tick, shall look at a record.

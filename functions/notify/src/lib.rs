@@ -187,9 +187,9 @@ async fn tell_requester(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Resu
 /// Says a sentence to the one person it is for. What Slack does not take is dropped: it is about a
 /// click that changed nothing, and its address lasts for half an hour.
 async fn reply(deps: &Deps, key: &str) -> Result<(), StoreError> {
-    let Some(reply) = deps.store.reply(key).await? else { return Ok(()) };
+    let Some(reply) = deps.store.reply(key).await?.filter(|reply| !reply.said) else { return Ok(()) };
     if let Err(error) = deps.slack.respond(&reply.response_url, &reply.text).await {
         tracing::warn!(error = %error, "a sentence was not said");
     }
-    deps.store.remove_reply(key).await
+    deps.store.said(key).await.map(|_| ())
 }

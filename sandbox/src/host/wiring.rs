@@ -211,7 +211,7 @@ fn about(azure: &Azure) -> Value {
         "arm_token": azure.owner_token(),
         "subscription_id": azure::SUBSCRIPTION_ID,
         "tenant_id": azure::TENANT_ID,
-        "identities": azure.identities(),
+        "functions": azure.identities(),
         "clients": clients,
         "table": TABLE,
         "machines": state["machines"],

@@ -373,14 +373,15 @@ impl Store {
         put.map(|_| ()).map_err(|error| call_error("PutItem", &error))
     }
 
-    /// Removes a sentence that was sent.
+    /// A sentence was sent, or cannot be: it is not sent again. Nothing is deleted: it is purged.
     ///
     /// # Errors
     /// DynamoDB did not answer.
-    pub async fn remove_reply(&self, key: &str) -> Result<(), StoreError> {
-        let delete =
-            self.client.delete_item().table_name(&self.table).key("pk", text(key)).key("sk", text("REPLY"));
-        delete.send().await.map(|_| ()).map_err(|error| call_error("DeleteItem", &error))
+    pub async fn said(&self, key: &str) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        expression.set("said", AttributeValue::Bool(true));
+        expression.remove(Wake::Notify.attribute().0);
+        self.update((key.to_owned(), "REPLY".to_owned()), expression, "attribute_exists(pk)", vec![]).await
     }
 
     /// The lock of a network security group, in the name of `holder`.

@@ -360,3 +360,6 @@ fn ended(cause: &Cause) -> String {
 fn word(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. /:".contains(*c)).take(120).collect()
 }
+
+#[cfg(test)]
+mod tests;

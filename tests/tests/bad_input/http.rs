@@ -70,8 +70,8 @@ pub(crate) struct Payload {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Event {
     body: String,
+    /// Whether the event says that the body is base64; it is signed as it stands.
     base64: bool,
-    /// Whether the body is signed as it would be after decoding as told.
     status: u16,
 }
 
@@ -235,7 +235,7 @@ pub(crate) async fn events(walk: &mut Walk, rows: &[Event]) {
         let event = json!({
             "version": "2.0", "rawPath": "/slack/command", "headers": headers, "body": row.body,
             "isBase64Encoded": row.base64,
-            "requestContext": {"http": {"method": "POST", "path": "/slack/command"}},
+            "requestContext": {"timeEpoch": 0, "http": {"method": "POST", "path": "/slack/command"}},
         });
         let answer = walk.sandbox.lambda().invoke("request", event).await.unwrap();
         let name = format!("event {:?} base64 {}", row.body, row.base64);

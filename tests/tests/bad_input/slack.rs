@@ -5,9 +5,7 @@ use access::click::button_value;
 use access::command;
 use access::lease::Timestamp;
 use access::policy::Groups;
-use access::request::{
-    Ask, Machine, Protocol, RequestHash, RequestId, TermsDigest, UserId, Wish,
-};
+use access::request::{Ask, Machine, Protocol, RequestHash, RequestId, TermsDigest, UserId, Wish};
 use access::wording::{self, ClickRefusal, refused_click};
 use sandbox::faults::{Fault, How, Part};
 use sandbox::slack::world::{CHANNEL_ID, GROUP_ID, GROUP_MEMBERS};
@@ -101,7 +99,6 @@ pub(crate) async fn commands(walk: &mut Walk, rows: &[Command]) {
         for block in shown["blocks"].as_array().into_iter().flatten() {
             harmless(walk, &name, block["text"]["text"].as_str().unwrap_or_default());
         }
-        walk.world.slack.state(&row.by);
         if let Some(sentence) = classify(walk, &machines, &text, &row.by) {
             // What the error type says and what the person read are the same.
             walk.expect(&name, &sentence, &comparable(said));
@@ -158,7 +155,12 @@ fn harmless(walk: &mut Walk, row: &str, said: &str) {
     for ours in ["<@U0ANA>", "<@U0BEA>", "<@U0CHRIS>", "<!subteam^S0ONCALL>"] {
         rest = rest.replace(ours, "");
     }
-    let hidden = |c: char| (c.is_control() && c != '\n') || ('\u{200B}'..='\u{202E}').contains(&c);
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n')
+            || ('\u{200B}'..='\u{200F}').contains(&c)
+            || ('\u{2028}'..='\u{202E}').contains(&c)
+            || ('\u{2060}'..='\u{206F}').contains(&c)
+    };
     let lines = if said.starts_with("*Ajar*") { 10 } else { 1 };
     if rest.contains(['<', '>'])
         || rest.contains(hidden)
@@ -243,8 +245,7 @@ async fn click(walk: &mut Walk, id: RequestId, by: &str, button: &str, value: Op
     assert_eq!(answer, (200, String::new()), "{payload}");
     walk.sandbox.settle().await;
     let messages = walk.world.slack.messages().split_off(before);
-    let said: Vec<&Value> =
-        messages.iter().filter(|message| message["method"] == "response_url").collect();
+    let said: Vec<&Value> = messages.iter().filter(|message| message["method"] == "response_url").collect();
     assert!(said.len() <= 1, "{said:?}");
     said.first().map_or_else(String::new, |said| {
         assert_eq!(said["body"]["response_type"], "ephemeral");

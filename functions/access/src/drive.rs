@@ -248,7 +248,7 @@ enum Job {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Drive {
     role: Role,
-    tempo: Tempo2,
+    tempo: Tempo,
     record: Record,
     at: At,
     job: Job,
@@ -267,14 +267,6 @@ pub struct Drive {
     unsure: bool,
     swept: bool,
     safety: Safety,
-}
-
-/// [`Tempo`] with the traits that a driver's state needs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Tempo2(Tempo);
-impl std::hash::Hash for Tempo2 {
-    /// The same for all drivers of one run.
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
 }
 
 /// The safety rules of the design that live here. All hold, always; the model check takes one away
@@ -343,7 +335,7 @@ impl Drive {
     ) -> (Self, Call) {
         let mut drive = Self {
             role,
-            tempo: Tempo2(tempo),
+            tempo,
             record,
             at: At::Stopped,
             job: Job::Compare,
@@ -418,7 +410,7 @@ impl Drive {
     }
 
     fn out_of_time(&self, now: Timestamp) -> bool {
-        now.since(self.started_at) >= self.tempo.0.budget_seconds
+        now.since(self.started_at) >= self.tempo.budget_seconds
     }
 
     /// What `next_step` says, as far as this function may do it.
@@ -426,7 +418,7 @@ impl Drive {
         if self.out_of_time(now) {
             return self.stop(Stopped::Later);
         }
-        let step = next_step(&self.record, now, &self.tempo.0);
+        let step = next_step(&self.record, now, &self.tempo);
         match (self.role, step) {
             (_, Step::End(cause)) => self.write(self.record.end(cause, now)),
             (Role::Revoke, Step::Lapse) => self.write(self.record.lapse(now)),
@@ -546,7 +538,7 @@ impl Drive {
             return self.recheck(rule);
         }
         let since = *self.waiting_since.get_or_insert(now);
-        if self.deletes() && now.since(since) >= self.tempo.0.delete_patience_seconds {
+        if self.deletes() && now.since(since) >= self.tempo.delete_patience_seconds {
             // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
             return self.recheck(rule);
         }
@@ -637,7 +629,7 @@ impl Drive {
     /// opening is abandoned, a closing carries on at its next try.
     fn in_vain(&mut self, rule: usize, now: Timestamp, again: fn(&mut Self, usize) -> Call) -> Call {
         self.attempts += 1;
-        if self.attempts < self.tempo.0.attempts && !self.out_of_time(now) {
+        if self.attempts < self.tempo.attempts && !self.out_of_time(now) {
             return again(self, rule);
         }
         self.unsure = true;
@@ -649,7 +641,7 @@ impl Drive {
 
     fn replan(&mut self, or_else: Failure, now: Timestamp) -> Call {
         self.replans += 1;
-        if self.replans > self.tempo.0.attempts {
+        if self.replans > self.tempo.attempts {
             return self.unlock(Then::End(Cause::Failed(or_else)), now);
         }
         self.unlock(Then::CheckAgain, now)
@@ -731,7 +723,7 @@ impl Drive {
             Job::Allow => self.write(self.record.opened(now)),
             Job::Compare => self.stop(Stopped::Idle),
             Job::Sweep if self.found => self.write(self.record.late_rule_removed(now)),
-            Job::Sweep if !self.unsure && next_step(&self.record, now, &self.tempo.0) == Step::Settle => {
+            Job::Sweep if !self.unsure && next_step(&self.record, now, &self.tempo) == Step::Settle => {
                 self.write(self.record.settled(now))
             }
             Job::Sweep => self.stop(Stopped::Idle),
@@ -743,7 +735,7 @@ impl Drive {
             }
             Job::Deny | Job::Delete => {
                 let shut = self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone));
-                let wait = if shut { self.tempo.0.locked_retry_seconds } else { self.tempo.0.retry_seconds };
+                let wait = if shut { self.tempo.locked_retry_seconds } else { self.tempo.retry_seconds };
                 self.write(self.record.tried(self.ends.clone(), now.plus(wait), now))
             }
         }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The lengths of time that the lifecycle goes by, in seconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Tempo {
     /// Approved, Opening or Closing without a driver for this long: its function is told again.
     pub idle_seconds: u64,

@@ -77,6 +77,12 @@ pub fn next_step(record: &Record, now: Timestamp, tempo: &Tempo) -> Step {
         State::Open(_) => Step::Compare,
         State::Closing(closing) => closing_step(closing, now),
         State::Closed(Closed { settled: true, .. } | Closed { plan: None, .. }) => Step::Wait(None),
+        State::Closed(closed)
+            if closed.late.contains(&RuleEnd::Locked)
+                && now < record.changed_at.plus(tempo.retry_seconds) =>
+        {
+            Step::DenyRules
+        }
         State::Closed(closed) if now < closed.closed_at.plus(tempo.sweep_seconds) => Step::Sweep,
         State::Closed(_) => Step::Settle,
     }

@@ -3,7 +3,9 @@
 
 use super::super::*;
 use super::rules::{Broken, sending, store};
-use super::world::{Act, Driver, Floating, Holder, Known, LATE, LEASE, Left, Rule, Setting, TEMPO, TIMEOUT, World};
+use super::world::{
+    Act, Driver, Floating, Holder, Known, LATE, LEASE, Left, Rule, Setting, TEMPO, TIMEOUT, World,
+};
 use std::sync::Arc;
 
 /// Takes the label of an event and the world after it.
@@ -47,7 +49,13 @@ impl World {
     }
 
     /// The driver of this slot makes a call, or stops.
-    fn call(mut self, setting: &Setting, slot: usize, mut driver: Driver, call: Call) -> Result<Self, Broken> {
+    fn call(
+        mut self,
+        setting: &Setting,
+        slot: usize,
+        mut driver: Driver,
+        call: Call,
+    ) -> Result<Self, Broken> {
         if matches!(call, Call::Stop(_)) {
             self.leave(slot);
             return Ok(self);
@@ -158,7 +166,11 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
     let request = usize::from(driver.request);
     let mut give = |what: &str, world: World, answer: Answer| {
         let label = || {
-            format!("{:?} in slot {slot} for request {request}: {:?}: {what}", driver.drive.role, Short(&driver.call))
+            format!(
+                "{:?} in slot {slot} for request {request}: {:?}: {what}",
+                driver.drive.role,
+                Short(&driver.call)
+            )
         };
         sink(&label, world.answered(setting, slot, answer));
     };
@@ -166,7 +178,9 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
         return give(&format!("answered {answer:?}"), world.clone(), answer.clone());
     }
     match &driver.call {
-        Call::Read => give("read", world.clone(), Answer::Record(world.record(request).cloned().map(Box::new))),
+        Call::Read => {
+            give("read", world.clone(), Answer::Record(world.record(request).cloned().map(Box::new)))
+        }
         Call::Write(change) => {
             let fits = world.record(request).is_some_and(|row| {
                 setting.design.no_compare_and_swap || row.version() + 1 == change.record.version()
@@ -266,11 +280,8 @@ fn look(
     let at_work = |floating: &Floating| {
         floating.accepted && usize::from(floating.group) == rule && usize::from(floating.name) == name
     };
-    let standing = if world.floating.iter().any(at_work) {
-        Standing::Changing
-    } else {
-        group.rules[name].standing
-    };
+    let standing =
+        if world.floating.iter().any(at_work) { Standing::Changing } else { group.rules[name].standing };
     let stands = |standing| group.rules.iter().any(|rule| rule.standing == standing);
     let verdict = if group.overruled || setting.design.deny_stays_in_front && stands(Standing::Deny) {
         Verdict::Denied { by: "first".to_owned() }

@@ -90,7 +90,10 @@ fn surroundings(setting: &Setting, world: &World, sink: Sink<'_>) {
         }
     }
     if world.azure_lock {
-        sink(&|| "the lock CanNotDelete is taken off".to_owned(), Ok(World { azure_lock: false, ..world.clone() }));
+        sink(
+            &|| "the lock CanNotDelete is taken off".to_owned(),
+            Ok(World { azure_lock: false, ..world.clone() }),
+        );
     } else if world.left.locks > 0 {
         let mut next = World { azure_lock: true, ..world.clone() };
         next.left.locks -= 1;

@@ -53,7 +53,9 @@ impl fmt::Display for Broken {
             Self::ClosedChanged(n) => write!(f, "request {n}: was closed and is not any more"),
             Self::EndMoved(n) => write!(f, "request {n}: the end of the grant has moved"),
             Self::TwoPuts(n) => write!(f, "group {n}: two PUTs at once"),
-            Self::DeleteBesidePut(n) => write!(f, "group {n}: a DELETE beside a PUT before its patience was over"),
+            Self::DeleteBesidePut(n) => {
+                write!(f, "group {n}: a DELETE beside a PUT before its patience was over")
+            }
             Self::NotReadBack(n) => write!(f, "request {n}: the record does not read back as it was stored"),
             Self::NoRest => f.write_str("left alone, it does not come to rest"),
         }
@@ -80,7 +82,8 @@ pub(super) fn broken(setting: &Setting, world: &World) -> Option<Broken> {
         }
         match record.state() {
             State::Open(_) if !world.touched[request] => {
-                if rules().any(|rule| rule.standing != Standing::Allow) {
+                let planned = record.plan().map_or(0, |plan| plan.rules().len());
+                if rules().take(planned).any(|rule| rule.standing != Standing::Allow) {
                     return Some(Broken::OpenNotInPlace(request));
                 }
                 let denies = |group: &super::world::Group| {

@@ -37,7 +37,8 @@ impl Rest {
     pub(super) fn comes_to_rest(&mut self, setting: &Setting, world: &World) -> Result<(), (Broken, String)> {
         let left = Left { faults: 0, crashes: 0, losses: 0, refusals: 0, strangers: 0, locks: 0 };
         let world = World { left, ..world.clone() };
-        let calm = || Calm { world: world.clone(), wake: [false; 2], ticked: [false; 2], touched: [false; 2] };
+        let calm =
+            || Calm { world: world.clone(), wake: [false; 2], ticked: [false; 2], touched: [false; 2] };
         self.run(setting, calm(), &mut |_| {}).map_err(|broken| {
             let mut way = vec![];
             let _ = Self::default().run(setting, calm(), &mut |label| way.push(label));
@@ -88,9 +89,12 @@ impl Calm {
 
     /// No rule of ours allows, and every record knows.
     fn is_shut(&self, setting: &Setting) -> bool {
-        let allows = self.world.groups.iter().flat_map(|group| group.rules).any(|rule| {
-            rule.standing == Standing::Allow || rule.standing == Standing::Altered
-        });
+        let allows = self
+            .world
+            .groups
+            .iter()
+            .flat_map(|group| group.rules)
+            .any(|rule| rule.standing == Standing::Allow || rule.standing == Standing::Altered);
         let knows = |request| match &self.world.rows[request] {
             Row::NotYet | Row::Purged => true,
             Row::Here(record) => match record.value.state() {
@@ -128,7 +132,7 @@ impl Calm {
                 }
             });
             return next.map_or(Err(Broken::NoRest), |world| {
-                self.become_(world?);
+                self.becomes(world?);
                 Ok(())
             });
         }
@@ -139,7 +143,7 @@ impl Calm {
         Ok(())
     }
 
-    fn become_(&mut self, world: World) {
+    fn becomes(&mut self, world: World) {
         for request in [0, 1] {
             let version = |world: &World| world.record(request).map(Record::version);
             self.wake[request] |= version(&world) != version(&self.world);
@@ -154,7 +158,8 @@ impl Calm {
             let Some(record) = self.world.record(request) else { continue };
             let now = self.world.time();
             let due = due_at(record, &TEMPO).is_some_and(|due| now >= due);
-            let in_work = matches!(record.state(), State::Approved(_) | State::Opening(_) | State::Closing(_));
+            let in_work =
+                matches!(record.state(), State::Approved(_) | State::Opening(_) | State::Closing(_));
             let idle = in_work && now >= record.changed_at().plus(TEMPO.idle_seconds);
             let role = if std::mem::take(&mut self.wake[request]) {
                 Role::Grant
@@ -167,7 +172,7 @@ impl Calm {
             };
             if let Some(world) = self.world.start(setting, 0, request, role) {
                 tell(format!("tick {}: {role:?} starts on request {request}", self.world.now));
-                self.become_(world?);
+                self.becomes(world?);
             }
             return Ok(true);
         }
@@ -177,7 +182,9 @@ impl Calm {
     fn tick(&mut self, tell: &mut dyn FnMut(String)) {
         while !may_tick(&self.world) && !self.world.floating.is_empty() {
             let now = self.world.now;
-            let Some(n) = self.world.floating.iter().position(|floating| floating.until <= now) else { break };
+            let Some(n) = self.world.floating.iter().position(|floating| floating.until <= now) else {
+                break;
+            };
             let floating = self.world.floating.remove(n);
             if floating.act != Act::Delete || !self.world.azure_lock {
                 let (group, name) = (floating.group.into(), floating.name);

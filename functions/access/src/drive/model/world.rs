@@ -306,8 +306,7 @@ impl Setting {
 
     pub(super) fn first(&self) -> World {
         let absent = Rule { standing: Standing::Absent, late: false };
-        let group =
-            Group { rules: [absent; NAMES], lock: None, delete_waits_until: None, overruled: false };
+        let group = Group { rules: [absent; NAMES], lock: None, delete_waits_until: None, overruled: false };
         let bounds = &self.bounds;
         let mut world = World {
             now: 0,

@@ -375,7 +375,11 @@ impl Drive {
             }
             (At::Reading, Answer::Record(None)) => self.stop(Stopped::Missing),
             (At::Writing, Answer::Written(Written::Stored)) => self.begin(now),
-            (At::Writing, Answer::Written(Written::Lost)) => self.read(),
+            (At::Writing, Answer::Written(Written::Lost)) => {
+                // What is stored now has the version that this driver's change would have had.
+                self.checked = false;
+                self.read()
+            }
             (At::Checking, Answer::Checked(checked)) => self.checked(checked, now),
             (At::Locking(rule), Answer::Locked(held)) => self.locked(rule, held, now),
             (At::Rechecking(rule), Answer::Rechecked { version, held }) => {

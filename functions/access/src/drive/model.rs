@@ -39,6 +39,7 @@ use super::*;
 
 mod calls;
 mod events;
+mod print;
 mod rules;
 mod search;
 mod settle;
@@ -130,4 +131,29 @@ fn every_safety_rule_is_needed() {
         }
     }
     assert!(missed.is_empty(), "taking these away changes nothing: {missed:?}");
+}
+#[test]
+fn sizes() {
+    let b = |begin, requests, groups, ticks, faults, locks| Bounds {
+        name: "size",
+        begin,
+        requests,
+        groups,
+        ticks,
+        faults,
+        crashes: 2.min(faults),
+        losses: 2.min(faults),
+        refusals: 1,
+        strangers: 1,
+        locks,
+    };
+    for bounds in [
+        b(Begin::Asked, 1, 2, 8, 0, 0),
+        b(Begin::Asked, 1, 1, 8, 0, 1),
+        b(Begin::Approved, 1, 2, 6, 0, 1),
+        b(Begin::Approved, 2, 1, 4, 0, 0),
+        b(Begin::Approved, 1, 1, 6, 1, 0),
+    ] {
+        explore(&bounds, Design::WHOLE).print(&bounds, "whole");
+    }
 }

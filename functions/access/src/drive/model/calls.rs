@@ -128,8 +128,10 @@ impl World {
             Act::Deny => Standing::Deny,
             Act::Delete => Standing::Absent,
         };
-        let late = overtaken && act != Act::Delete;
-        self.groups[group].rules[usize::from(name)] = Rule { standing, late };
+        let rule = &mut self.groups[group].rules[usize::from(name)];
+        // A late rule that is turned into Deny is still one that should not be there.
+        let late = overtaken && act != Act::Delete || rule.late && act == Act::Deny;
+        *rule = Rule { standing, late };
         if act != Act::Allow {
             self.overtake(group, name);
         }

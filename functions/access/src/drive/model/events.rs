@@ -8,7 +8,7 @@ use crate::lifecycle::Change;
 
 /// Every world that may follow.
 pub(super) fn successors(setting: &Setting, world: &World, sink: Sink<'_>) {
-    if world.now < setting.bounds.ticks && may_tick(world) {
+    if may_tick(world) {
         sink(&|| "the clock ticks".to_owned(), Ok(World { now: world.now + 1, ..world.clone() }));
     }
     for slot in [0, 1] {

@@ -122,6 +122,7 @@ impl Outcome {
 }
 
 /// Visits everything within the bounds.
+const LIMIT: usize = 6_000_000;
 pub(super) fn explore(bounds: &Bounds, design: Design) -> Outcome {
     let setting = Setting::new(*bounds, design);
     let first = setting.first();
@@ -133,6 +134,10 @@ pub(super) fn explore(bounds: &Bounds, design: Design) -> Outcome {
     let mut queue = VecDeque::from([(0u32, 0usize, first)]);
     let (mut steps, mut depth) = (0, 0);
     while let Some((index, distance, world)) = queue.pop_front() {
+        if parents.len() > LIMIT {
+            println!("LIMIT at depth {distance} queue {} tick {}", queue.len(), world.now);
+            break;
+        }
         depth = distance;
         let fails = |broken, last: Option<String>, parents: &[(u128, u32)]| {
             let mut trace = trace(&setting, parents, index);

@@ -1,15 +1,15 @@
 //! The small world: table, groups, locks, drivers, clock; and how it is told apart from another.
 
 use super::super::*;
+use super::print::Fingerprint;
 use super::search::Mix;
 use crate::lifecycle::{PlannedRule, SignedClick};
 use crate::policy::{Approver, Groups, Policy};
 use crate::request::{Machine, Ports, Protocol, RequestHash, Wish};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Seconds in one tick of the clock.
-const TICK: u64 = 60;
+pub(super) const TICK: u64 = 60;
 /// Ticks until a call without an answer is given up.
 pub(super) const TIMEOUT: u8 = 1;
 /// Ticks that a lock is held for: longer than one call.
@@ -91,16 +91,18 @@ impl Design {
     };
 }
 
-/// A value with its fingerprint, so that it is hashed once.
+/// A value with the fingerprint of all of it but its times, so that it is hashed once.
 #[derive(Clone, Debug)]
 pub(super) struct Known<T> {
     pub(super) value: T,
     pub(super) print: u128,
 }
 
-impl<T: Hash> Known<T> {
+impl<T: Fingerprint> Known<T> {
     pub(super) fn new(value: T) -> Arc<Self> {
-        let print = Mix::of(&value);
+        let mut mix = Mix::default();
+        value.timeless(&mut mix);
+        let print = mix.print();
         Arc::new(Self { value, print })
     }
 }
@@ -162,7 +164,7 @@ pub(super) struct Floating {
 }
 
 /// A driver and the call that it waits for.
-#[derive(Clone, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Driver {
     pub(super) request: u8,
     pub(super) drive: Drive,
@@ -352,34 +354,5 @@ impl World {
             Row::Here(record) => Some(&record.value),
             Row::NotYet | Row::Purged => None,
         }
-    }
-
-    /// One state for each pair of worlds that differ only in which driver has which slot.
-    pub(super) fn print(&self) -> u128 {
-        let prints = [0, 1].map(|slot| self.drivers[slot].as_ref().map_or(0, |driver| driver.print));
-        let swap = prints[0] > prints[1];
-        let mut mix = Mix::default();
-        mix.write_u8(self.now);
-        for row in &self.rows {
-            match row {
-                Row::NotYet => mix.write_u8(0),
-                Row::Purged => mix.write_u8(1),
-                Row::Here(record) => mix.write_u128(record.print),
-            }
-        }
-        for slot in [usize::from(swap), usize::from(!swap)] {
-            mix.write_u128(prints[slot]);
-        }
-        for group in &self.groups {
-            group.rules.hash(&mut mix);
-            let lock = group.lock.map(|(holder, until)| match holder {
-                Holder::Driver(slot) => (Holder::Driver(slot ^ u8::from(swap)), until),
-                Holder::Gone => (Holder::Gone, until),
-            });
-            (lock, group.delete_waits_until, group.overruled).hash(&mut mix);
-        }
-        self.floating.hash(&mut mix);
-        (self.azure_lock, self.left, self.conflicts, self.names, self.touched, self.ends_at).hash(&mut mix);
-        mix.print()
     }
 }

@@ -268,74 +268,58 @@ pub struct Drive {
     verdicts: Vec<Option<Verdict>>,
     found: bool,
     swept: bool,
+    #[cfg(test)]
     safety: Safety,
 }
 
-/// The safety rules of the design that live here. All hold, always; the model check takes one away
-/// at a time to see that it would notice.
+/// A safety rule of the design that lives here, taken away: the model check does so, one at a time,
+/// to see that it would notice. There is no such switch outside of it.
+#[cfg(test)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Safety {
+enum Safety {
     /// All hold.
     Whole,
     /// Rule 1 taken away: the rule is written before the plan is recorded.
-    #[cfg(test)]
     NoIntent,
     /// Rule 3 taken away: no answer counts as done.
-    #[cfg(test)]
     UnknownIsDone,
     /// Rule 4 taken away: the clock and the record are not read again before a PUT.
-    #[cfg(test)]
     NoRecheck,
     /// Rule 5 taken away: closed requests are not compared with Azure.
-    #[cfg(test)]
     NoSweep,
     /// Rule 6 taken away: no lock.
-    #[cfg(test)]
     NoLock,
     /// Rule 8 taken away: a refused delete ends it.
-    #[cfg(test)]
     GiveUp,
     /// Rule 9 taken away: open is said without having seen the rules.
-    #[cfg(test)]
     SayEarly,
 }
 
-impl Safety {
-    #[cfg(test)]
-    fn lacks(self, rule: Self) -> bool {
-        self == rule
-    }
-}
-
-/// Whether a safety rule was taken away; never outside the model check.
+/// Whether a safety rule was taken away.
+#[cfg(test)]
 macro_rules! without {
-    ($drive:expr, $rule:ident) => {{
-        #[cfg(test)]
-        {
-            $drive.safety.lacks(Safety::$rule)
-        }
-        #[cfg(not(test))]
-        {
-            let _ = &$drive.safety;
-            false
-        }
-    }};
+    ($drive:expr, $rule:ident) => {
+        $drive.safety == Safety::$rule
+    };
+}
+/// Outside the model check none ever is.
+#[cfg(not(test))]
+macro_rules! without {
+    ($drive:expr, $rule:ident) => {
+        false
+    };
 }
 
 impl Drive {
     /// A driver for this record, as it was read, and its first call.
     pub fn start(role: Role, record: Record, tempo: Tempo, now: Timestamp) -> (Self, Call) {
-        Self::start_with(role, record, tempo, now, Safety::Whole)
+        let mut drive = Self::new(role, record, tempo, now);
+        let call = drive.begin(now);
+        (drive, call)
     }
 
-    pub(crate) fn start_with(
-        role: Role,
-        record: Record,
-        tempo: Tempo,
-        now: Timestamp,
-        safety: Safety,
-    ) -> (Self, Call) {
-        let mut drive = Self {
+    const fn new(role: Role, record: Record, tempo: Tempo, now: Timestamp) -> Self {
+        Self {
             role,
             tempo,
             record,
@@ -351,10 +335,9 @@ impl Drive {
             verdicts: vec![],
             found: false,
             swept: false,
-            safety,
-        };
-        let call = drive.begin(now);
-        (drive, call)
+            #[cfg(test)]
+            safety: Safety::Whole,
+        }
     }
 
     /// The record as the driver last knew it.
@@ -453,9 +436,9 @@ impl Drive {
             (Checked::Refused(failure), _) => self.write(self.record.end(Cause::Failed(failure), now)),
             (Checked::Planned(plan), State::Approved(_)) => {
                 self.checked = true;
+                #[cfg(test)]
                 if without!(self, NoIntent) {
-                    self.record =
-                        self.record.planned(plan, now).map_or_else(|_| self.record.clone(), |c| c.record);
+                    self.record = model::planned_but_not_recorded(&self.record, plan, now);
                     return self.work(Job::Allow, now);
                 }
                 self.write(self.record.planned(plan, now))
@@ -566,7 +549,7 @@ impl Drive {
         if without!(self, NoRecheck) && !self.deletes() {
             return self.act(rule);
         }
-        if version != self.record.version() && !without!(self, NoIntent) {
+        if version != self.record.version() {
             return self.unlock(Then::Reread, now);
         }
         if self.holds == Some(rule) && !held {

@@ -38,7 +38,9 @@ impl World {
         role: Role,
     ) -> Option<Result<Self, Broken>> {
         let record = self.record(request)?.clone();
-        let (drive, call) = Drive::start_with(role, record, TEMPO, self.time(), setting.design.safety);
+        let mut drive = Drive::new(role, record, TEMPO, self.time());
+        drive.safety = setting.design.safety;
+        let call = drive.begin(self.time());
         if matches!(call, Call::Stop(_)) {
             return None;
         }

@@ -54,13 +54,13 @@ impl Fingerprint for Record {
         match self.state() {
             State::Draft(_) | State::Pending(_) => until(self.wish().lapses_at, now, mix),
             State::Approved(_) | State::Opening(_) | State::Open(_) => {
-                for granted in self.granted() {
+                if let Some(granted) = self.granted() {
                     until(granted.expires_at(), now, mix);
                 }
                 since(self.changed_at(), now, TEMPO.idle_seconds, mix);
             }
             State::Closing(closing) => {
-                for retry_at in due_at(self, &TEMPO) {
+                if let Some(retry_at) = due_at(self, &TEMPO) {
                     until(retry_at, now, mix);
                 }
                 until(closing.closing_at().plus(TEMPO.sweep_seconds), now, mix);

@@ -18,8 +18,9 @@ pub(super) enum Broken {
     OpenShortened(usize),
     /// The record says that a rule denies or is gone, and it allows; not by a write that landed late.
     ShutButAllowed(usize),
-    /// The record says closed, and a rule is there; not by a write that landed late.
-    ClosedButThere(usize),
+    /// The record says closed, and a rule allows; not by a write that landed late. (A Deny of ours may
+    /// be there: `grant` may have sent it before `revoke` found that it could delete.)
+    ClosedButAllowed(usize),
     /// Nothing will look at this request again, and a rule is there.
     ForgottenButThere(usize),
     /// A closed request is in another state again.
@@ -46,7 +47,7 @@ impl fmt::Display for Broken {
             Self::ShutButAllowed(n) => {
                 write!(f, "request {n}: a rule is recorded as denying or gone, and it allows")
             }
-            Self::ClosedButThere(n) => write!(f, "request {n}: closed, and a rule of it is there"),
+            Self::ClosedButAllowed(n) => write!(f, "request {n}: closed, and a rule of it allows"),
             Self::ForgottenButThere(n) => {
                 write!(f, "request {n}: nothing will look at it again, and a rule of it is there")
             }
@@ -70,7 +71,7 @@ pub(super) fn broken(setting: &Setting, world: &World) -> Option<Broken> {
         let rules = || groups.iter().map(move |group| group.rules[name]);
         let allowed = rules().any(|rule| rule.standing == Standing::Allow);
         let there = rules().any(|rule| rule.standing != Standing::Absent);
-        let there_in_time = rules().any(|rule| rule.standing != Standing::Absent && !rule.late);
+        let allowed_in_time = rules().any(|rule| rule.standing == Standing::Allow && !rule.late);
         let Some(record) = world.record(request) else {
             if there && !setting.design.name_of_the_flow {
                 return Some(Broken::ForgottenButThere(request));
@@ -104,8 +105,8 @@ pub(super) fn broken(setting: &Setting, world: &World) -> Option<Broken> {
                 }
             }
             State::Closed(_) => {
-                if there_in_time {
-                    return Some(Broken::ClosedButThere(request));
+                if allowed_in_time {
+                    return Some(Broken::ClosedButAllowed(request));
                 }
                 if there && forgotten(record) {
                     return Some(Broken::ForgottenButThere(request));

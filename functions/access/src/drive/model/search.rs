@@ -6,7 +6,7 @@ use super::settle::Rest;
 use super::world::{Bounds, Design, Setting, World};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// Two 64-bit hashes at once, which mix differently: one multiplies and shifts, one rotates.
 #[derive(Clone)]
@@ -19,12 +19,6 @@ impl Default for Mix {
 }
 
 impl Mix {
-    pub(super) fn of(value: &impl Hash) -> u128 {
-        let mut mix = Self::default();
-        value.hash(&mut mix);
-        mix.print()
-    }
-
     fn word(&mut self, word: u64) {
         let a = (self.0 ^ word).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
         self.0 = a ^ (a >> 32);
@@ -122,7 +116,7 @@ impl Outcome {
 }
 
 /// Visits everything within the bounds.
-const LIMIT: usize = 6_000_000;
+const LIMIT: usize = 3_000_000;
 pub(super) fn explore(bounds: &Bounds, design: Design) -> Outcome {
     let setting = Setting::new(*bounds, design);
     let first = setting.first();

@@ -10,8 +10,8 @@ use super::world::{Act, Left, Row, Setting, TEMPO, World};
 use crate::lifecycle::due_at;
 use std::hash::Hasher;
 
-/// Longer than any way to rest.
-const STEPS: usize = 1000;
+/// Longer than any way to rest takes.
+const TICKS: u8 = 90;
 
 /// The states from which all comes to rest, as far as they are known.
 #[derive(Default)]
@@ -49,7 +49,8 @@ impl Rest {
 
     fn run(&mut self, setting: &Setting, mut calm: Calm, tell: &mut dyn FnMut(String)) -> Result<(), Broken> {
         let mut way = vec![];
-        for _ in 0..STEPS {
+        let end = calm.world.now.saturating_add(TICKS);
+        while calm.world.now < end {
             let print = calm.print();
             if self.0.contains_key(&print) {
                 self.0.extend(way.into_iter().map(|print| (print, ())));

@@ -51,8 +51,6 @@ pub(super) struct Bounds {
     pub(super) begin: Begin,
     pub(super) requests: usize,
     pub(super) groups: usize,
-    /// The last tick that events are explored at; coming to rest is followed beyond.
-    pub(super) ticks: u8,
     /// Faults of all kinds together.
     pub(super) faults: u8,
     pub(super) crashes: u8,

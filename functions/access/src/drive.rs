@@ -417,7 +417,10 @@ impl Drive {
             (Role::Grant, Step::DenyRules) => self.work(Job::Deny, now),
             (Role::Revoke, Step::Compare) => self.work(Job::Compare, now),
             (Role::Revoke, Step::DeleteRules) => self.work(Job::Delete, now),
-            (Role::Revoke, Step::Sweep | Step::Settle) if !self.swept && !without!(self, NoSweep) => {
+            (Role::Revoke, Step::Sweep | Step::Settle) if without!(self, NoSweep) => {
+                self.write(self.record.settled(now))
+            }
+            (Role::Revoke, Step::Sweep | Step::Settle) if !self.swept => {
                 self.swept = true;
                 self.work(Job::Sweep, now)
             }

@@ -85,13 +85,13 @@ const GRANTED: Bounds = Bounds {
 
 /// Two grants of the same flow.
 const OVERLAPPING: Bounds = Bounds {
-    name: "two approved requests for the same flow, one group",
-    begin: Begin::Approved,
+    name: "one open and one approved request for the same flow, one group",
+    begin: Begin::FirstOpen,
     requests: 2,
     groups: 1,
-    faults: 1,
-    crashes: 1,
-    losses: 1,
+    faults: 0,
+    crashes: 0,
+    losses: 0,
     refusals: 0,
     strangers: 0,
     locks: 1,
@@ -152,11 +152,13 @@ fn sizes() {
         locks,
     };
     for bounds in [
-        b(Begin::Asked, 1, 2, 8, 0, 0),
-        b(Begin::Asked, 1, 1, 8, 0, 1),
+        b(Begin::FirstOpen, 2, 1, 4, 0, 1),
+        b(Begin::FirstOpen, 2, 1, 4, 0, 0),
         b(Begin::Approved, 1, 2, 6, 0, 1),
-        b(Begin::Approved, 2, 1, 4, 0, 0),
         b(Begin::Approved, 1, 1, 6, 1, 0),
+        Bounds { losses: 0, refusals: 0, strangers: 0, ..b(Begin::Approved, 1, 2, 6, 1, 0) },
+        Bounds { losses: 1, crashes: 0, refusals: 0, strangers: 0, ..b(Begin::Approved, 1, 2, 6, 1, 0) },
+        Bounds { losses: 0, crashes: 0, ..b(Begin::Approved, 1, 2, 6, 1, 0) },
     ] {
         explore(&bounds, Design::WHOLE).print(&bounds, "whole");
     }

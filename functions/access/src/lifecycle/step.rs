@@ -7,7 +7,7 @@ use super::*;
 pub struct Tempo {
     /// Approved, Opening or Closing without a driver for this long: its function is told again.
     pub idle_seconds: u64,
-    /// A closed request that was ever planned is compared with Azure for this long.
+    /// A closed request that was ever planned is compared with Azure for this long after its last change.
     pub sweep_seconds: u64,
     /// Between two tries to shut what is not shut.
     pub retry_seconds: u64,
@@ -83,7 +83,8 @@ pub fn next_step(record: &Record, now: Timestamp, tempo: &Tempo) -> Step {
         {
             Step::DenyRules
         }
-        State::Closed(closed) if now < closed.closed_at.plus(tempo.sweep_seconds) => Step::Sweep,
+        // From its last change on, not from its end: what was done about a late rule can be late too.
+        State::Closed(_) if now < record.changed_at.plus(tempo.sweep_seconds) => Step::Sweep,
         State::Closed(_) => Step::Settle,
     }
 }

@@ -17,8 +17,9 @@ use std::hash::{Hash, Hasher};
 pub(super) trait Fingerprint {
     /// All but the times.
     fn timeless(&self, mix: &mut Mix);
-    /// The times, as seen now.
-    fn times(&self, now: Timestamp, mix: &mut Mix);
+    /// The times, as seen now. `locks`: whether a `CanNotDelete` lock was or may still be put on; without
+    /// one nothing is turned into Deny, and for how long that is watched makes no difference.
+    fn times(&self, now: Timestamp, locks: bool, mix: &mut Mix);
 }
 
 /// How long until a moment; 0 once it is reached.
@@ -50,24 +51,24 @@ impl Fingerprint for Record {
         }
     }
 
-    fn times(&self, now: Timestamp, mix: &mut Mix) {
+    fn times(&self, now: Timestamp, locks: bool, mix: &mut Mix) {
         match self.state() {
             State::Draft(_) | State::Pending(_) => until(self.wish().lapses_at, now, mix),
             State::Approved(_) | State::Opening(_) | State::Open(_) => {
                 if let Some(granted) = self.granted() {
                     until(granted.expires_at(), now, mix);
                 }
-                since(self.changed_at(), now, TEMPO.idle_seconds, mix);
             }
             State::Closing(closing) => {
                 if let Some(retry_at) = due_at(self, &TEMPO) {
                     until(retry_at, now, mix);
                 }
-                until(closing.closing_at().plus(TEMPO.sweep_seconds), now, mix);
-                since(self.changed_at(), now, TEMPO.idle_seconds, mix);
+                if locks {
+                    until(closing.closing_at().plus(TEMPO.sweep_seconds), now, mix);
+                }
             }
             State::Closed(closed) => {
-                until(closed.closed_at().plus(TEMPO.sweep_seconds), now, mix);
+                until(self.changed_at().plus(TEMPO.sweep_seconds), now, mix);
                 if closed.late().contains(&RuleEnd::Locked) {
                     until(self.changed_at().plus(TEMPO.retry_seconds), now, mix);
                 }
@@ -103,7 +104,7 @@ impl Fingerprint for Driver {
         }
     }
 
-    fn times(&self, now: Timestamp, mix: &mut Mix) {
+    fn times(&self, now: Timestamp, locks: bool, mix: &mut Mix) {
         let drive = &self.drive;
         since(drive.started_at, now, TEMPO.budget_seconds, mix);
         if !self.begins_anew() {
@@ -113,7 +114,7 @@ impl Fingerprint for Driver {
             }
         }
         if drive.at != At::Reading {
-            drive.record.times(now, mix);
+            drive.record.times(now, locks, mix);
         }
     }
 }
@@ -123,7 +124,7 @@ impl World {
         let Some(driver) = &self.drivers[slot] else { return 0 };
         let mut mix = Mix::default();
         mix.write_u128(driver.print);
-        driver.value.times(self.time(), &mut mix);
+        driver.value.times(self.time(), self.locks, &mut mix);
         mix.write_u8(self.now - driver.value.since);
         let stored = self.record(driver.value.request.into()).map(Record::version);
         stored.map(|stored| driver.value.drive.record.version().cmp(&stored)).hash(&mut mix);
@@ -141,7 +142,7 @@ impl World {
                 Row::Purged => mix.write_u8(1),
                 Row::Here(record) => {
                     mix.write_u128(record.print);
-                    record.value.times(self.time(), &mut mix);
+                    record.value.times(self.time(), self.locks, &mut mix);
                 }
             }
         }

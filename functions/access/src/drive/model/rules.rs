@@ -94,6 +94,8 @@ pub(super) fn broken(setting: &Setting, world: &World) -> Option<Broken> {
                     return Some(Broken::OpenShortened(request));
                 }
             }
+            // Where requests share a rule, it is there for the other one.
+            _ if setting.design.name_of_the_flow => {}
             State::Closing(closing) => {
                 let wrong = |(end, rule): (&RuleEnd, super::world::Rule)| {
                     matches!(end, RuleEnd::Denied | RuleEnd::Gone)

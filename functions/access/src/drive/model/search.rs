@@ -116,7 +116,7 @@ impl Outcome {
 }
 
 /// Visits everything within the bounds.
-const LIMIT: usize = 3_000_000;
+const LIMIT: usize = 5_000_000;
 pub(super) fn explore(bounds: &Bounds, design: Design) -> Outcome {
     let setting = Setting::new(*bounds, design);
     let first = setting.first();

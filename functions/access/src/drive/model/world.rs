@@ -42,6 +42,8 @@ pub(super) enum Begin {
     Asked,
     /// All requests have just been approved.
     Approved,
+    /// The first request is open, its rules are in place; the second has just been approved.
+    FirstOpen,
 }
 
 /// What is explored: everything up to these numbers.
@@ -210,6 +212,8 @@ pub(super) struct World {
     /// The `CanNotDelete` lock.
     pub(super) azure_lock: bool,
     pub(super) left: Left,
+    /// Whether there may be a `CanNotDelete` lock at all.
+    pub(super) locks: bool,
     /// How often a priority was taken: the next plan has another.
     pub(super) conflicts: u8,
     /// The last name used for a request, where each PUT has a new one.
@@ -274,7 +278,7 @@ impl Setting {
             Plan::new((0..groups).map(rule).collect()).unwrap()
         };
         Self {
-            wishes: [wish("1", 2), wish("2", 1)],
+            wishes: [wish("1", 1), wish("2", 2)],
             plans: [1, bounds.groups].map(|groups| (0..4).map(|n| plan(groups, n)).collect()),
             approvers: [approver("U1"), approver("U2")],
             click: SignedClick { body: "b".into(), timestamp: "1".into(), signature: "v0=".into() },
@@ -295,13 +299,11 @@ impl Setting {
 
     /// The name that a request's rule has in the groups.
     pub(super) fn name(&self, world: &World, request: usize) -> usize {
-        if self.design.name_of_the_flow {
-            0
-        } else if self.design.new_name_each_time {
-            usize::from(world.names[request])
-        } else {
-            request
-        }
+        if self.design.new_name_each_time { usize::from(world.names[request]) } else { self.name_of(request) }
+    }
+
+    const fn name_of(&self, request: usize) -> usize {
+        if self.design.name_of_the_flow { 0 } else { request }
     }
 
     pub(super) fn first(&self) -> World {
@@ -323,17 +325,25 @@ impl Setting {
                 strangers: bounds.strangers,
                 locks: bounds.locks,
             },
+            locks: bounds.locks > 0,
             conflicts: 0,
             names: [0; 2],
             touched: [false; 2],
             ends_at: [None; 2],
         };
-        if bounds.begin == Begin::Approved {
+        if bounds.begin != Begin::Asked {
             for request in 0..bounds.requests {
                 let wish = self.wishes[request].clone();
                 let pending = Record::new(wish, Some("192.0.2.1".parse().unwrap()), 1).record;
                 let click = self.click.clone();
-                let record = pending.approve(&self.approvers[0], click, at(0), at(0)).unwrap().record;
+                let mut record = pending.approve(&self.approvers[0], click, at(0), at(0)).unwrap().record;
+                if bounds.begin == Begin::FirstOpen && request == 0 {
+                    let opening = record.planned(self.plan(true, 0), at(0)).unwrap().record;
+                    record = opening.opened(at(0)).unwrap().record;
+                    for group in &mut world.groups[..bounds.groups] {
+                        group.rules[self.name_of(request)].standing = Standing::Allow;
+                    }
+                }
                 world.ends_at[request] = record.granted().map(|granted| granted.expires_at());
                 world.rows[request] = Row::Here(Known::new(record));
             }

@@ -365,8 +365,7 @@ impl Story {
     /// The ids of all requests.
     pub async fn requests(&self) -> Vec<String> {
         let scan = self.table().scan().table_name("ajar").consistent_read(true);
-        let items: Vec<Item> =
-            scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap();
+        let items: Vec<Item> = scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap();
         let text = |item: &Item, name: &str| item[name].as_s().cloned().unwrap_or_default();
         let records = items.iter().filter(|item| text(item, "sk") == "RECORD");
         records.map(|item| text(item, "pk").trim_start_matches("REQUEST#").to_owned()).collect()

@@ -87,6 +87,12 @@ pub struct Judge<'a> {
 pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Unproven> {
     let ask = granted.ask();
     let digest = TermsDigest::of(ask);
+    // The policy goes by names, the digest by resource ids: in Azure a machine's name ends its id, and
+    // a record in which it does not would be judged by another machine's rule.
+    let machine = &ask.wish.machine;
+    if !machine.name.as_str().eq_ignore_ascii_case(machine.resource_id.name()) {
+        return Err(Unproven::OtherTerms);
+    }
     let rule = by.policy.admits(ask, by.groups).map_err(Unproven::Policy)?;
     let mut people = BTreeSet::new();
     let mut signed_at = vec![];

@@ -1,9 +1,10 @@
 //! Every sentence that a person can read, as Block Kit with its plain text.
 //!
-//! A sentence claims only what is true when it is sent. What a person wrote appears in `plain_text`
-//! or not at all; what appears in `mrkdwn` was checked to hold letters, digits and a few marks, and
-//! stands between backticks; and what a person typed wrongly is given back escaped, shortened and
-//! without backticks. Screen readers read `text` and not the blocks, so it says everything.
+//! A sentence claims only what is true when it is sent. What a person wrote appears in `plain_text`,
+//! and in a message's `text` in quotation marks without any mark of mrkdwn; what a person typed
+//! wrongly is given back escaped, shortened and without backticks; what appears in `mrkdwn` was
+//! checked to hold letters, digits and a few marks, and stands between backticks. Screen readers and
+//! notifications say `text` and not the blocks, so it says everything.
 
 use crate::command::{CommandError, EXAMPLE};
 use crate::evidence::Unproven;
@@ -88,12 +89,13 @@ fn people(who: &[Who]) -> String {
     listed(&who.iter().map(whose).collect::<Vec<_>>(), "or")
 }
 
-/// `VM3 22`
+/// `VM3 port 22`, `VM3 ports 22, 3389`
 fn place(wish: &Wish) -> String {
-    format!("{} {}", wish.machine.name, wish.ports)
+    let word = if wish.ports.as_slice().len() == 1 { "port" } else { "ports" };
+    format!("{} {word} {}", wish.machine.name, wish.ports)
 }
 
-/// `VM3 22 from 203.0.113.7 for 30 minutes`
+/// `VM3 port 22 from 203.0.113.7 for 30 minutes`
 fn terms(ask: &Ask) -> String {
     format!("{} from {} for {}", place(&ask.wish), ask.source, ask.wish.ttl)
 }
@@ -359,6 +361,13 @@ fn ended(cause: &Cause) -> String {
 /// A name that Azure gave, safe between backticks: rules of others may be called anything.
 fn word(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. /:".contains(*c)).take(120).collect()
+}
+
+/// What a person wrote, within a text that is read as mrkdwn: without the marks that could make it
+/// anything but text, and without the quotation marks that show where it ends.
+fn quoted(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !"*_~`\u{201c}\u{201d}".contains(*c)).collect();
+    format!("\u{201c}{}\u{201d}", escaped(&text))
 }
 
 #[cfg(test)]

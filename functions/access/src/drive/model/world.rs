@@ -14,7 +14,8 @@ pub(super) const TICK: u64 = 60;
 pub(super) const TIMEOUT: u8 = 1;
 /// Ticks that a lock is held for: longer than one call.
 pub(super) const LEASE: u8 = 2;
-/// Ticks after it was sent that a write without an answer may still take effect; within the sweep.
+/// Ticks after it was sent that a write without an answer may still take effect: longer than the lock
+/// of its driver lasts. Together with a call's time-out it is shorter than the sweep.
 pub(super) const LATE: u8 = 2;
 /// Names of ours that a group can hold rules by.
 const NAMES: usize = 4;
@@ -22,7 +23,7 @@ const NAMES: usize = 4;
 /// The lengths of time, in ticks of the model.
 pub(super) const TEMPO: Tempo = Tempo {
     idle_seconds: TICK,
-    sweep_seconds: 3 * TICK,
+    sweep_seconds: 4 * TICK,
     retry_seconds: TICK,
     locked_retry_seconds: 2 * TICK,
     delete_patience_seconds: TICK,

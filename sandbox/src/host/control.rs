@@ -95,6 +95,7 @@ async fn sandbox_json(State(control): State<Arc<Control>>) -> Response {
         "arm_url": control.addresses.arm_url(),
         "slack_api_url": control.addresses.slack_api_url(),
         "entra_url": control.addresses.entra_url(),
+        "sts_url": control.addresses.entra_url(),
         "dynamodb_url": control.addresses.aws_url(),
         "table": control.dynamodb.table(),
     });

@@ -64,7 +64,7 @@ pub fn card(
         notes.push(format!("Approved with Slack by {}.", listed(&names, "and")));
     }
     if !ask.source.is_single() {
-        notes.push(format!("*Wide*: `{}` is more than one address.", ask.source));
+        notes.push(format!("*Wide*: `{}` is {}.", ask.source, how_many(&ask.source)));
     }
     notes.push(format!("Ref {}", wish.id));
     text.extend(notes.iter().cloned());
@@ -75,6 +75,17 @@ pub fn card(
         blocks.push(buttons(ask));
     }
     Some(Message { text: text.join(" "), blocks })
+}
+
+/// How many addresses a prefix lets in.
+fn how_many(source: &Source) -> String {
+    let prefix = source.prefix();
+    let bits = prefix.max_prefix_len() - prefix.prefix_len();
+    // Nobody reads 2^64 addresses as a number.
+    1_u64
+        .checked_shl(u32::from(bits))
+        .filter(|_| bits <= 32)
+        .map_or_else(|| format!("2^{bits} addresses"), |count| format!("{count} addresses"))
 }
 
 fn buttons(ask: &Ask) -> Value {
@@ -104,7 +115,7 @@ fn state_of(
     now: Timestamp,
 ) -> (String, String) {
     let wish = record.wish();
-    let place = place(wish);
+    let place = headline(wish);
     match record.state() {
         State::Draft(_) => (format!("{place}: not asked yet"), String::new()),
         State::Pending(pending) => {
@@ -154,6 +165,17 @@ fn state_of(
         }
         State::Closing(closing) => closing_state(&place, closing, record.granted(), now),
         State::Closed(closed) => closed_state(&place, closed),
+    }
+}
+
+/// `VM3 22`, short enough to leave room for the state in a header, of which Slack takes 150 characters.
+fn headline(wish: &Wish) -> String {
+    let place = place(wish);
+    let ports = wish.ports.as_slice();
+    if place.chars().count() <= 100 {
+        place
+    } else {
+        format!("{} {} and {} more ports", wish.machine.name, ports[0], ports.len() - 1)
     }
 }
 

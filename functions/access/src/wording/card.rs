@@ -42,7 +42,7 @@ pub fn card(
     let when = match (record.state(), record.granted()) {
         (State::Pending(_), _) => Some(("Lapses", wish.lapses_at)),
         (State::Closing(_) | State::Closed(_), Some(granted)) => {
-            Some(("Was granted until", granted.expires_at()))
+            Some(("Granted until", granted.expires_at()))
         }
         (_, Some(granted)) => Some(("Ends", granted.expires_at())),
         _ => None,

@@ -367,8 +367,7 @@ fn word(text: &str) -> String {
 /// anything but text, and without the quotation marks that show where it ends.
 fn quoted(text: &str) -> String {
     let text: String = text.chars().filter(|c| !"*_~`\u{201c}\u{201d}".contains(*c)).collect();
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    format!("\u{201c}{text}\u{201d}")
+    format!("\u{201c}{}\u{201d}", escaped(&text))
 }
 
 #[cfg(test)]

@@ -136,3 +136,19 @@ async fn many_at_once_in_one_group() {
     story.advance(31 * 60).await;
     story.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_shut_is_opened_anew() {
+    let story = Story::begin().await;
+    let first = story.asked(ANA, "VM3 22 for 10m").await;
+    story.click(BEA, &first, "approve").await;
+    story.to_next_end().await;
+    assert!(story.says(&first).await.starts_with("VM3 22 is shut."));
+    let second = story.asked(ANA, "VM3 22 for 1h").await;
+    story.click(BEA, &second, "approve").await;
+    // The first one is settled, and its card is written once more.
+    story.advance(31 * 60).await;
+    assert!(story.says(&first).await.starts_with("VM3 22 was shut."));
+    story.to_next_end().await;
+    story.finish().await;
+}

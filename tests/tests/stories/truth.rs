@@ -12,9 +12,10 @@ async fn say(story: &Story, text: &str) {
 /// What the checker says of the last message.
 async fn judged(story: &Story) -> Vec<String> {
     let mut messages = story.messages().await;
-    let before = messages.len() - 1;
-    assert_eq!(truth::check(&messages[..before]), [""; 0], "all was true before");
-    truth::check(&messages.split_off(0))
+    let last = messages.split_off(messages.len() - 1);
+    let before = truth::check(&messages).len();
+    messages.extend(last);
+    truth::check(&messages).split_off(before)
 }
 
 fn moment(at: u64) -> String {
@@ -52,7 +53,7 @@ async fn an_early_open_is_noticed() {
     assert!(judged(&other).await[0].contains("the source is 203.0.113.7"));
     // Its card claims it after its end, and after what a delivery may take.
     other.to_next_end().await;
-    other.advance(2).await;
+    other.advance(5).await;
     let count = truth::check(&other.messages().await).len();
     say(&other, &open).await;
     let wrong = truth::check(&other.messages().await).split_off(count);
@@ -90,7 +91,7 @@ async fn every_kind_of_untruth_is_noticed() {
         ),
         (
             format!(
-                "VM3 port 22 is shut, rule not yet removed. <@U0BEA> ended it early. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {id}"
+                "VM3 port 22: grant shut, rule not yet removed. <@U0BEA> ended it early. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {id}"
             ),
             "a rule of it does not deny",
         ),

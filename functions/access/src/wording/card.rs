@@ -20,6 +20,10 @@ pub enum Told {
 /// How late a grant may be shut before the card says that it is overdue, in seconds.
 const OVERDUE_SECONDS: u64 = 120;
 
+/// How long what Azure's rules said at the end is told as present, in seconds: about as long as it
+/// takes to tell it.
+const FRESH_SECONDS: u64 = 10;
+
 /// The card of a request, as the record stands at `now`; `None` for a draft, which only its requester
 /// knows of. `rule` is the policy's rule for the machine, which says who may decide.
 pub fn card(
@@ -164,7 +168,7 @@ fn state_of(
             (format!("{place} is open"), sentence)
         }
         State::Closing(closing) => closing_state(&place, closing, record.granted(), now),
-        State::Closed(closed) => closed_state(&place, closed),
+        State::Closed(closed) => closed_state(&place, closed, now),
     }
 }
 
@@ -197,7 +201,8 @@ fn closing_state(
         let sentence = format!(
             "{why} The rule denies now; a lock in Azure forbids to remove it. Tried again each hour."
         );
-        return (format!("{place} is shut, rule not yet removed"), sentence);
+        // Another grant may let the same flow in, so this speaks of the grant and not of the port.
+        return (format!("{place}: grant shut, rule not yet removed"), sentence);
     }
     let due = granted.map_or(closing.closing_at(), |granted| granted.expires_at().min(closing.closing_at()));
     if now.since(due) > OVERDUE_SECONDS {
@@ -208,8 +213,10 @@ fn closing_state(
     (format!("{place}: closing"), format!("{why} Making sure that it is shut."))
 }
 
-fn closed_state(place: &str, closed: &Closed) -> (String, String) {
+fn closed_state(place: &str, closed: &Closed, now: Timestamp) -> (String, String) {
     let at = moment(closed.closed_at());
+    // What the rules said at the end need not hold later: somebody may have been let in anew.
+    let is = if now.since(closed.closed_at()) > FRESH_SECONDS { "was" } else { "is" };
     match (closed.closure(), closed.proof()) {
         (Closure::Lapsed, _) => {
             (format!("{place}: lapsed"), format!("Nobody decided by {at}. Nothing was opened."))
@@ -228,7 +235,7 @@ fn closed_state(place: &str, closed: &Closed) -> (String, String) {
             let why = ended(cause);
             match proof {
                 Proof::Shut { by } => (
-                    format!("{place} is shut"),
+                    format!("{place} {is} shut"),
                     format!(
                         "{why} Shut at {at}, by Azure's rules: `{}` decides. Sessions that were open then are not cut.",
                         word(by)
@@ -237,7 +244,7 @@ fn closed_state(place: &str, closed: &Closed) -> (String, String) {
                 Proof::StillOpen { by } => (
                     format!("{place}: the grant has ended"),
                     format!(
-                        "{why} Our rule was removed at {at}; {place} is still open by the rule `{}`.",
+                        "{why} Our rule was removed at {at}; {place} {is} still open by the rule `{}`.",
                         word(by)
                     ),
                 ),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A simulated part that can be told to fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,6 +49,18 @@ pub enum How {
         /// How long, in milliseconds.
         milliseconds: u64,
     },
+    /// Every running invocation of this function is killed as the call arrives, and the call is lost
+    /// with it: a crash just before it.
+    CrashBefore {
+        /// The function's name.
+        function: String,
+    },
+    /// Every running invocation of this function is killed as the call arrives; the call is carried
+    /// out: a crash just after it.
+    CrashAfter {
+        /// The function's name.
+        function: String,
+    },
     /// ARM only: accepted, and the asynchronous operation ends with this status and error code.
     OperationEnds {
         /// `Failed` or `Canceled`.
@@ -81,24 +93,52 @@ fn one() -> u32 {
     1
 }
 
+/// Kills the running invocations of a function.
+type Crash = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The orders that stand, shared by all simulated parts of one sandbox.
 #[derive(Clone, Default)]
-pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+pub struct Faults {
+    orders: Arc<Mutex<Vec<Fault>>>,
+    crash: Arc<OnceLock<Crash>>,
+}
 
 impl Faults {
+    /// Says how a function is killed; until then an ordered crash only cuts the connection.
+    pub(crate) fn crash_with(&self, crash: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.crash.set(Box::new(crash));
+    }
+
     /// Adds an order.
     pub fn order(&self, fault: Fault) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
     /// Takes back every order.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Whether this call fails, and how. Uses up one of the order's count.
+    /// Whether this call fails, and how. Uses up one of the order's count. A crash happens here, and
+    /// what is left to do is to cut the connection.
     pub fn take(&self, part: Part, method: &str, path: &str) -> Option<How> {
-        let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let how = self.next(part, method, path)?;
+        let crash = |function: &str| self.crash.get().into_iter().for_each(|crash| crash(function));
+        Some(match how {
+            How::CrashBefore { function } => {
+                crash(&function);
+                How::CutBefore
+            }
+            How::CrashAfter { function } => {
+                crash(&function);
+                How::CutAfter
+            }
+            other => other,
+        })
+    }
+
+    fn next(&self, part: Part, method: &str, path: &str) -> Option<How> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         let path = path.to_ascii_lowercase();
         let at = orders.iter().position(|fault| {
             fault.part == part

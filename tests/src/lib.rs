@@ -1,1 +1,17 @@
-//! Shared by the test binaries.
+//! Shared by the test binaries: a sandbox as people, an owner of the subscription and an attacker
+//! meet it, and a checker of what people were told.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+pub mod azure;
+mod finish;
+pub mod signed;
+mod story;
+pub mod truth;
+
+pub use story::{ANA, BEA, CHRIS, EVE, Item, Story};

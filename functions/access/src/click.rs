@@ -55,7 +55,7 @@ pub struct Click {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum ClickError {
-    /// Not a form with a `payload` in JSON.
+    /// Not a form in UTF-8 with a `payload` in JSON.
     #[error("the body is not a form with a JSON payload")]
     Body,
     /// Another kind of interaction.
@@ -104,7 +104,9 @@ impl Click {
     /// # Errors
     /// Not a click on one of our buttons.
     pub fn parse(verified: &Verified<'_>, app: &App) -> Result<Self, ClickError> {
-        let payload = form_urlencoded::parse(verified.body())
+        // What was signed is kept as text; other bytes would not be the same when they are judged again.
+        let body = std::str::from_utf8(verified.body()).map_err(|_| ClickError::Body)?;
+        let payload = form_urlencoded::parse(body.as_bytes())
             .find_map(|(key, value)| (key == "payload").then_some(value))
             .ok_or(ClickError::Body)?;
         let payload: Payload = serde_json::from_str(&payload).map_err(|_| ClickError::Body)?;

@@ -46,7 +46,7 @@ pub enum Unproven {
     #[error("the requester approved")]
     OwnRequest,
     /// Too few different people approved.
-    #[error("{got} of {needed} approvals")]
+    #[error("it takes {needed} approvals and there are {got}")]
     TooFew {
         /// How many there are.
         got: usize,
@@ -54,7 +54,7 @@ pub enum Unproven {
         needed: u8,
     },
     /// The deciding click is too old, or from the future.
-    #[error("the deciding click is too old")]
+    #[error("the deciding click is older than 15 minutes, or from the future")]
     TooOld,
     /// An earlier click is older than a request may wait.
     #[error("an earlier click is older than a request may wait")]
@@ -87,6 +87,12 @@ pub struct Judge<'a> {
 pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Unproven> {
     let ask = granted.ask();
     let digest = TermsDigest::of(ask);
+    // The policy goes by names, the digest by resource ids: in Azure a machine's name ends its id, and
+    // a record in which it does not would be judged by another machine's rule.
+    let machine = &ask.wish.machine;
+    if !machine.name.as_str().eq_ignore_ascii_case(machine.resource_id.name()) {
+        return Err(Unproven::OtherTerms);
+    }
     let rule = by.policy.admits(ask, by.groups).map_err(Unproven::Policy)?;
     let mut people = BTreeSet::new();
     let mut signed_at = vec![];

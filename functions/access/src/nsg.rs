@@ -8,6 +8,7 @@
 mod cover;
 
 use crate::drive::{Access, Standing, Verdict};
+use crate::lease::Timestamp;
 use crate::lifecycle::{Granted, PlannedRule};
 use crate::request::{Ask, Installation, Ports, Protocol, ResourceId, RuleName, Source};
 use cover::{Covered, cover};
@@ -320,6 +321,8 @@ pub struct OurRule {
     pub flow: Flow,
     /// What an auditor reads on it; Azure takes at most 140 characters.
     pub description: String,
+    /// When the grant ends, by its record.
+    pub ends_at: Timestamp,
 }
 
 impl OurRule {
@@ -333,6 +336,7 @@ impl OurRule {
             access: Access::Allow,
             flow: Flow::of(ask),
             description: describe(granted),
+            ends_at: granted.expires_at(),
         }
     }
 
@@ -358,7 +362,15 @@ impl OurRule {
             && rule.protocol.covers(self.flow.protocol);
         match rule.access {
             Access::Deny => Standing::Deny,
-            Access::Allow if same_flow && rule.priority == self.priority => Standing::Allow,
+            // `grant` wrote the end on the rule after it had judged the signed clicks. A record that says
+            // another one was changed since: whoever can write the table cannot prolong a grant.
+            Access::Allow
+                if same_flow
+                    && rule.priority == self.priority
+                    && described_end(&rule.description) == Some(self.ends_at.to_string().as_str()) =>
+            {
+                Standing::Allow
+            }
             Access::Allow => Standing::Altered,
         }
     }
@@ -377,6 +389,12 @@ fn describe(granted: &Granted) -> String {
         approvers.join(" ")
     );
     text.chars().take(140).collect()
+}
+
+/// The end that [`describe`] wrote on a rule, as text; `None` where somebody wrote something else.
+fn described_end(description: &str) -> Option<&str> {
+    let (_, rest) = description.split_once(", until ")?;
+    Some(rest.split_once(',')?.0)
 }
 
 #[cfg(test)]

@@ -28,10 +28,12 @@ pub enum Malformed {
     #[error("`{0}` is not an Azure resource id; one begins with /subscriptions/")]
     ResourceId(String),
     /// Not a port.
-    #[error("`{0}` is not a port; write a number from 1 to 65535, or ssh, rdp, winrm")]
+    #[error(
+        "`{0}` is not a port; write a number from 1 to 65535, several with commas between them, or ssh, rdp, winrm"
+    )]
     Port(String),
     /// Too many ports, or none.
-    #[error("{0} ports in one request; write 1 to {max}", max = Ports::MAX)]
+    #[error("{0} ports are too many or too few for one request; write 1 to {max}", max = Ports::MAX)]
     PortCount(usize),
     /// Not an address or prefix.
     #[error("`{0}` is not an address; write one like 203.0.113.7 or 203.0.113.0/28")]

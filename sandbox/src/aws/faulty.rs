@@ -17,8 +17,8 @@ where
     match how {
         None | Some(How::OperationEnds { .. }) => call.await,
         Some(How::Answer { status, headers, body }) => answer(status, &headers, &body),
-        Some(How::CutBefore) => cut(),
-        Some(How::CutAfter) => {
+        Some(How::CutBefore | How::CrashBefore { .. }) => cut(),
+        Some(How::CutAfter | How::CrashAfter { .. }) => {
             call.await;
             cut()
         }

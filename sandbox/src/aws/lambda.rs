@@ -98,7 +98,8 @@ pub struct Lambda {
 
 #[derive(Default)]
 struct Running {
-    tasks: Mutex<BTreeMap<u64, task::AbortHandle>>,
+    /// Each with the name of its function.
+    tasks: Mutex<BTreeMap<u64, (String, task::AbortHandle)>>,
     started: AtomicU64,
 }
 
@@ -153,7 +154,7 @@ impl Lambda {
         let number = self.running.started.fetch_add(1, Ordering::SeqCst);
         let listed = Listed(Arc::clone(&self.running), number);
         let handle = tokio::spawn(run(handler, event, invocation, timeout, listed));
-        tasks.insert(number, handle.abort_handle());
+        tasks.insert(number, (name.to_owned(), handle.abort_handle()));
         Ok(handle)
     }
 
@@ -161,7 +162,20 @@ impl Lambda {
     pub fn stop(&self) {
         // Taken out first: an aborted task takes itself off the list, which needs the lock.
         let tasks = std::mem::take(&mut *self.running.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in tasks.into_values() {
+        for (_, task) in tasks.into_values() {
+            task.abort();
+        }
+    }
+
+    /// Kills the running invocations of one function, as a crash of its process would: whoever waits
+    /// for them learns that they failed.
+    pub fn crash(&self, name: &str) {
+        let tasks = self.running.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_function = tasks.values().filter(|(function, _)| function == name);
+        let handles: Vec<_> = of_function.map(|(_, task)| task.clone()).collect();
+        // An aborted task takes itself off the list, which needs the lock.
+        drop(tasks);
+        for task in handles {
             task.abort();
         }
     }
@@ -175,7 +189,7 @@ impl Lambda {
     /// nothing more happens until the clock moves.
     pub fn is_quiet(&self) -> bool {
         let tasks = self.running.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.values().all(|task| self.clock.is_asleep(task.id()))
+        tasks.values().all(|(_, task)| self.clock.is_asleep(task.id()))
             && (tasks.is_empty() || self.clock.awake() == 0)
     }
 }

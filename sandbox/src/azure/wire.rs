@@ -67,8 +67,8 @@ where
     match how {
         None => run(carry_out(call, None)).await,
         Some(How::Answer { status, headers, body }) => ordered(status, &headers, &body),
-        Some(How::CutBefore) => cut(),
-        Some(How::CutAfter) => {
+        Some(How::CutBefore | How::CrashBefore { .. }) => cut(),
+        Some(How::CutAfter | How::CrashAfter { .. }) => {
             run(carry_out(call, None)).await;
             cut()
         }

@@ -238,6 +238,8 @@ impl Sandbox {
         };
         let parts = wire(ground).await?;
         let lambda = Lambda::new(parts.functions, clock.clone());
+        let crashes = lambda.clone();
+        faults.crash_with(move |function| crashes.crash(function));
         let dead_letters = DeadLetters::open(Saved::in_dir(dir, "dead-letters.json"))?;
         let settings = Mappings::committed()?;
         let (mut progress, mut triggers) = (Vec::new(), Vec::new());

@@ -46,8 +46,8 @@ async fn handle(State(slack): State<Slack>, request: Request) -> Response {
         // Only ARM has asynchronous operations.
         None | Some(How::OperationEnds { .. }) => answer(carry_out()),
         Some(How::Answer { status, headers, body }) => ordered(status, &headers, &body),
-        Some(How::CutBefore) => cut(),
-        Some(How::CutAfter) => {
+        Some(How::CutBefore | How::CrashBefore { .. }) => cut(),
+        Some(How::CutAfter | How::CrashAfter { .. }) => {
             carry_out();
             cut()
         }

@@ -35,12 +35,15 @@ pub fn card(
     let mut fields = vec![
         format!("*Who*\n{}", mention(&wish.requester)),
         format!("*Machine*\n`{}` in `{}`", wish.machine.name, word(group)),
-        format!("*Ports*\n{} ({})", wish.ports, wish.protocol),
+        format!("*Ports*\n{} ({})", wish.ports, wish.protocol.to_string().to_uppercase()),
         format!("*From*\n`{}`", ask.source),
         format!("*For*\n{}", wish.ttl),
     ];
     match (record.state(), record.granted()) {
         (State::Pending(_), _) => fields.push(format!("*Lapses*\n{}", moment(wish.lapses_at))),
+        (State::Closing(_) | State::Closed(_), Some(granted)) => {
+            fields.push(format!("*Was granted until*\n{}", moment(granted.expires_at())));
+        }
         (_, Some(granted)) => fields.push(format!("*Ends*\n{}", moment(granted.expires_at()))),
         _ => {}
     }
@@ -48,24 +51,39 @@ pub fn card(
     blocks.push(
         json!({"type": "section", "fields": fields.iter().map(|field| mrkdwn(field)).collect::<Vec<_>>()}),
     );
+    let mut text = vec![format!("{title}. {sentence} Resource group `{}`.", word(group))];
     if let Some(why) = &wish.justification {
+        text.push(format!("Why: {}.", quoted(why.as_str())));
         blocks.push(json!({"type": "section", "text": plain(&format!("Why: {why}"))}));
     }
-    let mut notes = vec![format!("Ref {}", wish.id)];
+    let mut notes = vec![];
     if !record.approvals().is_empty() {
         let names: Vec<String> = record.approvals().iter().map(|approval| mention(&approval.by)).collect();
-        notes.push(format!("Approved with Slack by {}", listed(&names, "and")));
+        notes.push(format!("Approved with Slack by {}.", listed(&names, "and")));
     }
     if !ask.source.is_single() {
-        notes.push(format!("*Wide*: `{}` is more than one address", ask.source));
+        notes.push(format!("*Wide*: `{}` is {}.", ask.source, how_many(&ask.source)));
     }
+    notes.push(format!("Ref {}", wish.id));
+    text.extend(notes.iter().cloned());
     blocks.push(
         json!({"type": "context", "elements": notes.iter().map(|note| mrkdwn(note)).collect::<Vec<_>>()}),
     );
     if matches!(record.state(), State::Pending(_)) {
         blocks.push(buttons(ask));
     }
-    Some(Message { text: format!("{title}. {sentence} Ref {}", wish.id), blocks })
+    Some(Message { text: text.join(" "), blocks })
+}
+
+/// How many addresses a prefix lets in.
+fn how_many(source: &Source) -> String {
+    let prefix = source.prefix();
+    let bits = prefix.max_prefix_len() - prefix.prefix_len();
+    // Nobody reads 2^64 addresses as a number.
+    1_u64
+        .checked_shl(u32::from(bits))
+        .filter(|_| bits <= 32)
+        .map_or_else(|| format!("2^{bits} addresses"), |count| format!("{count} addresses"))
 }
 
 fn buttons(ask: &Ask) -> Value {
@@ -95,7 +113,7 @@ fn state_of(
     now: Timestamp,
 ) -> (String, String) {
     let wish = record.wish();
-    let place = place(wish);
+    let place = headline(wish);
     match record.state() {
         State::Draft(_) => (format!("{place}: not asked yet"), String::new()),
         State::Pending(pending) => {
@@ -113,7 +131,11 @@ fn state_of(
                 format!("{} asks for {asks}.{who}{progress}", mention(&wish.requester)),
             )
         }
-        State::Approved(_) | State::Opening(_) => (
+        State::Approved(_) => (
+            format!("{place}: approved, checking"),
+            "Approved. The approval and the machine are checked before a rule is written; this card says when it is in place.".to_owned(),
+        ),
+        State::Opening(_) => (
             format!("{place}: approved, opening"),
             "Approved. The rule is being written in Azure; this card says when it is in place.".to_owned(),
         ),
@@ -141,6 +163,17 @@ fn state_of(
         }
         State::Closing(closing) => closing_state(&place, closing, record.granted(), now),
         State::Closed(closed) => closed_state(&place, closed),
+    }
+}
+
+/// `VM3 22`, short enough to leave room for the state in a header, of which Slack takes 150 characters.
+fn headline(wish: &Wish) -> String {
+    let place = place(wish);
+    let ports = wish.ports.as_slice();
+    if place.chars().count() <= 100 {
+        place
+    } else {
+        format!("{} {} and {} more ports", wish.machine.name, ports[0], ports.len() - 1)
     }
 }
 

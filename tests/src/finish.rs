@@ -1,0 +1,53 @@
+//! What must hold after every story.
+
+use crate::{Story, truth};
+use sandbox::azure::What;
+use serde_json::json;
+
+impl Story {
+    /// Ends the story. Every request is closed, no rule of ours is left, the history is complete, no
+    /// message was untrue when it was sent, our writes to one group never overlapped, and nothing was
+    /// given up by the stream's readers.
+    pub async fn finish(self) {
+        self.settle().await;
+        let mut wrong = vec![];
+        for (group, rule) in self.azure.rules_of_ours().await {
+            wrong.push(format!("{} is left in {group}", rule["name"]));
+        }
+        for id in self.requests().await {
+            wrong.extend(self.incomplete(&id).await);
+        }
+        wrong.extend(truth::check(&self.messages().await));
+        let overlaps = self.world.azure.journal().into_iter();
+        let ours = overlaps.filter(|entry| entry.what == What::Overlap && entry.by != "owner");
+        wrong.extend(ours.map(|entry| format!("{} overlapped in {}", entry.by, entry.nsg)));
+        let letters = self.dead_letters().await;
+        if (letters != json!([])) != self.dead_letters_expected {
+            wrong.push(format!("dead letters: {letters}"));
+        }
+        self.end().await;
+        assert!(wrong.is_empty(), "after the story:\n{}", wrong.join("\n"));
+    }
+
+    /// What is wrong with a request's record and its history.
+    async fn incomplete(&self, id: &str) -> Vec<String> {
+        let request = id.parse().unwrap();
+        let loaded = self.world.store.read(request).await.unwrap().expect("a record");
+        let lines = self.world.store.history(request).await.unwrap();
+        let mut wrong = vec![];
+        if loaded.record.status() != "CLOSED" {
+            wrong.push(format!("{id} ends as {}", loaded.record.status()));
+        }
+        let mut previous = String::new();
+        for (number, line) in (1..).zip(&lines) {
+            if line.version != number || !line.follows(&previous) {
+                wrong.push(format!("line {number} of {id} does not follow the one before: {line:?}"));
+            }
+            previous.clone_from(&line.hash);
+        }
+        if loaded.record.version() != lines.len() as u64 || loaded.history_hash != previous {
+            wrong.push(format!("{id} is at version {} with {} lines", loaded.record.version(), lines.len()));
+        }
+        wrong
+    }
+}

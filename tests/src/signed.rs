@@ -1,0 +1,52 @@
+//! What Slack sends, made here: the tests sign by themselves, so that a mistake in the simulated
+//! Slack and in the product cannot hide each other.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+/// A signed request of Slack's.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The raw body.
+    pub body: String,
+    /// `X-Slack-Request-Timestamp`.
+    pub timestamp: String,
+    /// `X-Slack-Signature`.
+    pub signature: String,
+}
+
+/// Signs a body (docs.slack.dev, authentication/verifying-requests-from-slack).
+pub fn sign(secret: &str, at: u64, body: String) -> Signed {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length will do");
+    mac.update(format!("v0:{at}:{body}").as_bytes());
+    let signature = format!("v0={}", hex::encode(mac.finalize().into_bytes()));
+    Signed { body, timestamp: at.to_string(), signature }
+}
+
+/// The body of a slash command.
+pub fn command(about: &Value, user: &str, text: &str, trigger_id: &str) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("team_id", about["team_id"].as_str().unwrap_or_default())
+        .append_pair("channel_id", about["channel"].as_str().unwrap_or_default())
+        .append_pair("user_id", user)
+        .append_pair("command", "/jit")
+        .append_pair("text", text)
+        .append_pair("api_app_id", about["app_id"].as_str().unwrap_or_default())
+        .append_pair("trigger_id", trigger_id)
+        .finish()
+}
+
+/// The body of a click on the button `action` with this value.
+pub fn click(about: &Value, user: &str, action: &str, value: &str) -> String {
+    let payload = json!({
+        "type": "block_actions",
+        "user": {"id": user, "team_id": about["team_id"]},
+        "api_app_id": about["app_id"],
+        "team": {"id": about["team_id"]},
+        "enterprise": null,
+        "channel": {"id": about["channel"]},
+        "actions": [{"type": "button", "action_id": action, "block_id": "decide", "value": value}],
+    });
+    form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
+}

@@ -1,0 +1,382 @@
+//! Whether what people were told was true when they were told it.
+//!
+//! This reads what the simulated Slack received, each entry with the network as it was at that
+//! instant, and knows nothing of the product but the sentences that people read: it takes the claims
+//! out of the text and compares them with Azure's rules and with whom the machine's port let in. A
+//! wording that it does not know is an error, so that every new sentence must be taught to it.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+mod template;
+
+use template::{Found, find};
+
+/// How much later than its instant a sentence may arrive, in seconds.
+const DELIVERY_SECONDS: f64 = 2.0;
+
+/// What a sentence claims of the network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Claim {
+    /// Nothing that the network could contradict.
+    Nothing,
+    /// No rule of this request exists.
+    NoRule,
+    /// No rule of this request exists, or ever did.
+    NeverOpened,
+    /// It is open, as described.
+    Open,
+    /// A rule of this request lets its requester in.
+    RuleStands,
+    /// It is shut and nothing of it is left.
+    Shut,
+    /// It is shut, and its rules deny.
+    Denied,
+    /// No rule of it is left, and another rule lets the requester in.
+    OpenByAnother,
+    /// It was open until a moment that has come.
+    WasOpen,
+}
+
+/// Every wording about a request: `{kind}` or `{kind:name}` stands for what differs.
+const REQUEST: &[(&str, Claim)] = &[
+    ("{place}: waiting for approval. {user} asks for {any}.{any} Ref {ref}", Claim::NoRule),
+    (
+        "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}, by Azure's rules: {code:rule} decides in {codes:groups}. Azure can take a minute or two until it is felt. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}, by Azure's rules: {code:rule} decides in {codes:groups}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place}: closing. It was open until {time:until}. The rule is being removed. Ref {ref}",
+        Claim::WasOpen,
+    ),
+    ("{place}: closing. {why} Making sure that it is shut. Ref {ref}", Claim::Nothing),
+    (
+        "{place} is shut, rule not yet removed. {why} The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {ref}",
+        Claim::Denied,
+    ),
+    (
+        "{place} should be shut and is not. It should have shut at {time:until} and has not. {why} Tried again each minute. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    ("{place}: lapsed. Nobody decided by {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
+    (
+        "{place}: taken back. The requester took it back at {time:past}. Nothing was opened. Ref {ref}",
+        Claim::NeverOpened,
+    ),
+    ("{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
+    ("{place}: not opened. {why} Nothing was opened. Ref {ref}", Claim::NeverOpened),
+    (
+        "{place} is shut. {why} Shut at {time:past}, by Azure's rules: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
+        Claim::Shut,
+    ),
+    (
+        "{place}: the grant has ended. {why} Our rule was removed at {time:past}; {any} is still open by the rule {code:rule}. Ref {ref}",
+        Claim::OpenByAnother,
+    ),
+    (
+        "{place}: the grant has ended. {why} Our rule was removed at {time:past}. Whether another rule still lets somebody in could not be told. Ref {ref}",
+        Claim::NoRule,
+    ),
+    // Answers to a command.
+    (
+        "You asked for {any}. {any} can approve it. If nobody decides by {time}, it lapses. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "You asked for {any} already, at {time:past}; that request waits for a decision. Ref {ref}",
+        Claim::NoRule,
+    ),
+    ("You asked for {any} already, at {time:past}; that request is being opened. Ref {ref}", Claim::Nothing),
+    ("You asked for {any} already, at {time:past}; that request is open. Ref {ref}", Claim::RuleStands),
+    (
+        "Something broke on our side. Type it again in a minute: the same request is not made twice. Ref {any}",
+        Claim::Nothing,
+    ),
+];
+
+/// Why a grant ended.
+const WHY: &[&str] = &[
+    "Its time is over.",
+    "{user} ended it early.",
+    "Somebody else changed its rule in Azure.",
+    "Somebody else deleted its rule in Azure.",
+    "The approval does not hold: {any}.",
+    "Azure refused the rule ({any}).",
+    "Azure did not answer three times.",
+    "The rule {code} decides before ours.",
+    "The machine does not exist any more.",
+    "The machine's private address is not the one that was approved.",
+    "Nothing shields the machine: it is already open.",
+    "The security groups on the way have changed meanwhile.",
+    "In {code} no number is free before the rule {code}, which denies.",
+];
+
+/// Sentences that are about no state of a request: to one person, about a click or a command.
+const OTHER: &[&str] = &[
+    "This request does not exist any more. Nothing was changed.",
+    "This card does not show what the request says now, so it cannot be decided from here. Nothing was changed.",
+    "You asked for this yourself; somebody else has to decide.",
+    "You cannot decide on this request; {any} can.",
+    "You have approved this already; it waits for somebody else.",
+    "Too late: this request lapsed at {time:past}. Nothing was opened.",
+    "Too late: {user} approved this at {time:past}.",
+    "Too late: {user} denied this at {time:past}.",
+    "Too late: this request ended at {time:past}.",
+    "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",
+];
+
+/// What earlier entries said of a request.
+#[derive(Default)]
+struct Known {
+    source: Option<String>,
+    ends_at: Option<f64>,
+    /// Whether a rule of it was ever seen.
+    seen_rule: bool,
+}
+
+/// One entry, taken apart.
+struct Seen<'a> {
+    at: f64,
+    network: &'a Value,
+    id: String,
+    found: Found,
+    known: &'a Known,
+}
+
+/// What was untrue, one line each; the entries are those of `/sandbox/messages`.
+pub fn check(entries: &[Value]) -> Vec<String> {
+    let mut known: BTreeMap<String, Known> = BTreeMap::new();
+    let mut wrong = vec![];
+    for entry in entries.iter().filter(|entry| entry["ok"] == true) {
+        let text = entry["body"]["text"].as_str().unwrap_or_default();
+        let mut say = |why: String| wrong.push(format!("at {}: {why}: {text}", entry["at"]));
+        if let Some(why) = shown_otherwise(&entry["body"], text) {
+            say(why);
+        }
+        let wording = REQUEST.iter().find_map(|(wording, claim)| Some((find(wording, text)?, *claim)));
+        let at = entry["at"].as_f64().unwrap_or_default();
+        let Some((found, claim)) = wording else {
+            match OTHER.iter().find_map(|wording| find(wording, text)) {
+                Some(found) => past(&found, at).into_iter().for_each(&mut say),
+                None => say("a wording that is not known".to_owned()),
+            }
+            continue;
+        };
+        let id = found.first("ref").unwrap_or_default().to_owned();
+        let of_request = known.entry(id.clone()).or_default();
+        learn(of_request, entry, &found, &id);
+        let seen = Seen { at, network: &entry["network"], id, found, known: of_request };
+        past(&seen.found, at).into_iter().for_each(&mut say);
+        seen.reason().into_iter().for_each(&mut say);
+        seen.holds(claim).into_iter().for_each(&mut say);
+    }
+    wrong
+}
+
+/// Who hears the text must be told what is seen: the blocks begin with the same sentences.
+fn shown_otherwise(body: &Value, text: &str) -> Option<String> {
+    let blocks = body["blocks"].as_array()?;
+    let shown: Vec<&str> = blocks.iter().filter_map(|block| block["text"]["text"].as_str()).collect();
+    let same = match (blocks.first()?["type"].as_str()?, shown.as_slice()) {
+        ("header", [title, sentence, ..]) => text.starts_with(&format!("{title}. {sentence} Ref ")),
+        (_, [sentence, ..]) => text == *sentence,
+        (_, []) => false,
+    };
+    (!same).then(|| format!("the blocks say something else than the text ({shown:?})"))
+}
+
+/// What the entry says of its request beside its sentence: only the card has these fields.
+fn learn(known: &mut Known, entry: &Value, found: &Found, id: &str) {
+    known.seen_rule |= !rules_of(&entry["network"], id).is_empty();
+    if let Some(source) = found.first("source") {
+        known.source = Some(source.to_owned());
+    }
+    let blocks = entry["body"]["blocks"].as_array().into_iter().flatten();
+    for field in blocks.flat_map(|block| block["fields"].as_array().into_iter().flatten()) {
+        let text = field["text"].as_str().unwrap_or_default();
+        if let Some(found) = find("*From*\n{code:source}", text) {
+            known.source = found.first("source").map(str::to_owned);
+        }
+        if let Some(found) = find("*Ends*\n{time:ends}", text) {
+            known.ends_at = found.time("ends");
+        }
+    }
+}
+
+/// Moments that are told as past must have come.
+fn past(found: &Found, at: f64) -> Vec<String> {
+    let late = found.times("past").into_iter().filter(|moment| *moment > at);
+    late.map(|moment| format!("{moment} has not come")).collect()
+}
+
+/// The rules of a request, each with its group's name.
+fn rules_of<'a>(network: &'a Value, id: &str) -> Vec<(&'a str, &'a Value)> {
+    let mut all = vec![];
+    for group in network["nsgs"].as_array().into_iter().flatten() {
+        for rule in group["rules"].as_array().into_iter().flatten() {
+            if rule["name"].as_str().is_some_and(|name| name.starts_with("jit-") && name.ends_with(id)) {
+                all.push((group["name"].as_str().unwrap_or_default(), rule));
+            }
+        }
+    }
+    all
+}
+
+/// An address or prefix without the length that says one address.
+fn bare(prefix: &str) -> &str {
+    prefix.strip_suffix("/32").or_else(|| prefix.strip_suffix("/128")).unwrap_or(prefix)
+}
+
+fn listed(text: &str) -> Vec<String> {
+    let mut items: Vec<String> = text.split(',').map(|item| item.trim().to_owned()).collect();
+    items.sort();
+    items
+}
+
+impl Seen<'_> {
+    fn rules(&self) -> Vec<(&str, &Value)> {
+        rules_of(self.network, &self.id)
+    }
+
+    /// The machine and the ports that the title names: `VM3 22,3389`.
+    fn place(&self) -> Option<(&Value, Vec<String>)> {
+        let (name, ports) = self.found.first("place")?.split_once(' ')?;
+        let machines = self.network["machines"].as_array()?;
+        let machine = machines.iter().find(|machine| machine["name"] == name)?;
+        Some((machine, listed(ports)))
+    }
+
+    /// The ports of the title that the requester gets through to now, and those not. Empty where the
+    /// source is none of the known clients or the machine serves no such port.
+    fn doors(&self) -> Vec<(String, bool)> {
+        const CLIENTS: [&str; 2] = ["203.0.113.7", "198.51.100.9"];
+        let Some((machine, ports)) = self.place() else { return vec![] };
+        let Some(source) = self.known.source.as_deref().map(bare) else { return vec![] };
+        let served = machine["ports"].as_array().into_iter().flatten();
+        let served =
+            served.filter(|port| CLIENTS.contains(&source) && ports.contains(&port["port"].to_string()));
+        let lets_in = |port: &Value| {
+            port["lets_in"].as_array().is_some_and(|list| list.iter().any(|one| one == source))
+        };
+        served.map(|port| (port["port"].to_string(), lets_in(port))).collect()
+    }
+
+    fn open_doors(&self) -> Vec<String> {
+        self.doors().into_iter().filter(|(_, open)| *open).map(|(port, _)| port).collect()
+    }
+
+    /// A known reason, and one that is true as far as a bystander can tell.
+    fn reason(&self) -> Vec<String> {
+        let mut wrong = vec![];
+        for why in self.found.all("why") {
+            if !WHY.iter().any(|known| find(known, why).is_some()) {
+                wrong.push(format!("a reason that is not known ({why})"));
+            }
+            if why == "Its time is over." && self.known.ends_at.is_none_or(|ends| ends > self.at) {
+                wrong.push("its time is not over".to_owned());
+            }
+        }
+        wrong
+    }
+
+    fn holds(&self, claim: Claim) -> Vec<String> {
+        let rules = self.rules();
+        let mut wrong = vec![];
+        let mut must = |holds: bool, else_say: &str| {
+            if !holds {
+                wrong.push(else_say.to_owned());
+            }
+        };
+        match claim {
+            Claim::Nothing => {}
+            Claim::NoRule => must(rules.is_empty(), "a rule of it exists"),
+            Claim::NeverOpened => must(!self.known.seen_rule, "a rule of it has existed"),
+            Claim::RuleStands => {
+                must(
+                    rules.iter().any(|(_, rule)| rule["access"] == "Allow"),
+                    "no rule of it lets anybody in",
+                );
+            }
+            Claim::WasOpen => {
+                must(self.found.time("until").is_some_and(|until| until <= self.at), "its time is not over");
+            }
+            Claim::Open => return self.is_open(),
+            Claim::Denied => {
+                must(!rules.is_empty(), "no rule of it exists");
+                let deny =
+                    |rule: &Value| rule["access"] == "Deny" && rule["provisioning_state"] == "Succeeded";
+                must(rules.iter().all(|(_, rule)| deny(rule)), "a rule of it does not deny");
+                must(self.open_doors().is_empty(), "the requester is let in");
+            }
+            Claim::Shut => {
+                must(rules.is_empty(), "a rule of it exists");
+                must(self.open_doors().is_empty(), "the requester is let in");
+                must(self.exists("rule"), "the rule that is said to decide does not exist");
+            }
+            Claim::OpenByAnother => {
+                must(rules.is_empty(), "a rule of it exists");
+                must(self.exists("rule"), "the rule that is said to allow does not exist");
+                must(self.doors().iter().all(|(_, open)| *open), "the requester is not let in");
+            }
+        }
+        wrong
+    }
+
+    /// Whether the rule that the sentence names exists; default rules always do.
+    fn exists(&self, name: &str) -> bool {
+        const DEFAULTS: [&str; 3] = ["DenyAllInBound", "AllowVnetInBound", "AllowAzureLoadBalancerInBound"];
+        let Some(name) = self.found.first(name) else { return false };
+        let groups = self.network["nsgs"].as_array().into_iter().flatten();
+        let mut rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
+        DEFAULTS.contains(&name) || rules.any(|rule| rule["name"] == name)
+    }
+
+    fn is_open(&self) -> Vec<String> {
+        let mut wrong = vec![];
+        let mut must = |holds: bool, else_say: String| {
+            if !holds {
+                wrong.push(else_say);
+            }
+        };
+        let time = |name: &str| self.found.time(name).unwrap_or_default();
+        must(time("since") <= self.at, "it is not open yet".to_owned());
+        must(self.at < time("until") + DELIVERY_SECONDS, "its time is over".to_owned());
+        let groups = self.found.first("groups").unwrap_or_default().replace(" and ", ", ").replace('`', "");
+        let groups = listed(&groups);
+        let rules = self.rules();
+        must(rules.len() == groups.len(), format!("its rule is in {} groups", rules.len()));
+        let Some((machine, ports)) = self.place() else {
+            must(false, "there is no such machine".to_owned());
+            return wrong;
+        };
+        for group in groups {
+            let rule = rules.iter().find(|(name, _)| *name == group);
+            let Some((_, rule)) = rule else {
+                must(false, format!("{group} has no rule of it"));
+                continue;
+            };
+            let text = |name: &str| rule[name].as_str().unwrap_or_default();
+            // A delete that has begun leaves the rule in force until it ends.
+            let in_force = ["Succeeded", "Deleting"].contains(&text("provisioning_state"));
+            must(text("access") == "Allow" && in_force, format!("its rule in {group} does not allow"));
+            must(Some(text("name")) == self.found.first("rule"), "another rule is named".to_owned());
+            let source = self.found.first("source").unwrap_or_default();
+            must(bare(text("source")) == bare(source), format!("the source is {}", text("source")));
+            must(listed(text("ports")) == ports, format!("the ports are {}", text("ports")));
+            let to = bare(text("destination"));
+            must(machine["private_address"] == to, format!("the destination is {to}"));
+        }
+        for (port, open) in self.doors() {
+            must(open, format!("port {port} does not let the requester in"));
+        }
+        wrong
+    }
+}

@@ -1,0 +1,9 @@
+//! The stories that people live through, told over HTTP against the sandbox. What must hold after
+//! every one of them is checked by `Story::finish`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod crowd;
+mod hands;
+mod life;
+mod truth;

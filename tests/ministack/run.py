@@ -294,7 +294,8 @@ def main():
                 "azure_client_ids": {name: identities[name]["client_id"] for name in ("grant", "revoke")},
                 "subscriptions": [facts["subscription_id"]],
             }, {
-                "AWS_ENDPOINT_URL": ministack.url, "AWS_ENDPOINT_URL_STS": door.url,
+                **{f"AWS_ENDPOINT_URL_{service}": ministack.url for service in ("DYNAMODB", "LAMBDA", "SECRETS_MANAGER")},
+                "AWS_ENDPOINT_URL_STS": door.url,
                 "AJAR_SLACK_API_URL": facts["slack_api_url"], "AJAR_ARM_URL": facts["arm_url"], "AJAR_ENTRA_URL": facts["entra_url"],
             })
             for name in FUNCTIONS:

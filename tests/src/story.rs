@@ -58,6 +58,7 @@ pub struct Story {
     answers: Mutex<Vec<Value>>,
     triggers: AtomicU32,
     pub(crate) dead_letters_expected: bool,
+    pub(crate) overlaps_expected: bool,
     finished: bool,
 }
 
@@ -107,6 +108,7 @@ impl Story {
             answers: Mutex::default(),
             triggers: AtomicU32::default(),
             dead_letters_expected: false,
+            overlaps_expected: false,
             finished: false,
         }
     }
@@ -383,6 +385,11 @@ impl Story {
     /// In this story the mappings give something up.
     pub fn expect_dead_letters(&mut self) {
         self.dead_letters_expected = true;
+    }
+
+    /// In this story Azure carries out our writes later than we can know of, so they may overlap.
+    pub fn expect_overlaps(&mut self) {
+        self.overlaps_expected = true;
     }
 
     pub(crate) async fn end(mut self) {

@@ -158,6 +158,11 @@ impl Azure {
         self.0.read(|state| state.journal.entries.clone())
     }
 
+    /// Whether an operation that was accepted is still under way.
+    pub fn is_busy(&self) -> bool {
+        self.0.read(|state| state.operations.iter().any(operations::Operation::running))
+    }
+
     /// How many writes came while another one to the same group was under way.
     pub fn overlaps(&self) -> u64 {
         self.0.read(|state| state.journal.overlaps)

@@ -59,6 +59,7 @@ pub struct Story {
     triggers: AtomicU32,
     pub(crate) dead_letters_expected: bool,
     pub(crate) overlaps_expected: bool,
+    pub(crate) forgiven: Option<&'static str>,
     finished: bool,
 }
 
@@ -109,6 +110,7 @@ impl Story {
             triggers: AtomicU32::default(),
             dead_letters_expected: false,
             overlaps_expected: false,
+            forgiven: None,
             finished: false,
         }
     }
@@ -367,8 +369,7 @@ impl Story {
     /// The ids of all requests.
     pub async fn requests(&self) -> Vec<String> {
         let scan = self.table().scan().table_name("ajar").consistent_read(true);
-        let items: Vec<Item> =
-            scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap();
+        let items: Vec<Item> = scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap();
         let text = |item: &Item, name: &str| item[name].as_s().cloned().unwrap_or_default();
         let records = items.iter().filter(|item| text(item, "sk") == "RECORD");
         records.map(|item| text(item, "pk").trim_start_matches("REQUEST#").to_owned()).collect()
@@ -391,6 +392,11 @@ impl Story {
     /// In this story Azure carries out our writes later than we can know of, so they may overlap.
     pub fn expect_overlaps(&mut self) {
         self.overlaps_expected = true;
+    }
+
+    /// In this story the record itself lies, so that sentences with this in them may be untrue.
+    pub fn forgive(&mut self, words: &'static str) {
+        self.forgiven = Some(words);
     }
 
     pub(crate) async fn end(mut self) {

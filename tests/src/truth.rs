@@ -71,10 +71,7 @@ const REQUEST: &[(&str, Claim)] = &[
         "{place}: taken back. The requester took it back at {time:past}. Nothing was opened. Ref {ref}",
         Claim::NeverOpened,
     ),
-    (
-        "{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}",
-        Claim::NeverOpened,
-    ),
+    ("{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
     ("{place}: not opened. {why} Nothing was opened. Ref {ref}", Claim::NeverOpened),
     (
         "{place} is shut. {why} Shut at {time:past}, by Azure's rules: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
@@ -106,10 +103,7 @@ const REQUEST: &[(&str, Claim)] = &[
         "You asked for {any} already, at {time:past}; that request waits for a decision. Ref {ref}",
         Claim::NoRule,
     ),
-    (
-        "You asked for {any} already, at {time:past}; that request is being opened. Ref {ref}",
-        Claim::Nothing,
-    ),
+    ("You asked for {any} already, at {time:past}; that request is being opened. Ref {ref}", Claim::Nothing),
     ("You asked for {any} already, at {time:past}; that request is open. Ref {ref}", Claim::RuleStands),
     (
         "Something broke on our side. Type it again in a minute: the same request is not made twice. Ref {any}",
@@ -276,8 +270,11 @@ impl Seen<'_> {
         let Some((machine, ports)) = self.place() else { return vec![] };
         let Some(source) = self.known.source.as_deref().map(bare) else { return vec![] };
         let served = machine["ports"].as_array().into_iter().flatten();
-        let served = served.filter(|port| CLIENTS.contains(&source) && ports.contains(&port["port"].to_string()));
-        let lets_in = |port: &Value| port["lets_in"].as_array().is_some_and(|list| list.iter().any(|one| one == source));
+        let served =
+            served.filter(|port| CLIENTS.contains(&source) && ports.contains(&port["port"].to_string()));
+        let lets_in = |port: &Value| {
+            port["lets_in"].as_array().is_some_and(|list| list.iter().any(|one| one == source))
+        };
         served.map(|port| (port["port"].to_string(), lets_in(port))).collect()
     }
 
@@ -312,7 +309,10 @@ impl Seen<'_> {
             Claim::NoRule => must(rules.is_empty(), "a rule of it exists"),
             Claim::NeverOpened => must(!self.known.seen_rule, "a rule of it has existed"),
             Claim::RuleStands => {
-                must(rules.iter().any(|(_, rule)| rule["access"] == "Allow"), "no rule of it lets anybody in");
+                must(
+                    rules.iter().any(|(_, rule)| rule["access"] == "Allow"),
+                    "no rule of it lets anybody in",
+                );
             }
             Claim::WasOpen => {
                 must(self.found.time("until").is_some_and(|until| until <= self.at), "its time is not over");
@@ -320,7 +320,8 @@ impl Seen<'_> {
             Claim::Open => return self.is_open(),
             Claim::Denied => {
                 must(!rules.is_empty(), "no rule of it exists");
-                let deny = |rule: &Value| rule["access"] == "Deny" && rule["provisioning_state"] == "Succeeded";
+                let deny =
+                    |rule: &Value| rule["access"] == "Deny" && rule["provisioning_state"] == "Succeeded";
                 must(rules.iter().all(|(_, rule)| deny(rule)), "a rule of it does not deny");
             }
             Claim::Shut => {

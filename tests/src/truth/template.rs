@@ -89,11 +89,14 @@ mod tests {
 
     #[test]
     fn a_sentence_is_found_whole_or_not_at_all() {
-        let found = find("{place} is shut at {time:at} by {code}.", "VM3 22 is shut at <!date^5^x|y> by `a`.");
+        let found =
+            find("{place} is shut at {time:at} by {code}.", "VM3 22 is shut at <!date^5^x|y> by `a`.");
         let found = found.unwrap();
         assert_eq!(found.first("place"), Some("VM3 22"));
         assert_eq!((found.time("at"), found.first("code")), (Some(5.0), Some("a")));
-        for other in ["VM3 22 is shut at <!date^5^x|y> by `a`. Or not.", "VM3 is shut at <!date^5^x|y> by `a`."] {
+        for other in
+            ["VM3 22 is shut at <!date^5^x|y> by `a`. Or not.", "VM3 is shut at <!date^5^x|y> by `a`."]
+        {
             assert!(find("{place} is shut at {time:at} by {code}.", other).is_none(), "{other}");
         }
     }

@@ -51,7 +51,9 @@ async fn grant_dies_after_its_put_and_never_comes_back() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22 for 5m").await;
     let how = json!({"crash_after": {"function": "grant"}});
-    story.fault(json!({"part": "arm", "method": "PUT", "path": "securityRules", "how": how, "count": 100})).await;
+    story
+        .fault(json!({"part": "arm", "method": "PUT", "path": "securityRules", "how": how, "count": 100}))
+        .await;
     story.click(BEA, &id, "approve").await;
     story.advance(2 * 60).await;
     assert_eq!(story.status(&id).await, "OPENING");
@@ -93,7 +95,11 @@ async fn revoke_dies_around_its_delete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn notify_dies_while_it_posts() {
-    for (how, method) in [("crash_before", "chat.update"), ("crash_after", "chat.update"), ("crash_before", "chat.postMessage")] {
+    for (how, method) in [
+        ("crash_before", "chat.update"),
+        ("crash_after", "chat.update"),
+        ("crash_before", "chat.postMessage"),
+    ] {
         let story = Story::begin().await;
         let id = story.asked(ANA, "VM3 22 for 10m").await;
         let how = json!({how: {"function": "notify"}});

@@ -108,7 +108,10 @@ async fn grants_of_two_people_do_not_shorten_each_other() {
     assert_eq!(story.azure.rules_of_ours().await.len(), 2);
     story.to_next_end().await;
     let card = story.says(&short).await;
-    assert!(card.contains("VM3 22 is still open by the rule `jit-sandbox-") && card.contains(&long), "{card}");
+    assert!(
+        card.contains("VM3 22 is still open by the rule `jit-sandbox-") && card.contains(&long),
+        "{card}"
+    );
     story.advance(28 * 60).await;
     assert!(story.lets_in("VM3", 22, "203.0.113.7"), "the longer grant runs to its own end");
     story.to_next_end().await;

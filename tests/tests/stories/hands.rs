@@ -50,9 +50,12 @@ async fn a_locked_rule_takes_nothing_from_another_grant() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_is_altered_by_hand() {
-    for (property, value) in
-        [("sourceAddressPrefix", json!("*")), ("priority", json!(140)), ("access", json!("Deny")), ("description", json!("mine"))]
-    {
+    for (property, value) in [
+        ("sourceAddressPrefix", json!("*")),
+        ("priority", json!(140)),
+        ("access", json!("Deny")),
+        ("description", json!("mine")),
+    ] {
         let story = Story::begin().await;
         let (id, rule) = open(&story, "VM3 22 for 1h").await;
         story.azure.alter(NSG, &rule, property, &value).await;
@@ -83,7 +86,10 @@ async fn nothing_shields_the_machine() {
     let id = story.asked(ANA, "VM3 22").await;
     story.click(BEA, &id, "approve").await;
     let card = story.says(&id).await;
-    assert!(card.starts_with("VM3 22: not opened. Nothing shields the machine: it is already open."), "{card}");
+    assert!(
+        card.starts_with("VM3 22: not opened. Nothing shields the machine: it is already open."),
+        "{card}"
+    );
     story.finish().await;
 }
 
@@ -97,7 +103,10 @@ async fn another_rule_decides_before_ours() {
     let id = story.asked(ANA, "VM3 22").await;
     story.click(BEA, &id, "approve").await;
     let card = story.says(&id).await;
-    assert!(card.contains("not opened. In `Contoso-NSG` no number is free before the rule `nobody`"), "{card}");
+    assert!(
+        card.contains("not opened. In `Contoso-NSG` no number is free before the rule `nobody`"),
+        "{card}"
+    );
     story.finish().await;
 }
 

@@ -74,8 +74,10 @@ async fn revoked_early_through_the_record() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_three_approve() {
-    let policy = sandbox::host::wiring::POLICY
-        .replace("approvers = [\"U0BEA\", \"U0CHRIS\"]", "approvers = [\"U0BEA\", \"U0CHRIS\", \"U0EVE\"]\napprovals = 2");
+    let policy = sandbox::host::wiring::POLICY.replace(
+        "approvers = [\"U0BEA\", \"U0CHRIS\"]",
+        "approvers = [\"U0BEA\", \"U0CHRIS\", \"U0EVE\"]\napprovals = 2",
+    );
     let story = Story::begin_with(&policy).await;
     let id = story.asked(ANA, "VM3 22").await;
     story.click(BEA, &id, "approve").await;
@@ -96,7 +98,9 @@ async fn two_of_three_approve() {
 async fn who_may_not_decide_does_not() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22").await;
-    for (user, expected) in [(EVE, "You cannot decide on this request; "), (ANA, "You asked for this yourself; ")] {
+    for (user, expected) in
+        [(EVE, "You cannot decide on this request; "), (ANA, "You asked for this yourself; ")]
+    {
         for action in ["approve", "deny"] {
             story.click_in_slack(user, &id, action).await;
             story.settle().await;

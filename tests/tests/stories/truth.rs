@@ -85,22 +85,41 @@ async fn every_kind_of_untruth_is_noticed() {
     story.click(BEA, &id, "approve").await;
     let now = moment(story.now());
     for (text, expected) in [
-        (format!("VM3 22: lapsed. Nobody decided by {now}. Nothing was opened. Ref {id}"), "a rule of it has existed"),
         (
-            format!("VM3 22: grant shut, rule not yet removed. <@U0BEA> ended it early. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {id}"),
+            format!("VM3 22: lapsed. Nobody decided by {now}. Nothing was opened. Ref {id}"),
+            "a rule of it has existed",
+        ),
+        (
+            format!(
+                "VM3 22: grant shut, rule not yet removed. <@U0BEA> ended it early. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {id}"
+            ),
             "a rule of it does not deny",
         ),
         (
-            format!("VM3 22: the grant has ended. Its time is over. Our rule was removed at {now}; VM3 22 is still open by the rule `allow-http`. Ref {id}"),
+            format!(
+                "VM3 22: the grant has ended. Its time is over. Our rule was removed at {now}; VM3 22 is still open by the rule `allow-http`. Ref {id}"
+            ),
             "its time is not over",
         ),
         (
-            format!("VM3 22: closing. It was open until {}. The rule is being removed. Ref {id}", moment(story.now() + 60)),
+            format!(
+                "VM3 22: closing. It was open until {}. The rule is being removed. Ref {id}",
+                moment(story.now() + 60)
+            ),
             "its time is not over",
         ),
-        (format!("VM3 22: denied. <@U0BEA> denied it at {}. Nothing was opened. Ref {id}", moment(story.now() + 60)), "has not come"),
+        (
+            format!(
+                "VM3 22: denied. <@U0BEA> denied it at {}. Nothing was opened. Ref {id}",
+                moment(story.now() + 60)
+            ),
+            "has not come",
+        ),
         (format!("VM3 22 is wide open. Ref {id}"), "a wording that is not known"),
-        (format!("VM3 22: closing. It rained. Making sure that it is shut. Ref {id}"), "a reason that is not known"),
+        (
+            format!("VM3 22: closing. It rained. Making sure that it is shut. Ref {id}"),
+            "a reason that is not known",
+        ),
     ] {
         let before = truth::check(&story.messages().await).len();
         say(&story, &text).await;

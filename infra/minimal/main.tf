@@ -65,7 +65,7 @@ locals {
   stream = jsondecode(file("${path.module}/../stream.json"))
 
   table = aws_dynamodb_table.ajar.arn
-  index = { for name in ["due", "machine", "person"] : name => "${aws_dynamodb_table.ajar.arn}/index/${name}" }
+  index = { for name in ["due", "person"] : name => "${aws_dynamodb_table.ajar.arn}/index/${name}" }
 
   # Statements that more than one role has.
   secret = {
@@ -82,13 +82,23 @@ locals {
     # Has no resource to name.
     { Effect = "Allow", Action = "dynamodb:ListStreams", Resource = "*" },
   ]
+  # Which partitions of the table a function may read and write one by one: `request` touches no lock and does
+  # not write machines; nobody but it and `notify` sees replies. Nobody may delete an item: what is finished
+  # is purged by `purge_at`.
   # A transaction needs the rights of the items in it and no action of its own.
-  # Nobody may delete an item: what is finished is purged by `purge_at`.
-  write_items = {
-    Effect   = "Allow"
-    Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"]
-    Resource = local.table
+  partitions = {
+    request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*"] }
+    grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
+    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
+    # Only what it keeps beside a record and a reply; it adds no item.
+    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*"] }
   }
+  items = { for name, items in local.partitions : name => {
+    Effect    = "Allow"
+    Action    = [for action in items.actions : "dynamodb:${action}"]
+    Resource  = local.table
+    Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = items.keys } }
+  } }
   # The token that Azure trusts: for Entra only, RS256 only, five minutes at most, from that function only.
   azure_token = { for name in ["grant", "revoke"] : name => {
     Effect   = "Allow"
@@ -106,7 +116,7 @@ locals {
 
   statements = {
     request = [
-      local.write_items,
+      local.items.request,
       { Effect = "Allow", Action = "dynamodb:Query", Resource = local.index.person },
       # The machine list is one partition of the table.
       {
@@ -118,19 +128,17 @@ locals {
       local.secret,
     ]
     grant = concat(local.read_stream, [
-      local.write_items,
-      # The other open grants of a machine, when a closing rule was moved.
-      { Effect = "Allow", Action = "dynamodb:Query", Resource = local.index.machine },
+      local.items.grant,
       local.secret,
       local.azure_token.grant,
     ])
     revoke = [
-      local.write_items,
+      local.items.revoke,
       { Effect = "Allow", Action = "dynamodb:Query", Resource = local.index.due },
       local.azure_token.revoke,
     ]
     notify = concat(local.read_stream, [
-      { Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = local.table },
+      local.items.notify,
       local.secret,
       { Effect = "Allow", Action = "lambda:InvokeFunction", Resource = aws_lambda_function.ajar["revoke"].arn },
     ])

@@ -6,7 +6,7 @@ ministack's gaps that matter here (1.5.33), so that nobody takes this test for m
 - The mapping reads the stream, and the scheduler invokes, without asking whether the role may: run.py asks
   the deployed policies itself (iam.py).
 - `lambda:SourceFunctionArn` and the condition keys of sts:GetWebIdentityToken and `dynamodb:LeadingKeys` are
-  unknown: hence sts.py; a condition on LeadingKeys is not tested by anything here.
+  unknown: hence sts.py; a condition on LeadingKeys is met by everything, so run.py evaluates it itself.
 - Resource policies of functions are not enforced: the HTTP API would reach `request` without its permission.
 - Throttling, reserved concurrency, point-in-time recovery and log groups are accepted and have no effect.
 - The architecture is not looked at; the binaries run on this machine, in their unzipped directory

@@ -26,6 +26,7 @@ def condition_met(operator, key, wanted, context):
     plain = operator.removeprefix("ForAllValues:")
     test = {
         "StringEquals": lambda value: value in wanted,
+        "StringLike": lambda value: any(fnmatch.fnmatchcase(value, pattern) for pattern in wanted),
         "ArnEquals": lambda value: value in wanted,
         "NumericLessThanEquals": lambda value: any(float(value) <= float(limit) for limit in wanted),
     }[plain]

@@ -163,7 +163,7 @@ def refused(what, call):
 def check_rights(ministack, door, functions, out):
     """Each role lacks what it must lack, asked with the functions' own sessions."""
     session = {name: sts.function_credentials(f["function_arn"], f["role_arn"]) for name, f in functions.items()}
-    table, item = out["table"]["name"], {"pk": {"S": "MACHINE"}, "sk": {"S": "nobody"}}
+    table, item = out["table"]["name"], {"pk": {"S": "REQUEST#00000-00000"}, "sk": {"S": "RECORD"}}
     dynamodb = {name: ministack.client("dynamodb", session[name]) for name in FUNCTIONS}
     token = {"Audience": ["api://AzureADTokenExchange"], "SigningAlgorithm": "RS256", "DurationSeconds": 300}
 
@@ -193,9 +193,23 @@ def check_rights(ministack, door, functions, out):
                   {"Audience": ["api://AzureADTokenExchange", "somebody else"]}):
         refused(f"grant asks for a token with {other}", lambda: token_of("grant", **other))
 
-    # What ministack does without asking.
+    # What ministack does without asking, and the condition that it does not know.
     iam = ministack.client("iam")
     stream = out["table"]["stream_arn"]
+    may_touch = {"request": {"REQUEST#1", "REPLY#1"}, "grant": {"REQUEST#1", "NSG#1"}, "revoke": {"REQUEST#1", "NSG#1"},
+                 "notify": {"REQUEST#1", "REPLY#1"}}
+    for name in FUNCTIONS:
+        statements = policies.documents(iam, f"ajar-{name}")
+        for action in ("GetItem", "PutItem", "UpdateItem"):
+            may = {key for key in ("REQUEST#1", "REPLY#1", "NSG#1", "MACHINE")
+                   if policies.allows(statements, f"dynamodb:{action}", out["table"]["arn"], {"dynamodb:LeadingKeys": [key]})}
+            wanted = set() if (name, action) == ("notify", "PutItem") else may_touch[name]
+            if may != wanted:
+                raise Failed(f"{name} may {action} {sorted(may)} and needs {sorted(wanted)}")
+        machines = policies.allows(statements, "dynamodb:Query", out["table"]["arn"], {"dynamodb:LeadingKeys": ["MACHINE"]})
+        others = policies.allows(statements, "dynamodb:Query", out["table"]["arn"], {"dynamodb:LeadingKeys": ["REQUEST#1"]})
+        if others or machines != (name == "request"):
+            raise Failed(f"{name} may query partitions of the table that it does not need, or not those that it needs")
     for name in FUNCTIONS:
         may = policies.allows(policies.documents(iam, f"ajar-{name}"), "dynamodb:GetRecords", stream, {})
         if may != (name in ("grant", "notify")):
@@ -280,7 +294,8 @@ def main():
                 "azure_client_ids": {name: identities[name]["client_id"] for name in ("grant", "revoke")},
                 "subscriptions": [facts["subscription_id"]],
             }, {
-                "AWS_ENDPOINT_URL": ministack.url, "AWS_ENDPOINT_URL_STS": door.url,
+                **{f"AWS_ENDPOINT_URL_{service}": ministack.url for service in ("DYNAMODB", "LAMBDA", "SECRETS_MANAGER")},
+                "AWS_ENDPOINT_URL_STS": door.url,
                 "AJAR_SLACK_API_URL": facts["slack_api_url"], "AJAR_ARM_URL": facts["arm_url"], "AJAR_ENTRA_URL": facts["entra_url"],
             })
             for name in FUNCTIONS:

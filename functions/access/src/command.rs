@@ -30,29 +30,32 @@ pub const EXAMPLE: &str = "/jit VM3 22 from 203.0.113.7 for 30m because patching
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CommandError {
     /// A machine without a port.
-    #[error("which port of {machine}? Type `/jit {machine} 22`, or ssh, rdp, winrm instead of 22")]
+    #[error("a port is missing; type for example `/jit {machine} 22`, or ssh, rdp, winrm instead of 22")]
     PortMissing {
         /// The machine.
         machine: MachineName,
     },
     /// A part is not what it should be.
-    #[error("{0}. Type `{EXAMPLE}`")]
+    #[error("{0}. For example: `{EXAMPLE}`")]
     Malformed(#[from] Malformed),
     /// Not a duration.
     #[error(
-        "`{0}` is not a duration between 1 minute and 24 hours. Type it like `for 30m`, `for 2h` or `for 1h30m`"
+        "`{0}` is not a duration between 1 minute and 24 hours; write it like `for 30m`, `for 2h` or `for 1h30m`"
     )]
     Duration(String),
     /// `from` or `for` at the very end.
-    #[error("something is missing after `{0}`. Type `{EXAMPLE}`")]
+    #[error("something is missing after `{0}`. For example: `{EXAMPLE}`")]
     Dangling(&'static str),
     /// A word in a place where none is expected.
-    #[error(
-        "`{0}` is not understood here; after the port come `from`, `for` and `because`. Type `{EXAMPLE}`"
-    )]
-    Unexpected(String),
+    #[error("`{word}` is not understood here; {}", instead(meant.as_deref()))]
+    Unexpected {
+        /// The word.
+        word: String,
+        /// What was probably meant by it.
+        meant: Option<String>,
+    },
     /// `from`, `for` or `because` twice.
-    #[error("`{0}` is said twice. Type `{EXAMPLE}`")]
+    #[error("`{0}` is there twice; write it once. For example: `{EXAMPLE}`")]
     Twice(&'static str),
 }
 
@@ -84,13 +87,16 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
     let (mut source, mut ttl, mut justification) = (None, None, None);
     while let Some(word) = words.next() {
         match keyword(word) {
-            None => return Err(CommandError::Unexpected(crate::request::clip(word))),
+            None => {
+                let (word, meant) = (crate::request::clip(word), meant(word, &ports));
+                return Err(CommandError::Unexpected { word, meant });
+            }
             Some("from") => {
-                let value = words.next().ok_or(CommandError::Dangling("from"))?;
+                let value = words.value().ok_or(CommandError::Dangling("from"))?;
                 put(&mut source, value.parse()?, "from")?;
             }
             Some("for") => {
-                let value = words.next().ok_or(CommandError::Dangling("for"))?;
+                let value = words.value().ok_or(CommandError::Dangling("for"))?;
                 let parsed =
                     parse_ttl(value).ok_or_else(|| CommandError::Duration(crate::request::clip(value)))?;
                 put(&mut ttl, parsed, "for")?;
@@ -103,6 +109,25 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
         }
     }
     Ok(Command::Ask { machine, ports, source, ttl, justification })
+}
+
+/// What to write instead of a word that has no place.
+fn instead(meant: Option<&str>) -> String {
+    meant.map_or_else(
+        || format!("after the port come `from`, `for` and `because`. For example: `{EXAMPLE}`"),
+        |meant| format!("did you mean `{meant}`?"),
+    )
+}
+
+/// A value without its keyword, or a port without its comma, is what people forget most.
+fn meant(word: &str, ports: &Ports) -> Option<String> {
+    if let Ok(port) = parse_ports(word) {
+        return Some(format!("{ports},{port}").replace(' ', ""));
+    }
+    if let Ok(source) = word.parse::<Source>() {
+        return Some(format!("from {source}"));
+    }
+    parse_ttl(word).map(|ttl| format!("for {}m", ttl.minutes()))
 }
 
 fn put<T>(place: &mut Option<T>, value: T, word: &'static str) -> Result<(), CommandError> {
@@ -121,6 +146,11 @@ struct Words<'a> {
 impl<'a> Words<'a> {
     fn peek(&self) -> Option<&'a str> {
         self.rest.split_whitespace().next()
+    }
+
+    /// The next word, unless it begins the next part.
+    fn value(&mut self) -> Option<&'a str> {
+        if self.peek().is_some_and(|word| keyword(word).is_some()) { None } else { self.next() }
     }
 
     fn next(&mut self) -> Option<&'a str> {

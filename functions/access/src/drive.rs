@@ -7,7 +7,8 @@
 
 use crate::lease::Timestamp;
 use crate::lifecycle::{
-    Cause, Change, Failure, NetworkFault, NotNow, Plan, Proof, Record, RuleEnd, State, Step, Tempo, next_step,
+    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Plan, Proof, Record, RuleEnd, State, Step,
+    Tempo, next_step,
 };
 
 #[cfg(test)]
@@ -216,6 +217,8 @@ enum At {
     Rechecking(usize),
     Acting(usize),
     Looking(usize),
+    /// A look at a rule that a lock forbids to delete.
+    Barred(usize),
     /// A look before anything is written: compare and sweep begin so.
     Peeking(usize),
     Pausing(Box<Self>),
@@ -248,7 +251,7 @@ enum Job {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Drive {
     role: Role,
-    tempo: Tempo2,
+    tempo: Tempo,
     record: Record,
     at: At,
     job: Job,
@@ -264,86 +267,63 @@ pub struct Drive {
     ends: Vec<RuleEnd>,
     verdicts: Vec<Option<Verdict>>,
     found: bool,
-    unsure: bool,
     swept: bool,
+    /// The sweep began when late writes were over: what it sees gone stays gone.
+    settles: bool,
+    #[cfg(test)]
     safety: Safety,
 }
 
-/// [`Tempo`] with the traits that a driver's state needs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Tempo2(Tempo);
-impl std::hash::Hash for Tempo2 {
-    /// The same for all drivers of one run.
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
-}
-
-/// The safety rules of the design that live here. All hold, always; the model check takes one away
-/// at a time to see that it would notice.
+/// A safety rule of the design that lives here, taken away: the model check does so, one at a time,
+/// to see that it would notice. There is no such switch outside of it.
+#[cfg(test)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Safety {
+enum Safety {
     /// All hold.
     Whole,
     /// Rule 1 taken away: the rule is written before the plan is recorded.
-    #[cfg(test)]
     NoIntent,
     /// Rule 3 taken away: no answer counts as done.
-    #[cfg(test)]
     UnknownIsDone,
     /// Rule 4 taken away: the clock and the record are not read again before a PUT.
-    #[cfg(test)]
     NoRecheck,
     /// Rule 5 taken away: closed requests are not compared with Azure.
-    #[cfg(test)]
     NoSweep,
     /// Rule 6 taken away: no lock.
-    #[cfg(test)]
     NoLock,
     /// Rule 8 taken away: a refused delete ends it.
-    #[cfg(test)]
     GiveUp,
     /// Rule 9 taken away: open is said without having seen the rules.
-    #[cfg(test)]
     SayEarly,
 }
 
-impl Safety {
-    #[cfg(test)]
-    fn lacks(self, rule: Self) -> bool {
-        self == rule
-    }
-}
-
-/// Whether a safety rule was taken away; never outside the model check.
+/// Whether a safety rule was taken away.
+#[cfg(test)]
 macro_rules! without {
-    ($drive:expr, $rule:ident) => {{
-        #[cfg(test)]
-        {
-            $drive.safety.lacks(Safety::$rule)
-        }
-        #[cfg(not(test))]
-        {
-            let _ = &$drive.safety;
-            false
-        }
-    }};
+    ($drive:expr, $rule:ident) => {
+        $drive.safety == Safety::$rule
+    };
+}
+/// Outside the model check none ever is.
+#[cfg(not(test))]
+macro_rules! without {
+    ($drive:expr, $rule:ident) => {
+        false
+    };
 }
 
 impl Drive {
     /// A driver for this record, as it was read, and its first call.
     pub fn start(role: Role, record: Record, tempo: Tempo, now: Timestamp) -> (Self, Call) {
-        Self::start_with(role, record, tempo, now, Safety::Whole)
+        let mut drive = Self::new(role, record, tempo, now);
+        let call = drive.begin(now);
+        (drive, call)
     }
 
-    pub(crate) fn start_with(
-        role: Role,
-        record: Record,
-        tempo: Tempo,
-        now: Timestamp,
-        safety: Safety,
-    ) -> (Self, Call) {
-        let mut drive = Self {
+    const fn new(role: Role, record: Record, tempo: Tempo, now: Timestamp) -> Self {
+        Self {
             role,
-            tempo: Tempo2(tempo),
+            tempo,
             record,
             at: At::Stopped,
             job: Job::Compare,
@@ -356,12 +336,11 @@ impl Drive {
             ends: vec![],
             verdicts: vec![],
             found: false,
-            unsure: false,
             swept: false,
-            safety,
-        };
-        let call = drive.begin(now);
-        (drive, call)
+            settles: false,
+            #[cfg(test)]
+            safety: Safety::Whole,
+        }
     }
 
     /// The record as the driver last knew it.
@@ -382,7 +361,11 @@ impl Drive {
             }
             (At::Reading, Answer::Record(None)) => self.stop(Stopped::Missing),
             (At::Writing, Answer::Written(Written::Stored)) => self.begin(now),
-            (At::Writing, Answer::Written(Written::Lost)) => self.read(),
+            (At::Writing, Answer::Written(Written::Lost)) => {
+                // What is stored now has the version that this driver's change would have had.
+                self.checked = false;
+                self.read()
+            }
             (At::Checking, Answer::Checked(checked)) => self.checked(checked, now),
             (At::Locking(rule), Answer::Locked(held)) => self.locked(rule, held, now),
             (At::Rechecking(rule), Answer::Rechecked { version, held }) => {
@@ -390,6 +373,7 @@ impl Drive {
             }
             (At::Acting(rule), Answer::Acted(acted)) => self.acted(rule, acted, now),
             (At::Looking(rule), Answer::Looked(sight)) => self.looked(rule, sight, now),
+            (At::Barred(rule), Answer::Looked(sight)) => self.barred(rule, sight, now),
             (At::Peeking(rule), Answer::Looked(sight)) => self.peeked(rule, sight, now),
             (At::Pausing(then), Answer::Done) => self.resume(*then),
             (At::Unlocking(then), Answer::Done) => self.unlocked(then, now),
@@ -418,7 +402,7 @@ impl Drive {
     }
 
     fn out_of_time(&self, now: Timestamp) -> bool {
-        now.since(self.started_at) >= self.tempo.0.budget_seconds
+        now.since(self.started_at) >= self.tempo.budget_seconds
     }
 
     /// What `next_step` says, as far as this function may do it.
@@ -426,9 +410,9 @@ impl Drive {
         if self.out_of_time(now) {
             return self.stop(Stopped::Later);
         }
-        let step = next_step(&self.record, now, &self.tempo.0);
-        match (self.role, step) {
-            (_, Step::End(cause)) => self.write(self.record.end(cause, now)),
+        let step = next_step(&self.record, now, &self.tempo);
+        match (self.role, &step) {
+            (_, Step::End(cause)) => self.write(self.record.end(cause.clone(), now)),
             (Role::Revoke, Step::Lapse) => self.write(self.record.lapse(now)),
             (Role::Grant, Step::Plan) => self.check(),
             (Role::Grant, Step::PutRules) if !self.checked => self.check(),
@@ -436,8 +420,12 @@ impl Drive {
             (Role::Grant, Step::DenyRules) => self.work(Job::Deny, now),
             (Role::Revoke, Step::Compare) => self.work(Job::Compare, now),
             (Role::Revoke, Step::DeleteRules) => self.work(Job::Delete, now),
-            (Role::Revoke, Step::Sweep | Step::Settle) if !self.swept && !without!(self, NoSweep) => {
+            (Role::Revoke, Step::Sweep | Step::Settle) if without!(self, NoSweep) => {
+                self.write(self.record.settled(now))
+            }
+            (Role::Revoke, Step::Sweep | Step::Settle) if !self.swept => {
                 self.swept = true;
+                self.settles = step == Step::Settle;
                 self.work(Job::Sweep, now)
             }
             _ => self.stop(Stopped::Idle),
@@ -455,9 +443,9 @@ impl Drive {
             (Checked::Refused(failure), _) => self.write(self.record.end(Cause::Failed(failure), now)),
             (Checked::Planned(plan), State::Approved(_)) => {
                 self.checked = true;
+                #[cfg(test)]
                 if without!(self, NoIntent) {
-                    self.record =
-                        self.record.planned(plan, now).map_or_else(|_| self.record.clone(), |c| c.record);
+                    self.record = model::planned_but_not_recorded(&self.record, plan, now);
                     return self.work(Job::Allow, now);
                 }
                 self.write(self.record.planned(plan, now))
@@ -485,9 +473,9 @@ impl Drive {
     fn work(&mut self, job: Job, now: Timestamp) -> Call {
         self.job = job;
         self.found = false;
-        self.unsure = false;
         self.ends = match self.record.state() {
             State::Closing(closing) => closing.ends().to_vec(),
+            State::Closed(closed) if self.rules() == closed.late().len() => closed.late().to_vec(),
             _ => vec![RuleEnd::Standing; self.rules()],
         };
         self.verdicts = vec![None; self.rules()];
@@ -500,11 +488,14 @@ impl Drive {
         self.waiting_since = None;
         let needs_work = |rule: &usize| match self.job {
             Job::Deny => self.ends[*rule] == RuleEnd::Locked,
-            Job::Delete => self.ends[*rule] != RuleEnd::Gone,
-            Job::Allow | Job::Compare | Job::Sweep => true,
+            Job::Allow | Job::Delete | Job::Compare | Job::Sweep => true,
         };
         match (from..self.rules()).find(needs_work) {
-            Some(rule) if matches!(self.job, Job::Compare | Job::Sweep) => {
+            // A rule that was seen gone at an earlier try may have come back by a late write.
+            Some(rule)
+                if matches!(self.job, Job::Compare | Job::Sweep)
+                    || self.job == Job::Delete && self.ends[rule] == RuleEnd::Gone =>
+            {
                 self.at = At::Peeking(rule);
                 Call::Look { rule }
             }
@@ -535,7 +526,7 @@ impl Drive {
         match &self.at {
             At::Locking(rule) => Call::Lock { rule: *rule, first: self.deletes() },
             At::Rechecking(rule) => Call::Recheck { rule: *rule },
-            At::Looking(rule) => Call::Look { rule: *rule },
+            At::Looking(rule) | At::Barred(rule) => Call::Look { rule: *rule },
             _ => self.stop(Stopped::Later),
         }
     }
@@ -546,7 +537,7 @@ impl Drive {
             return self.recheck(rule);
         }
         let since = *self.waiting_since.get_or_insert(now);
-        if self.deletes() && now.since(since) >= self.tempo.0.delete_patience_seconds {
+        if self.deletes() && now.since(since) >= self.tempo.delete_patience_seconds {
             // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
             return self.recheck(rule);
         }
@@ -565,7 +556,7 @@ impl Drive {
         if without!(self, NoRecheck) && !self.deletes() {
             return self.act(rule);
         }
-        if version != self.record.version() && !without!(self, NoIntent) {
+        if version != self.record.version() {
             return self.unlock(Then::Reread, now);
         }
         if self.holds == Some(rule) && !held {
@@ -620,27 +611,32 @@ impl Drive {
             (Job::Delete | Job::Sweep, Acted::Locked) => {
                 if without!(self, GiveUp) {
                     self.ends[rule] = RuleEnd::Gone;
-                } else if self.ends[rule] != RuleEnd::Denied {
-                    self.ends[rule] = RuleEnd::Locked;
+                    return self.unlock(Then::Rule(rule + 1), now);
                 }
-                self.unsure = true;
-                self.unlock(Then::Rule(rule + 1), now)
+                // What the lock protects is not what was recorded of it: nothing may be there, or a
+                // late write may have undone a Deny.
+                self.ends[rule] = RuleEnd::Locked;
+                self.at = At::Barred(rule);
+                Call::Look { rule }
             }
             (_, Acted::Conflict | Acted::Locked | Acted::Refused(_)) => {
-                self.unsure = true;
                 self.unlock(Then::Rule(rule + 1), now)
             }
         }
     }
 
-    /// A call brought nothing. Again, as often as is allowed; then the rule is left as it is: an
-    /// opening is abandoned, a closing carries on at its next try.
+    /// A call brought nothing: again, as often as is allowed.
     fn in_vain(&mut self, rule: usize, now: Timestamp, again: fn(&mut Self, usize) -> Call) -> Call {
+        if self.tries_again(now) { again(self, rule) } else { self.give_up(rule, now) }
+    }
+
+    fn tries_again(&mut self, now: Timestamp) -> bool {
         self.attempts += 1;
-        if self.attempts < self.tempo.0.attempts && !self.out_of_time(now) {
-            return again(self, rule);
-        }
-        self.unsure = true;
+        self.attempts < self.tempo.attempts && !self.out_of_time(now)
+    }
+
+    /// The rule is left as it is: an opening is abandoned, a closing carries on at its next try.
+    fn give_up(&mut self, rule: usize, now: Timestamp) -> Call {
         match self.job {
             Job::Allow => self.unlock(Then::End(Cause::Failed(Failure::NoAnswer)), now),
             Job::Deny | Job::Delete | Job::Compare | Job::Sweep => self.unlock(Then::Rule(rule + 1), now),
@@ -649,23 +645,17 @@ impl Drive {
 
     fn replan(&mut self, or_else: Failure, now: Timestamp) -> Call {
         self.replans += 1;
-        if self.replans > self.tempo.0.attempts {
+        if self.replans > self.tempo.attempts {
             return self.unlock(Then::End(Cause::Failed(or_else)), now);
         }
         self.unlock(Then::CheckAgain, now)
     }
 
     fn looked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
-        let again = |drive: &mut Self, rule| drive.pause(At::Looking(rule));
-        let Sight::Seen { standing, verdict } = sight else { return self.in_vain(rule, now, again) };
-        if standing == Standing::Changing {
-            return if self.out_of_time(now) {
-                self.unlock(Then::Stop, now)
-            } else {
-                self.pause(At::Looking(rule))
-            };
-        }
-        self.verdicts[rule] = Some(verdict.clone());
+        let (standing, verdict) = match self.seen(rule, sight, At::Looking, now) {
+            Ok(seen) => seen,
+            Err(call) => return call,
+        };
         match (self.job, standing) {
             (Job::Allow, Standing::Allow) => match verdict {
                 Verdict::Allowed { .. } => self.unlock(Then::Rule(rule + 1), now),
@@ -686,6 +676,43 @@ impl Drive {
         }
     }
 
+    /// A lock has refused the delete: how the rule stands decides whether `grant` must deny it.
+    fn barred(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
+        match self.seen(rule, sight, At::Barred, now) {
+            Ok((standing, _)) => {
+                self.ends[rule] = match standing {
+                    Standing::Absent => RuleEnd::Gone,
+                    Standing::Deny => RuleEnd::Denied,
+                    Standing::Allow | Standing::Altered | Standing::Changing => RuleEnd::Locked,
+                };
+                self.unlock(Then::Rule(rule + 1), now)
+            }
+            Err(call) => call,
+        }
+    }
+
+    /// What a look saw once nothing is in progress any more; else the call that comes first.
+    fn seen(
+        &mut self,
+        rule: usize,
+        sight: Sight,
+        look: fn(usize) -> At,
+        now: Timestamp,
+    ) -> Result<(Standing, Verdict), Call> {
+        match sight {
+            Sight::NoAnswer if self.tries_again(now) => Err(self.pause(look(rule))),
+            Sight::NoAnswer => Err(self.give_up(rule, now)),
+            Sight::Seen { standing: Standing::Changing, .. } if self.out_of_time(now) => {
+                Err(self.unlock(Then::Stop, now))
+            }
+            Sight::Seen { standing: Standing::Changing, .. } => Err(self.pause(look(rule))),
+            Sight::Seen { standing, verdict } => {
+                self.verdicts[rule] = Some(verdict.clone());
+                Ok((standing, verdict))
+            }
+        }
+    }
+
     fn peeked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
         match (self.job, sight) {
             (Job::Compare, Sight::Seen { standing: Standing::Absent, .. }) => {
@@ -694,17 +721,17 @@ impl Drive {
             (Job::Compare, Sight::Seen { standing: Standing::Altered | Standing::Deny, .. }) => {
                 self.write(self.record.end(Cause::Altered, now))
             }
-            (Job::Sweep, Sight::Seen { standing: Standing::Absent, .. }) | (Job::Compare, _) => {
+            (Job::Sweep | Job::Delete, Sight::Seen { standing: Standing::Absent, verdict }) => {
+                self.ends[rule] = RuleEnd::Gone;
+                self.verdicts[rule] = Some(verdict);
                 self.rule(rule + 1, now)
             }
-            (Job::Sweep, Sight::Seen { .. }) => {
+            (Job::Sweep | Job::Delete, Sight::Seen { .. }) => {
                 self.found = true;
+                self.ends[rule] = RuleEnd::Standing;
                 self.lock(rule)
             }
-            (_, _) => {
-                self.unsure = true;
-                self.rule(rule + 1, now)
-            }
+            (_, _) => self.rule(rule + 1, now),
         }
     }
 
@@ -727,26 +754,54 @@ impl Drive {
 
     /// Every rule had its turn.
     fn finished(&mut self, now: Timestamp) -> Call {
-        match self.job {
-            Job::Allow => self.write(self.record.opened(now)),
-            Job::Compare => self.stop(Stopped::Idle),
-            Job::Sweep if self.found => self.write(self.record.late_rule_removed(now)),
-            Job::Sweep if !self.unsure && next_step(&self.record, now, &self.tempo.0) == Step::Settle => {
-                self.write(self.record.settled(now))
-            }
-            Job::Sweep => self.stop(Stopped::Idle),
-            Job::Deny | Job::Delete if self.ends.iter().all(|end| *end == RuleEnd::Gone) => {
-                self.write(self.record.gone(&self.ends, self.proof(), now))
-            }
-            Job::Deny if matches!(self.record.state(), State::Closing(closing) if closing.ends() == self.ends) => {
-                self.stop(Stopped::Later)
-            }
-            Job::Deny | Job::Delete => {
-                let shut = self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone));
-                let wait = if shut { self.tempo.0.locked_retry_seconds } else { self.tempo.0.retry_seconds };
-                self.write(self.record.tried(self.ends.clone(), now.plus(wait), now))
-            }
+        match (self.job, self.record.state()) {
+            (Job::Allow, _) => self.write(self.record.opened(now)),
+            (Job::Deny | Job::Delete, State::Closing(closing)) => match self.closing_tried(closing, now) {
+                Some(change) => self.write(change),
+                None => self.stop(Stopped::Later),
+            },
+            (Job::Deny | Job::Sweep, State::Closed(closed)) => match self.closed_swept(closed, now) {
+                Some(change) => self.write(change),
+                None => self.stop(Stopped::Idle),
+            },
+            _ => self.stop(Stopped::Idle),
         }
+    }
+
+    fn all_gone(&self) -> bool {
+        self.ends.iter().all(|end| *end == RuleEnd::Gone)
+    }
+
+    /// What is to be recorded of a try to shut it.
+    fn closing_tried(&self, closing: &Closing, now: Timestamp) -> Option<Result<Change, NotNow>> {
+        if self.all_gone() {
+            return Some(self.record.gone(&self.ends, self.proof(), now));
+        }
+        let news = closing.ends() != self.ends;
+        let shut = self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone));
+        // As long as a late write may undo a Deny, it is looked at with every tick: the record stays due.
+        let settling = now < closing.closing_at().plus(self.tempo.sweep_seconds);
+        if !news && (self.job == Job::Deny || shut && settling) {
+            return None;
+        }
+        let hourly = shut && !settling;
+        let wait = if hourly { self.tempo.locked_retry_seconds } else { self.tempo.retry_seconds };
+        Some(self.record.tried(self.ends.clone(), now.plus(wait), now))
+    }
+
+    /// What is to be recorded of a sweep, or of what `grant` did about a late rule.
+    fn closed_swept(&self, closed: &Closed, now: Timestamp) -> Option<Result<Change, NotNow>> {
+        if self.all_gone() {
+            if self.found || !closed.late().is_empty() {
+                return Some(self.record.late_rule_removed(now));
+            }
+            return self.settles.then(|| self.record.settled(now));
+        }
+        let locked = self.ends.contains(&RuleEnd::Locked);
+        let news = closed.late() != self.ends && (locked || self.ends.contains(&RuleEnd::Denied));
+        // Recorded again for as long as `grant` has not turned it into Deny: the change tells it again.
+        let again = locked && self.job == Job::Sweep;
+        (news || again).then(|| self.record.late_rule_locked(self.ends.clone(), now))
     }
 
     /// What the groups, seen without our rules, say of the flow: it needs one that denies.

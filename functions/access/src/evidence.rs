@@ -46,7 +46,7 @@ pub enum Unproven {
     #[error("the requester approved")]
     OwnRequest,
     /// Too few different people approved.
-    #[error("{got} of {needed} approvals")]
+    #[error("it takes {needed} approvals and there are {got}")]
     TooFew {
         /// How many there are.
         got: usize,
@@ -54,7 +54,7 @@ pub enum Unproven {
         needed: u8,
     },
     /// The deciding click is too old, or from the future.
-    #[error("the deciding click is too old")]
+    #[error("the deciding click is older than 15 minutes, or from the future")]
     TooOld,
     /// An earlier click is older than a request may wait.
     #[error("an earlier click is older than a request may wait")]
@@ -139,3 +139,6 @@ pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Un
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -288,6 +288,9 @@ pub struct Closed {
     /// What was planned, where it ever was: it is compared with Azure for a while.
     plan: Option<Plan>,
     proof: Option<Proof>,
+    /// How far the end of each planned rule has come, where one appeared late and a lock keeps it;
+    /// else empty.
+    late: Vec<RuleEnd>,
     settled: bool,
 }
 
@@ -484,6 +487,12 @@ impl Closed {
     /// When.
     pub const fn closed_at(&self) -> Timestamp {
         self.closed_at
+    }
+
+    /// How far the end of each planned rule has come, where a write landed after all was seen gone
+    /// and a lock forbids to remove what it wrote. Empty where nothing of ours is known to stand.
+    pub fn late(&self) -> &[RuleEnd] {
+        &self.late
     }
 
     /// What the rules said of the flow at the end.

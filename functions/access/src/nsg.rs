@@ -5,10 +5,13 @@
 //! "denied" means none of it. Where membership cannot be known from the rules (other service tags,
 //! application security groups, source ports), the answer is unclear, never guessed.
 
+mod cover;
+
 use crate::drive::{Access, Standing, Verdict};
 use crate::lease::Timestamp;
 use crate::lifecycle::{Granted, PlannedRule};
 use crate::request::{Ask, Installation, Ports, Protocol, ResourceId, RuleName, Source};
+use cover::{Covered, cover};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -259,93 +262,6 @@ fn reaches(rule: &Rule, flow: &Flow, port: u16) -> Match {
     if destination == Match::Yes && !any_source_port { Match::Maybe } else { destination }
 }
 
-/// What a rule's sources say of the part of the flow that is still undecided.
-struct Covered {
-    /// Surely meant.
-    sure: Vec<IpNet>,
-    /// Whether some of it may be meant.
-    maybe: bool,
-    /// Surely not meant, or only perhaps.
-    rest: Vec<IpNet>,
-}
-
-fn cover(sources: &[Scope], open: &[IpNet]) -> Covered {
-    let mut covered = Covered { sure: vec![], maybe: false, rest: open.to_vec() };
-    for scope in sources {
-        let mut rest = vec![];
-        for part in std::mem::take(&mut covered.rest) {
-            match scope {
-                Scope::Any => covered.sure.push(part),
-                Scope::Net(net) => {
-                    let (inside, outside) = split(part, *net);
-                    covered.sure.extend(inside);
-                    rest.extend(outside);
-                }
-                Scope::Internet => match place_of(&part) {
-                    Place::Public => covered.sure.push(part),
-                    Place::Private | Place::Mixed => {
-                        covered.maybe = true;
-                        rest.push(part);
-                    }
-                },
-                Scope::VirtualNetwork => {
-                    covered.maybe |= !matches!(place_of(&part), Place::Public);
-                    rest.push(part);
-                }
-                Scope::AzureLoadBalancer => rest.push(part),
-                Scope::Unknown(_) => {
-                    covered.maybe = true;
-                    rest.push(part);
-                }
-            }
-        }
-        covered.rest = rest;
-    }
-    covered
-}
-
-/// The piece of `part` inside `net`, and the pieces outside.
-fn split(part: IpNet, net: IpNet) -> (Option<IpNet>, Vec<IpNet>) {
-    if net.contains(&part) {
-        return (Some(part), vec![]);
-    }
-    if !part.contains(&net) {
-        return (None, vec![part]);
-    }
-    let mut outside = vec![];
-    let mut around = part;
-    while around != net {
-        let Ok(halves) = around.subnets(around.prefix_len() + 1) else { break };
-        for half in halves {
-            if half.contains(&net) {
-                around = half;
-            } else {
-                outside.push(half);
-            }
-        }
-    }
-    (Some(net), outside)
-}
-
-enum Place {
-    Public,
-    Private,
-    Mixed,
-}
-
-/// Whether addresses can be part of a virtual network or what is connected to it.
-fn place_of(part: &IpNet) -> Place {
-    const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
-    let mut nets = PRIVATE.iter().filter_map(|text| text.parse::<IpNet>().ok());
-    if nets.clone().any(|net| net.contains(part)) {
-        Place::Private
-    } else if nets.any(|net| part.contains(&net)) {
-        Place::Mixed
-    } else {
-        Place::Public
-    }
-}
-
 /// No priority of ours is free before the rule that denies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NoRoom {
@@ -578,16 +494,5 @@ mod tests {
         rules.push(rule("jit-sandbox-00000-00001", 499, Access::Allow, "203.0.113.7", "22"));
         rules.push(rule("somebody", 500, Access::Allow, "*", "80"));
         assert_eq!(place_deny(&rules, &own(), &installation), Some(501));
-    }
-
-    #[test]
-    fn what_is_split_is_neither_lost_nor_doubled() {
-        let part: IpNet = "203.0.113.0/24".parse().unwrap();
-        let net: IpNet = "203.0.113.64/26".parse().unwrap();
-        let (inside, outside) = split(part, net);
-        assert_eq!(inside, Some(net));
-        let mut all: Vec<IpNet> = outside;
-        all.push(net);
-        assert_eq!(IpNet::aggregate(&all), vec![part]);
     }
 }

@@ -1,9 +1,13 @@
 //! What a person asks for, in types that cannot hold nonsense.
 
-use crate::lease::{Timestamp, Ttl};
+mod id;
+mod terms;
+
+pub use id::{RequestHash, RequestId};
+pub use terms::{Ask, Machine, TermsDigest, Wish};
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -24,10 +28,12 @@ pub enum Malformed {
     #[error("`{0}` is not an Azure resource id; one begins with /subscriptions/")]
     ResourceId(String),
     /// Not a port.
-    #[error("`{0}` is not a port; write a number from 1 to 65535, or ssh, rdp, winrm")]
+    #[error(
+        "`{0}` is not a port; write a number from 1 to 65535, several with commas between them, or ssh, rdp, winrm"
+    )]
     Port(String),
     /// Too many ports, or none.
-    #[error("{0} ports in one request; write 1 to {max}", max = Ports::MAX)]
+    #[error("{0} ports are too many or too few for one request; write 1 to {max}", max = Ports::MAX)]
     PortCount(usize),
     /// Not an address or prefix.
     #[error("`{0}` is not an address; write one like 203.0.113.7 or 203.0.113.0/28")]
@@ -46,84 +52,6 @@ pub enum Malformed {
     /// Not an installation's name.
     #[error("`{0}` is not an installation name; use 1 to 20 lower-case letters and digits, no hyphen")]
     Installation(String),
-}
-
-/// The alphabet of Crockford's base 32: no I, L, O, U, so that an id can be read out.
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-/// The whole hash that a request's id is cut from: a repeated delivery of the same command makes
-/// the same one, and a collision of the short ids can be told from a repetition.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct RequestHash([u8; 32]);
-
-impl RequestHash {
-    /// How many ids can be cut from one hash.
-    pub const CANDIDATES: usize = 5;
-
-    /// The hash of what Slack called the trigger of the command and the machine it is about.
-    pub fn of(trigger_id: &str, machine: &ResourceId) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(trigger_id.len().to_be_bytes());
-        hash.update(trigger_id.as_bytes());
-        hash.update(machine.key().as_bytes());
-        Self(hash.finalize().into())
-    }
-
-    /// The `n`th 50 bits as an id. The first is used unless another request has it already.
-    pub fn candidate(&self, n: usize) -> RequestId {
-        let start = n.min(Self::CANDIDATES - 1) * 50;
-        let bits = (start..start + 50).fold(0u64, |bits, at| {
-            let bit = self.0[at / 8] >> (7 - at % 8) & 1;
-            bits << 1 | u64::from(bit)
-        });
-        RequestId(bits)
-    }
-
-    /// As 64 hexadecimal digits.
-    pub fn to_hex(&self) -> String {
-        hex::encode(self.0)
-    }
-
-    /// From 64 hexadecimal digits.
-    pub fn from_hex(text: &str) -> Option<Self> {
-        hex::decode(text).ok()?.try_into().ok().map(Self)
-    }
-}
-
-/// The id of a request: 50 bits, short and sayable, `7F3K9-QXM2P`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct RequestId(u64);
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for at in 0..10 {
-            if at == 5 {
-                f.write_str("-")?;
-            }
-            let digit = (self.0 >> (45 - 5 * at) & 31) as usize;
-            write!(f, "{}", char::from(CROCKFORD[digit]))?;
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for RequestId {
-    type Err = Malformed;
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let malformed = || Malformed::RequestId(text.to_owned());
-        let (left, right) = text.split_once('-').ok_or_else(malformed)?;
-        if left.len() != 5 || right.len() != 5 {
-            return Err(malformed());
-        }
-        left.bytes()
-            .chain(right.bytes())
-            .try_fold(0u64, |bits, byte| {
-                let digit = CROCKFORD.iter().position(|&c| c == byte).ok_or_else(malformed)?;
-                Ok(bits << 5 | digit as u64)
-            })
-            .map(Self)
-    }
 }
 
 /// Makes a type that wraps a checked string usable with serde.
@@ -499,128 +427,9 @@ impl fmt::Display for RuleName {
     }
 }
 
-/// A machine as a request names it: what was seen of it when the request was made.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Machine {
-    /// Its name, as Azure writes it.
-    pub name: MachineName,
-    /// Its resource id.
-    pub resource_id: ResourceId,
-    /// The address that its security rules see: inbound traffic is translated before it meets them.
-    pub private_address: IpAddr,
-    /// The address that people connect to, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_address: Option<IpAddr>,
-}
-
-/// All of a request but where it comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Wish {
-    /// The request's id.
-    pub id: RequestId,
-    /// What the id was cut from.
-    pub hash: RequestHash,
-    /// Who asks.
-    pub requester: UserId,
-    /// For which machine.
-    pub machine: Machine,
-    /// Which protocol.
-    pub protocol: Protocol,
-    /// Which ports.
-    pub ports: Ports,
-    /// For how long, once approved.
-    pub ttl: Ttl,
-    /// Why.
-    pub justification: Option<Justification>,
-    /// When it was asked.
-    pub asked_at: Timestamp,
-    /// When it lapses if nobody has decided.
-    pub lapses_at: Timestamp,
-}
-
-/// What is asked for. It never changes after the request was recorded.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ask {
-    /// Everything but the source.
-    pub wish: Wish,
-    /// Where the connection may come from.
-    pub source: Source,
-}
-
-impl std::hash::Hash for Ask {
-    /// By id alone: an ask never changes, and equal asks have equal ids.
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.wish.id.hash(state);
-    }
-}
-
-impl std::hash::Hash for Wish {
-    /// By id alone, as [`Ask`].
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.id.hash(state);
-    }
-}
-
-/// A digest of everything that an approver says yes to. The button carries it; a click counts only
-/// for exactly these terms.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct TermsDigest(String);
-
-impl TermsDigest {
-    /// The digest of request id, requester, machine, private address, protocol, ports, source and
-    /// duration; each part with its length, so that no two different terms read the same.
-    pub fn of(ask: &Ask) -> Self {
-        let wish = &ask.wish;
-        let parts = [
-            "ajar-terms-1".to_owned(),
-            wish.id.to_string(),
-            wish.requester.to_string(),
-            wish.machine.resource_id.key(),
-            wish.machine.private_address.to_string(),
-            wish.protocol.to_string(),
-            wish.ports.to_string(),
-            ask.source.prefix().to_string(),
-            wish.ttl.minutes().to_string(),
-        ];
-        let mut hash = Sha256::new();
-        for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        Self(hex::encode(hash.finalize()))
-    }
-
-    /// As hexadecimal digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_is_sayable_and_reads_back() {
-        let machine: ResourceId =
-            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/VM3"
-                .parse()
-                .unwrap();
-        let hash = RequestHash::of("123.456", &machine);
-        let ids: Vec<RequestId> = (0..RequestHash::CANDIDATES).map(|n| hash.candidate(n)).collect();
-        for id in &ids {
-            let text = id.to_string();
-            assert_eq!(text.len(), 11);
-            assert_eq!(text.parse::<RequestId>().unwrap(), *id);
-        }
-        assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
-        assert_eq!(RequestHash::from_hex(&hash.to_hex()), Some(hash));
-        let upper: ResourceId = machine.as_str().to_ascii_uppercase().parse().unwrap();
-        assert_eq!(RequestHash::of("123.456", &upper), hash);
-        for bad in ["", "7F3K9QXM2P", "7F3K9-QXM2", "7f3k9-qxm2p", "7F3K9-QXM2U", "7F3K9-QXM2P-1"] {
-            assert_eq!(bad.parse::<RequestId>(), Err(Malformed::RequestId(bad.to_owned())));
-        }
-    }
 
     #[test]
     fn only_exact_names_are_ours() {

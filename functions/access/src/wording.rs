@@ -1,15 +1,17 @@
 //! Every sentence that a person can read, as Block Kit with its plain text.
 //!
-//! A sentence claims only what is true when it is sent. What a person wrote appears in `plain_text`
-//! or not at all; what appears in `mrkdwn` was checked to hold letters, digits and a few marks, and
-//! stands between backticks. Screen readers read `text` and not the blocks, so it says everything.
+//! A sentence claims only what is true when it is sent. What a person wrote appears in `plain_text`,
+//! and in a message's `text` in quotation marks without any mark of mrkdwn; what a person typed
+//! wrongly is given back escaped, shortened and without backticks; what appears in `mrkdwn` was
+//! checked to hold letters, digits and a few marks, and stands between backticks. Screen readers and
+//! notifications say `text` and not the blocks, so it says everything.
 
 use crate::command::{CommandError, EXAMPLE};
 use crate::evidence::Unproven;
 use crate::lease::Timestamp;
 use crate::lifecycle::{Cause, Failure, NetworkFault};
 use crate::policy::{NotAllowed, Rule, Who};
-use crate::request::{Ask, Machine, MachineName, Source, UserId, Wish};
+use crate::request::{Ask, Machine, MachineName, Ports, Source, UserId, Wish};
 use serde_json::{Value, json};
 
 mod card;
@@ -67,7 +69,15 @@ fn whose(who: &Who) -> String {
     }
 }
 
+/// The most of a list that is told: a policy may name any number of people, ports and addresses, and a
+/// message that is too long is not shown at all.
+const LISTED: usize = 12;
+
 fn listed(items: &[String], last: &str) -> String {
+    if items.len() > LISTED {
+        let (told, rest) = items.split_at(LISTED - 1);
+        return format!("{} {last} {} more", told.join(", "), rest.len());
+    }
     match items {
         [] => String::new(),
         [one] => one.clone(),
@@ -79,12 +89,13 @@ fn people(who: &[Who]) -> String {
     listed(&who.iter().map(whose).collect::<Vec<_>>(), "or")
 }
 
-/// `VM3 22`
+/// `VM3 port 22`, `VM3 ports 22, 3389`
 fn place(wish: &Wish) -> String {
-    format!("{} {}", wish.machine.name, wish.ports)
+    let word = if wish.ports.as_slice().len() == 1 { "port" } else { "ports" };
+    format!("{} {word} {}", wish.machine.name, wish.ports)
 }
 
-/// `VM3 22 from 203.0.113.7 for 30 minutes`
+/// `VM3 port 22 from 203.0.113.7 for 30 minutes`
 fn terms(ask: &Ask) -> String {
     format!("{} from {} for {}", place(&ask.wish), ask.source, ask.wish.ttl)
 }
@@ -130,9 +141,10 @@ pub fn asked_before(wish: &Wish, status: &str) -> Message {
 }
 
 /// A request from nowhere: neither typed nor in the policy.
-pub fn no_source(machine: &Machine) -> Message {
+pub fn no_source(machine: &Machine, ports: &Ports) -> Message {
+    let ports = ports.to_string().replace(' ', "");
     Message::sentence(format!(
-        "From which address will you connect to {name}? Add it: `/jit {name} 22 from 203.0.113.7`, with the address that the Internet sees.",
+        "From which address will you connect to {name}? Add the one that the Internet sees: `/jit {name} {ports} from 203.0.113.7`.",
         name = machine.name
     ))
 }
@@ -173,7 +185,8 @@ pub fn not_allowed(why: &NotAllowed, rule: Option<&Rule>) -> Message {
     Message::sentence(match why {
         NotAllowed::Machine { machine } => {
             format!(
-                "No rule of the policy is about `{machine}`, so nobody can ask for it. An admin can add one."
+                "No rule of the policy is about `{machine}`, so nobody can ask for it. Ask an admin to add one.",
+                machine = word(machine)
             )
         }
         NotAllowed::Requester { .. } => {
@@ -206,7 +219,7 @@ pub fn not_allowed(why: &NotAllowed, rule: Option<&Rule>) -> Message {
         NotAllowed::NobodyCouldApprove { needed, available, .. } => {
             let who = rule.map(|rule| people(rule.approvers())).unwrap_or_default();
             format!(
-                "Nobody could approve this: it takes {needed} besides you, and there are {available}. The policy names {who}. Nothing was recorded."
+                "Too few people could approve this: it takes {needed} besides you, and there are {available}. The policy names {who}; ask an admin to name more. Nothing was recorded."
             )
         }
     })
@@ -252,7 +265,10 @@ pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
         }
         ClickRefusal::OwnRequest => "You asked for this yourself; somebody else has to decide.".to_owned(),
         ClickRefusal::NotEntitled => {
-            format!("You cannot decide on this request; {} can.", rule.map(|rule| people(rule.approvers())).unwrap_or_default())
+            rule.map_or_else(
+                || "No rule of the policy is about this machine any more, so nobody can decide on this request. Nothing was changed.".to_owned(),
+                |rule| format!("You cannot decide on this request; {} can.", people(rule.approvers())),
+            )
         }
         ClickRefusal::AlreadyApproved => "You have approved this already; it waits for somebody else.".to_owned(),
         ClickRefusal::Lapsed { at } => format!("Too late: this request lapsed at {}. Nothing was opened.", moment(*at)),
@@ -282,7 +298,20 @@ pub fn other_app() -> Message {
 
 /// A command that could not be understood.
 pub fn misunderstood(why: &CommandError) -> Message {
-    Message::sentence(format!("Sorry: {why}."))
+    let mut sentence = why.to_string();
+    if let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !sentence.ends_with('?') {
+        sentence.push('.');
+    }
+    Message::sentence(escaped(&sentence))
+}
+
+/// The three characters with which Slack's markup begins and ends, between backticks too
+/// (docs.slack.dev, "Formatting message text", escaping).
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Why a grant was not opened.
@@ -291,21 +320,21 @@ fn failure(why: &Failure) -> String {
         Failure::Evidence(unproven) => format!("The approval does not hold: {}.", evidence(unproven)),
         Failure::Network(fault) => network(fault),
         Failure::Refused { code } => format!("Azure refused the rule ({}).", word(code)),
-        Failure::NoAnswer => "Azure did not answer three times.".to_owned(),
+        Failure::NoAnswer => "Azure did not answer, three times in a row.".to_owned(),
         Failure::Overruled { by } => format!("The rule `{}` decides before ours.", word(by)),
     }
 }
 
 fn evidence(why: &Unproven) -> String {
     match why {
-        Unproven::Policy(not_allowed) => not_allowed.to_string(),
-        other => other.to_string(),
+        Unproven::NotEntitled { user } => format!("{} may not approve this", mention(user)),
+        other => escaped(&other.to_string()),
     }
 }
 
 fn network(fault: &NetworkFault) -> String {
     match fault {
-        NetworkFault::MachineGone => "The machine does not exist any more.".to_owned(),
+        NetworkFault::MachineGone => "The machine does not exist any more in Azure.".to_owned(),
         NetworkFault::AddressChanged => {
             "The machine's private address is not the one that was approved.".to_owned()
         }
@@ -314,7 +343,7 @@ fn network(fault: &NetworkFault) -> String {
         NetworkFault::NoRoom { before, nsg } => {
             format!("In `{}` no number is free before the rule `{}`, which denies.", word(nsg), word(before))
         }
-        NetworkFault::Other { why } => word(why),
+        NetworkFault::Other { why } => format!("{}.", word(why).trim_end_matches('.')),
     }
 }
 
@@ -333,3 +362,13 @@ fn ended(cause: &Cause) -> String {
 fn word(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. /:".contains(*c)).take(120).collect()
 }
+
+/// What a person wrote, within a text that is read as mrkdwn: without the marks that could make it
+/// anything but text, and without the quotation marks that show where it ends.
+fn quoted(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !"*_~`\u{201c}\u{201d}".contains(*c)).collect();
+    format!("\u{201c}{}\u{201d}", escaped(&text))
+}
+
+#[cfg(test)]
+mod tests;

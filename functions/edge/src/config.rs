@@ -28,14 +28,14 @@ pub enum ConfigError {
         why: String,
     },
     /// A file cannot be read.
-    #[error("{name}: cannot read {path}: {source}")]
+    #[error("{name}: cannot read {path}: {cause}")]
     File {
         /// The variable that names it.
         name: &'static str,
         /// Which file.
         path: String,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The policy has problems.
     #[error("the policy has {} problem(s): {}", .0.len(), joined(.0))]
@@ -135,10 +135,10 @@ impl Environment {
         let path = self.required(NAME)?;
         let text = match self.files.get(path) {
             Some(text) => text.clone(),
-            None => std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+            None => std::fs::read_to_string(path).map_err(|cause| ConfigError::File {
                 name: NAME,
                 path: path.to_owned(),
-                source,
+                cause,
             })?,
         };
         Policy::parse(&text).map_err(ConfigError::Policy)

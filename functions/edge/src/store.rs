@@ -216,35 +216,26 @@ impl Store {
         Ok(items)
     }
 
-    /// The records that need something by `until`, those that cannot be read left out and counted.
-    /// From an index: each must be read again before anything is done.
+    /// The records that still need something, each with the moment when it must be looked at: all that
+    /// wait, and all that may let somebody in. From an index: each must be read again before anything
+    /// is done. One that cannot be read is logged and left out.
     ///
     /// # Errors
     /// DynamoDB did not answer.
-    pub async fn due(&self, until: Timestamp) -> Result<(Vec<(Timestamp, Loaded)>, usize), StoreError> {
-        let values = [(":shard", text(DUE_SHARD)), (":until", number(until.unix()))];
-        let items = self.query(Some("due"), "due_shard = :shard AND due_at <= :until", &values).await?;
-        let all = items.len();
-        let mut due = vec![];
+    pub async fn unsettled(&self) -> Result<Vec<(Timestamp, Loaded)>, StoreError> {
+        let items = self.query(Some("due"), "due_shard = :shard", &[(":shard", text(DUE_SHARD))]).await?;
+        let mut unsettled = vec![];
         for item in items {
             let at = item.get("due_at").and_then(|value| value.as_n().ok()).and_then(|n| n.parse().ok());
             match (at, load(item)) {
-                (Some(at), Ok(loaded)) => due.push((Timestamp::from_unix(at), loaded)),
-                (_, Err(error)) => tracing::error!(error = %error, "a due record cannot be read"),
-                (None, Ok(_)) => tracing::error!("a due record has no due_at"),
+                (Some(at), Ok(loaded)) => unsettled.push((Timestamp::from_unix(at), loaded)),
+                (_, Err(error)) => {
+                    tracing::error!(error = %error, "a record that needs something cannot be read")
+                }
+                (None, Ok(_)) => tracing::error!("a record in the index `due` has no due_at"),
             }
         }
-        let unreadable = all - due.len();
-        Ok((due, unreadable))
-    }
-
-    /// The records that still need something at any time: all that may let somebody in.
-    ///
-    /// # Errors
-    /// DynamoDB did not answer.
-    pub async fn unsettled(&self) -> Result<Vec<Loaded>, StoreError> {
-        let (due, _) = self.due(Timestamp::from_unix(u64::from(u32::MAX) * 2)).await?;
-        Ok(due.into_iter().map(|(_, loaded)| loaded).collect())
+        Ok(unsettled)
     }
 
     /// The requests of a person that wait or are open.

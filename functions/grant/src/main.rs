@@ -9,7 +9,7 @@ async fn main() -> Result<(), Error> {
     edge::report::init();
     let deps = match grant::Deps::new(&Environment::of_process(), Clock::system()).await {
         Ok(deps) => deps,
-        Err(error) => return Err(edge::report::refuse_to_start("grant", &error)),
+        Err(error) => return Err(edge::report::refuse_to_start("grant", &error).await),
     };
     run(service_fn(|event: LambdaEvent<_>| grant::handle(&deps, event))).await
 }

@@ -61,7 +61,9 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
         Ok(rule) => rule,
         Err(why) => return Ok(wording::not_allowed(&why, None)),
     };
-    let Some(source) = typed.source.or(rule.source()) else { return Ok(wording::no_source(&machine)) };
+    let Some(source) = typed.source.or(rule.source()) else {
+        return Ok(wording::no_source(&machine, &typed.ports));
+    };
     let now = deps.clock.now();
     let hash = RequestHash::of(&typed.trigger_id, &machine.resource_id);
     let wish = Wish {

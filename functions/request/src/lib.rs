@@ -88,7 +88,8 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     };
     let reference = reference(&context.request_id);
     let path = request.raw_path.as_deref().unwrap_or_default();
-    let answer = match path.rsplit('/').next() {
+    let kind = path.rsplit('/').next();
+    let answer = match kind {
         Some("command") => within(command::handle(deps, &verified)).await,
         Some("interaction") => {
             let signature = header("x-slack-signature").unwrap_or_default();
@@ -98,7 +99,8 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     };
     Ok(answer.unwrap_or_else(|broken| {
         tracing::error!(error = %edge::report::chain(&broken), reference, "could not answer Slack");
-        message(&wording::broke(&reference))
+        // Slack shows no body to somebody who clicked, but a warning when the status is not 200.
+        if kind == Some("command") { message(&wording::broke(&reference)) } else { status(500) }
     }))
 }
 

@@ -9,7 +9,7 @@ async fn main() -> Result<(), Error> {
     edge::report::init();
     let deps = match request::Deps::new(&Environment::of_process(), Clock::system()).await {
         Ok(deps) => deps,
-        Err(error) => return Err(edge::report::refuse_to_start("request", &error)),
+        Err(error) => return Err(edge::report::refuse_to_start("request", &error).await),
     };
     run(service_fn(|event: LambdaEvent<_>| request::handle(&deps, event))).await
 }

@@ -61,23 +61,20 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let Driver { clock, store, .. } = &deps.driver;
     let now = clock.now();
     let unsettled = store.unsettled().await?;
-    let soon = now.plus(AHEAD_SECONDS);
-    let (due, _) = store.due(soon).await?;
     overdue(&unsettled, now);
-    let shutting = due.iter().map(|(due_at, loaded)| async move {
-        let _awake = clock.sleep_until(*due_at).await;
+    let soon = now.plus(AHEAD_SECONDS);
+    let (due, later): (Vec<_>, Vec<_>) = unsettled.into_iter().partition(|(due_at, _)| *due_at <= soon);
+    let shutting = due.into_iter().map(|(due_at, loaded)| async move {
+        let _awake = clock.sleep_until(due_at).await;
         let id = loaded.record.wish().id;
         report(id, shut(deps, id, invocation).await);
     });
     // What is open and not about to end is compared with Azure: a rule that somebody else has changed
     // is shut, one that somebody else has deleted is told.
-    let open = unsettled.iter().filter(|loaded| {
-        matches!(loaded.record.state(), State::Open(_))
-            && due.iter().all(|(_, other)| other.record.wish().id != loaded.record.wish().id)
-    });
-    let comparing = open.map(|loaded| async move {
+    let open = later.into_iter().filter(|(_, loaded)| matches!(loaded.record.state(), State::Open(_)));
+    let comparing = open.map(|(_, loaded)| async move {
         let id = loaded.record.wish().id;
-        report(id, deps.driver.drive(Role::Revoke, loaded.clone(), invocation).await.map(|_| ()));
+        report(id, deps.driver.drive(Role::Revoke, loaded, invocation).await.map(|_| ()));
     });
     futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing));
     Ok(())
@@ -92,8 +89,8 @@ fn report(id: RequestId, outcome: Result<(), StoreError>) {
 
 /// The age of the oldest grant that should be shut and is not: the number that matters most. Logged
 /// at each tick, so that its absence is seen too.
-fn overdue(unsettled: &[Loaded], now: Timestamp) {
-    let late = |loaded: &Loaded| {
+fn overdue(unsettled: &[(Timestamp, Loaded)], now: Timestamp) {
+    let late = |(_, loaded): &(Timestamp, Loaded)| {
         let granted = loaded.record.granted()?;
         match loaded.record.state() {
             State::Closed(_) => None,

@@ -9,7 +9,7 @@ async fn main() -> Result<(), Error> {
     edge::report::init();
     let deps = match revoke::Deps::new(&Environment::of_process(), Clock::system()).await {
         Ok(deps) => deps,
-        Err(error) => return Err(edge::report::refuse_to_start("revoke", &error)),
+        Err(error) => return Err(edge::report::refuse_to_start("revoke", &error).await),
     };
     run(service_fn(|event: LambdaEvent<_>| revoke::handle(&deps, event))).await
 }

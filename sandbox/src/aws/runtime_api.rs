@@ -70,6 +70,14 @@ impl Child {
     pub fn id(&self) -> u32 {
         self.0.id()
     }
+
+    /// Waits until the process has ended by itself: whether it ended well. Blocks.
+    ///
+    /// # Errors
+    /// The system cannot wait for it.
+    pub fn wait(&mut self) -> io::Result<std::process::ExitStatus> {
+        self.0.wait()
+    }
 }
 
 impl Drop for Child {

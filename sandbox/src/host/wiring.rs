@@ -18,6 +18,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -46,15 +47,34 @@ pub struct World {
     pub store: Store,
 }
 
+/// The environment variables of a function, by its name.
+pub type Variables<'a> = &'a dyn Fn(&str) -> BTreeMap<String, String>;
+
 /// Starts a sandbox whose functions go by this policy, and hands out the parts that tests speak to.
 ///
 /// # Errors
 /// A part cannot start.
 pub async fn start(options: Options, policy: &str) -> Result<(Sandbox, World), StartError> {
+    let policy = policy.to_owned();
+    start_with(options, move |clock, variables| {
+        functions(clock, |function| Environment::of(variables(function)).with_file(POLICY_FILE, &policy))
+    })
+    .await
+}
+
+/// Starts a sandbox whose functions are made by `functions`, from the clock and from what each finds in
+/// its environment. The policy's file that is named there is theirs to provide.
+///
+/// # Errors
+/// A part cannot start.
+pub async fn start_with<F>(options: Options, functions: F) -> Result<(Sandbox, World), StartError>
+where
+    F: FnOnce(&Clock, Variables<'_>) -> Functions,
+{
     let made = Arc::new(OnceLock::new());
-    let (keep, policy) = (Arc::clone(&made), policy.to_owned());
+    let keep = Arc::clone(&made);
     let sandbox = Sandbox::start_with(options, |ground| async move {
-        let (parts, world) = wire(ground, &policy).await?;
+        let (parts, world) = wire(ground, functions).await?;
         let _ = keep.set(world);
         Ok(parts)
     });
@@ -64,7 +84,10 @@ pub async fn start(options: Options, policy: &str) -> Result<(Sandbox, World), S
 }
 
 /// The parts of the sandbox on this ground.
-async fn wire(ground: Ground, policy: &str) -> Result<(Parts, World), StartError> {
+async fn wire(
+    ground: Ground,
+    functions: impl FnOnce(&Clock, Variables<'_>) -> Functions,
+) -> Result<(Parts, World), StartError> {
     let clock = ground.clock.clone();
     let now_ms = {
         let clock = clock.clone();
@@ -96,8 +119,8 @@ async fn wire(ground: Ground, policy: &str) -> Result<(Parts, World), StartError
         command_url: format!("{page_url}/slack/command"),
         interaction_url: format!("{page_url}/slack/interaction"),
     });
-    let environment = |function: &str| environment(&ground, &azure, function, policy);
-    let store = table(&environment("request"))?;
+    let variables = |function: &str| variables(&ground, &azure, function);
+    let store = table(&Environment::of(variables("request")))?;
     seed(&ground, &azure).await?;
     let network = {
         let azure = azure.clone();
@@ -115,7 +138,7 @@ async fn wire(ground: Ground, policy: &str) -> Result<(Parts, World), StartError
         // An operation takes real time: a clock that moved on meanwhile would make a lock's lease end
         // before the write that it is for.
         busy: Arc::new(move || working.is_busy()),
-        functions: functions(&clock, environment),
+        functions: functions(&clock, &variables),
         callers: callers(&azure),
         secrets: Secrets {
             values: [(
@@ -137,7 +160,7 @@ async fn shut_at_the_end(azure: Azure, mut stop: watch::Receiver<bool>) {
 }
 
 /// What a function finds in its environment when it is deployed.
-fn environment(ground: &Ground, azure: &Azure, function: &str, policy: &str) -> Environment {
+fn variables(ground: &Ground, azure: &Azure, function: &str) -> BTreeMap<String, String> {
     let addresses = &ground.addresses;
     let identity = azure.identities().iter().find(|identity| identity.function == function);
     let (key, secret, client) = identity.map_or_else(Default::default, |identity| {
@@ -165,7 +188,7 @@ fn environment(ground: &Ground, azure: &Azure, function: &str, policy: &str) -> 
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", addresses.aws_url()),
         ("AWS_ENDPOINT_URL_STS", addresses.entra_url()),
     ];
-    Environment::of(variables.map(|(name, value)| (name.to_owned(), value))).with_file(POLICY_FILE, policy)
+    variables.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 fn table(env: &Environment) -> Result<Store, StartError> {

@@ -181,11 +181,12 @@ pub(crate) fn rule(over: &Value) -> Value {
 
 /// Waits until `fact` holds. Fails after ten seconds.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut fact: impl FnMut() -> F) {
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
     for _ in 0..2_000 {
+        looks.tick().await;
         if fact().await {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     panic!("never: {what}");
 }

@@ -109,14 +109,14 @@ async fn grants_of_two_people_do_not_shorten_each_other() {
     story.to_next_end().await;
     let card = story.says(&short).await;
     assert!(
-        card.contains("VM3 22 is still open by the rule `jit-sandbox-") && card.contains(&long),
+        card.contains("VM3 port 22 is still open by the rule `jit-sandbox-") && card.contains(&long),
         "{card}"
     );
     story.advance(28 * 60).await;
     assert!(story.lets_in("VM3", 22, "203.0.113.7"), "the longer grant runs to its own end");
     story.to_next_end().await;
     assert!(!story.lets_in("VM3", 22, "203.0.113.7"));
-    assert!(story.says(&long).await.starts_with("VM3 22 is shut."));
+    assert!(story.says(&long).await.starts_with("VM3 port 22 is shut."));
     story.finish().await;
 }
 

@@ -58,6 +58,8 @@ pub struct Parts {
     pub proof: Option<Proof>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<bool>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<RuleEnd>,
 }
 
 /// A stored record that cannot be one of ours.
@@ -134,6 +136,7 @@ impl Record {
             closed_at: None,
             proof: None,
             settled: None,
+            late: vec![],
         };
         match &self.state {
             State::Draft(_) | State::Pending(_) | State::Approved(_) => {}
@@ -151,6 +154,7 @@ impl Record {
                 parts.closed_at = Some(closed.closed_at);
                 parts.proof.clone_from(&closed.proof);
                 parts.settled = Some(closed.settled);
+                parts.late.clone_from(&closed.late);
             }
         }
         parts
@@ -233,6 +237,7 @@ impl Record {
                     settled: parts.settled.unwrap_or(parts.plan.is_none()),
                     plan: parts.plan.clone(),
                     proof: parts.proof,
+                    late: parts.late,
                 })
             }
             other => return Err(Corrupt::Status(other.to_owned())),

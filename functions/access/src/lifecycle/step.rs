@@ -3,11 +3,11 @@
 use super::*;
 
 /// The lengths of time that the lifecycle goes by, in seconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Tempo {
     /// Approved, Opening or Closing without a driver for this long: its function is told again.
     pub idle_seconds: u64,
-    /// A closed request that was ever planned is compared with Azure for this long.
+    /// A closed request that was ever planned is compared with Azure for this long after its last change.
     pub sweep_seconds: u64,
     /// Between two tries to shut what is not shut.
     pub retry_seconds: u64,
@@ -77,7 +77,14 @@ pub fn next_step(record: &Record, now: Timestamp, tempo: &Tempo) -> Step {
         State::Open(_) => Step::Compare,
         State::Closing(closing) => closing_step(closing, now),
         State::Closed(Closed { settled: true, .. } | Closed { plan: None, .. }) => Step::Wait(None),
-        State::Closed(closed) if now < closed.closed_at.plus(tempo.sweep_seconds) => Step::Sweep,
+        State::Closed(closed)
+            if closed.late.contains(&RuleEnd::Locked)
+                && now < record.changed_at.plus(tempo.retry_seconds) =>
+        {
+            Step::DenyRules
+        }
+        // From its last change on, not from its end: what was done about a late rule can be late too.
+        State::Closed(_) if now < record.changed_at.plus(tempo.sweep_seconds) => Step::Sweep,
         State::Closed(_) => Step::Settle,
     }
 }

@@ -73,6 +73,11 @@ pub enum EventKind {
     },
     /// A rule that appeared after all looked finished was removed.
     LateRuleRemoved,
+    /// A rule appeared after all looked finished, and a lock forbids to remove it.
+    LateRuleLocked {
+        /// How far each rule has come.
+        ends: Vec<RuleEnd>,
+    },
     /// Azure was compared for long enough; nothing more is to be done.
     Settled,
 }
@@ -216,7 +221,8 @@ impl Record {
 
     fn close(&self, ask: ClosedAsk, closure: Closure, now: Timestamp) -> Change {
         let kind = EventKind::Closed { closure: closure.clone() };
-        let closed = Closed { ask, closure, closed_at: now, plan: None, proof: None, settled: true };
+        let closed =
+            Closed { ask, closure, closed_at: now, plan: None, proof: None, late: vec![], settled: true };
         self.change(now, State::Closed(closed), kind)
     }
 
@@ -310,6 +316,7 @@ impl Record {
             settled: closing.plan.is_none(),
             plan: closing.plan.clone(),
             proof,
+            late: vec![],
         };
         Ok(self.change(now, State::Closed(closed), kind))
     }
@@ -320,7 +327,22 @@ impl Record {
     /// Not closed.
     pub fn late_rule_removed(&self, now: Timestamp) -> Result<Change, NotNow> {
         let State::Closed(closed) = &self.state else { return Err(NotNow::State) };
-        Ok(self.change(now, State::Closed(closed.clone()), EventKind::LateRuleRemoved))
+        let closed = Closed { late: vec![], ..closed.clone() };
+        Ok(self.change(now, State::Closed(closed), EventKind::LateRuleRemoved))
+    }
+
+    /// A rule of this closed request was found, and a lock forbids to remove it: `grant` must turn it
+    /// into Deny, or has.
+    ///
+    /// # Errors
+    /// Not closed, or not one end per planned rule.
+    pub fn late_rule_locked(&self, ends: Vec<RuleEnd>, now: Timestamp) -> Result<Change, NotNow> {
+        let State::Closed(closed) = &self.state else { return Err(NotNow::State) };
+        if closed.plan.as_ref().map_or(0, |plan| plan.rules().len()) != ends.len() {
+            return Err(NotNow::State);
+        }
+        let kind = EventKind::LateRuleLocked { ends: ends.clone() };
+        Ok(self.change(now, State::Closed(Closed { late: ends, settled: false, ..closed.clone() }), kind))
     }
 
     /// Azure was compared for long enough.

@@ -39,37 +39,57 @@ pub fn card(
     let mut fields = vec![
         format!("*Who*\n{}", mention(&wish.requester)),
         format!("*Machine*\n`{}` in `{}`", wish.machine.name, word(group)),
-        format!("*Ports*\n{} ({})", wish.ports, wish.protocol),
+        format!("*Ports*\n{} ({})", wish.ports, wish.protocol.to_string().to_uppercase()),
         format!("*From*\n`{}`", ask.source),
         format!("*For*\n{}", wish.ttl),
     ];
-    match (record.state(), record.granted()) {
-        (State::Pending(_), _) => fields.push(format!("*Lapses*\n{}", moment(wish.lapses_at))),
-        (_, Some(granted)) => fields.push(format!("*Ends*\n{}", moment(granted.expires_at()))),
-        _ => {}
-    }
+    let when = match (record.state(), record.granted()) {
+        (State::Pending(_), _) => Some(("Lapses", wish.lapses_at)),
+        (State::Closing(_) | State::Closed(_), Some(granted)) => {
+            Some(("Granted until", granted.expires_at()))
+        }
+        (_, Some(granted)) => Some(("Ends", granted.expires_at())),
+        _ => None,
+    };
+    fields.extend(when.map(|(label, at)| format!("*{label}*\n{}", moment(at))));
     let mut blocks = vec![json!({"type": "header", "text": plain(&title)}), section(&sentence)];
     blocks.push(
         json!({"type": "section", "fields": fields.iter().map(|field| mrkdwn(field)).collect::<Vec<_>>()}),
     );
+    let spoken: Vec<String> = fields.iter().map(|field| field.replace('*', "").replace('\n', ": ")).collect();
+    let mut text = vec![format!("{title}. {sentence} {}.", spoken.join("; "))];
     if let Some(why) = &wish.justification {
+        text.push(format!("Why: {}.", quoted(why.as_str())));
         blocks.push(json!({"type": "section", "text": plain(&format!("Why: {why}"))}));
     }
-    let mut notes = vec![format!("Ref {}", wish.id)];
+    let mut notes = vec![];
     if !record.approvals().is_empty() {
         let names: Vec<String> = record.approvals().iter().map(|approval| mention(&approval.by)).collect();
-        notes.push(format!("Approved with Slack by {}", listed(&names, "and")));
+        notes.push(format!("Approved with Slack by {}.", listed(&names, "and")));
     }
     if !ask.source.is_single() {
-        notes.push(format!("*Wide*: `{}` is more than one address", ask.source));
+        notes.push(format!("*Wide*: `{}` is {}.", ask.source, how_many(&ask.source)));
     }
+    notes.push(format!("Ref {}", wish.id));
+    text.extend(notes.iter().cloned());
     blocks.push(
         json!({"type": "context", "elements": notes.iter().map(|note| mrkdwn(note)).collect::<Vec<_>>()}),
     );
     if matches!(record.state(), State::Pending(_)) {
         blocks.push(buttons(ask));
     }
-    Some(Message { text: format!("{title}. {sentence} Ref {}", wish.id), blocks })
+    Some(Message { text: text.join(" "), blocks })
+}
+
+/// How many addresses a prefix lets in.
+fn how_many(source: &Source) -> String {
+    let prefix = source.prefix();
+    let bits = prefix.max_prefix_len() - prefix.prefix_len();
+    // Nobody reads 2^64 addresses as a number.
+    1_u64
+        .checked_shl(u32::from(bits))
+        .filter(|_| bits <= 32)
+        .map_or_else(|| format!("2^{bits} addresses"), |count| format!("{count} addresses"))
 }
 
 fn buttons(ask: &Ask) -> Value {
@@ -99,7 +119,7 @@ fn state_of(
     now: Timestamp,
 ) -> (String, String) {
     let wish = record.wish();
-    let place = place(wish);
+    let place = headline(wish);
     match record.state() {
         State::Draft(_) => (format!("{place}: not asked yet"), String::new()),
         State::Pending(pending) => {
@@ -117,7 +137,11 @@ fn state_of(
                 format!("{} asks for {asks}.{who}{progress}", mention(&wish.requester)),
             )
         }
-        State::Approved(_) | State::Opening(_) => (
+        State::Approved(_) => (
+            format!("{place}: approved, checking"),
+            "Approved. The approval and the machine are checked before a rule is written; this card says when it is in place.".to_owned(),
+        ),
+        State::Opening(_) => (
             format!("{place}: approved, opening"),
             "Approved. The rule is being written in Azure; this card says when it is in place.".to_owned(),
         ),
@@ -145,6 +169,17 @@ fn state_of(
         }
         State::Closing(closing) => closing_state(&place, closing, record.granted(), now),
         State::Closed(closed) => closed_state(&place, closed, now),
+    }
+}
+
+/// `VM3 22`, short enough to leave room for the state in a header, of which Slack takes 150 characters.
+fn headline(wish: &Wish) -> String {
+    let place = place(wish);
+    let ports = wish.ports.as_slice();
+    if place.chars().count() <= 100 {
+        place
+    } else {
+        format!("{} {} and {} more ports", wish.machine.name, ports[0], ports.len() - 1)
     }
 }
 
@@ -241,5 +276,58 @@ pub fn direct(record: &Record, installation: &Installation, now: Timestamp) -> O
             Some((Told::End, Message::sentence(format!("{title}. {sentence} Ref {}", record.wish().id))))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Ttl;
+    use crate::request::{Ports, Protocol, RequestHash};
+    use std::net::IpAddr;
+
+    fn wish() -> Wish {
+        let resource_id = "/subscriptions/8f3a6f52-90c4-4c5a-8d0e-1b7a2c9d4e60/resourceGroups/Contoso-IaaS/providers/Microsoft.Compute/virtualMachines/VM3";
+        let resource_id: crate::request::ResourceId = resource_id.parse().unwrap();
+        let hash = RequestHash::of("1.2.trigger", &resource_id);
+        Wish {
+            id: hash.candidate(0),
+            hash,
+            requester: "U0ANA".parse().unwrap(),
+            machine: Machine {
+                name: "VM3".parse().unwrap(),
+                resource_id,
+                private_address: IpAddr::from([10, 0, 0, 6]),
+                public_address: None,
+            },
+            protocol: Protocol::Tcp,
+            ports: Ports::new(vec![22, 3389]).unwrap(),
+            ttl: Ttl::from_minutes(30).unwrap(),
+            justification: Some("*now* <!channel>".parse().unwrap()),
+            asked_at: Timestamp::from_unix(1_772_000_000),
+            lapses_at: Timestamp::from_unix(1_772_003_600),
+        }
+    }
+
+    #[test]
+    fn who_does_not_see_the_blocks_hears_all_of_them() {
+        let installation = "lab".parse().unwrap();
+        let source = "203.0.113.0/24".parse().unwrap();
+        let record = Record::new(wish(), Some(source), 1).record;
+        let card = card(&record, None, &installation, record.changed_at()).unwrap();
+        assert!(card.text.starts_with("VM3 ports 22, 3389: waiting for approval. "), "{}", card.text);
+        assert!(card.text.contains("Why: \u{201c}now &lt;!channel&gt;\u{201d}."), "{}", card.text);
+        let mut seen = 0;
+        for block in &card.blocks {
+            let one = block.get("text").filter(|_| block["type"] == "section");
+            let many = ["fields", "elements"].into_iter().filter_map(|name| block[name].as_array());
+            let shown = one.into_iter().chain(many.flatten()).filter(|text| text["type"] == "mrkdwn");
+            for text in shown.filter_map(|text| text["text"].as_str()) {
+                let value = text.rsplit('\n').next().unwrap();
+                assert!(card.text.contains(value), "{value} is not in {}", card.text);
+                seen += 1;
+            }
+        }
+        assert!(seen >= 9, "{seen} texts");
     }
 }

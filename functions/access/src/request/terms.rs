@@ -1,0 +1,106 @@
+//! What is asked for as a whole, and the digest of it that an approver says yes to.
+
+use super::{
+    Justification, MachineName, Ports, Protocol, RequestHash, RequestId, ResourceId, Source, UserId,
+};
+use crate::lease::{Timestamp, Ttl};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::net::IpAddr;
+
+/// A machine as a request names it: what was seen of it when the request was made.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name, as Azure writes it.
+    pub name: MachineName,
+    /// Its resource id.
+    pub resource_id: ResourceId,
+    /// The address that its security rules see: inbound traffic is translated before it meets them.
+    pub private_address: IpAddr,
+    /// The address that people connect to, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_address: Option<IpAddr>,
+}
+
+/// All of a request but where it comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wish {
+    /// The request's id.
+    pub id: RequestId,
+    /// What the id was cut from.
+    pub hash: RequestHash,
+    /// Who asks.
+    pub requester: UserId,
+    /// For which machine.
+    pub machine: Machine,
+    /// Which protocol.
+    pub protocol: Protocol,
+    /// Which ports.
+    pub ports: Ports,
+    /// For how long, once approved.
+    pub ttl: Ttl,
+    /// Why.
+    pub justification: Option<Justification>,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// When it lapses if nobody has decided.
+    pub lapses_at: Timestamp,
+}
+
+/// What is asked for. It never changes after the request was recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// Everything but the source.
+    pub wish: Wish,
+    /// Where the connection may come from.
+    pub source: Source,
+}
+
+impl std::hash::Hash for Ask {
+    /// By id alone: an ask never changes, and equal asks have equal ids.
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.wish.id.hash(state);
+    }
+}
+
+impl std::hash::Hash for Wish {
+    /// By id alone, as [`Ask`].
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+/// A digest of everything that an approver says yes to. The button carries it; a click counts only
+/// for exactly these terms.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TermsDigest(String);
+
+impl TermsDigest {
+    /// The digest of request id, requester, machine, private address, protocol, ports, source and
+    /// duration; each part with its length, so that no two different terms read the same.
+    pub fn of(ask: &Ask) -> Self {
+        let wish = &ask.wish;
+        let parts = [
+            "ajar-terms-1".to_owned(),
+            wish.id.to_string(),
+            wish.requester.to_string(),
+            wish.machine.resource_id.key(),
+            wish.machine.private_address.to_string(),
+            wish.protocol.to_string(),
+            wish.ports.to_string(),
+            ask.source.prefix().to_string(),
+            wish.ttl.minutes().to_string(),
+        ];
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(hex::encode(hash.finalize()))
+    }
+
+    /// As hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -59,6 +59,7 @@ pub struct Story {
     triggers: AtomicU32,
     pub(crate) dead_letters_expected: bool,
     pub(crate) overlaps_expected: bool,
+    pub(crate) forgiven: Option<&'static str>,
     finished: bool,
 }
 
@@ -109,6 +110,7 @@ impl Story {
             triggers: AtomicU32::default(),
             dead_letters_expected: false,
             overlaps_expected: false,
+            forgiven: None,
             finished: false,
         }
     }
@@ -390,6 +392,11 @@ impl Story {
     /// In this story Azure carries out our writes later than we can know of, so they may overlap.
     pub fn expect_overlaps(&mut self) {
         self.overlaps_expected = true;
+    }
+
+    /// In this story the record itself lies, so that sentences with this in them may be untrue.
+    pub fn forgive(&mut self, words: &'static str) {
+        self.forgiven = Some(words);
     }
 
     pub(crate) async fn end(mut self) {

@@ -1,5 +1,10 @@
 //! The functions as they are deployed: each a process of its own behind a Lambda Runtime API, with its
 //! configuration in its environment and its policy in a file.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what fails in a helper fails the test that called it"
+)]
 
 use sandbox::aws::lambda::{Functions, Handler};
 use sandbox::aws::runtime_api::{Child, Failure, RuntimeApi};

@@ -230,7 +230,7 @@ impl Store {
             match (at, load(item)) {
                 (Some(at), Ok(loaded)) => unsettled.push((Timestamp::from_unix(at), loaded)),
                 (_, Err(error)) => {
-                    tracing::error!(error = %error, "a record that needs something cannot be read")
+                    tracing::error!(error = %error, "a record that needs something cannot be read");
                 }
                 (None, Ok(_)) => tracing::error!("a record in the index `due` has no due_at"),
             }

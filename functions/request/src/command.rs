@@ -94,7 +94,7 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     for candidate in 0..RequestHash::CANDIDATES {
         let mut ask = ask.clone();
         ask.wish.id = hash.candidate(candidate);
-        let change = Record::new(ask.wish.clone(), Some(ask.source), rule.approvals());
+        let change = Record::asked(ask.wish.clone(), Some(ask.source), rule.approvals());
         match deps.store.create(&change).await? {
             Created::Yes => {
                 tracing::info!(request = %ask.wish.id, "asked");

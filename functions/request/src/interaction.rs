@@ -80,7 +80,7 @@ async fn decide<'a>(
             return Ok(Ok(()));
         }
         match changed(&loaded.record, &approver, click.action, signed, at, deps.clock.now()) {
-            Err(not_now) => return Ok(Err((refusal(not_now, &loaded), Some(rule)))),
+            Err(not_now) => return Ok(Err((refusal(&not_now, &loaded), Some(rule)))),
             Ok(change) => {
                 if let Stored::Yes(_) = deps.store.write(&loaded, &change, false).await? {
                     tracing::info!(request = %click.request, by = %click.user, action = click.action.id(), "decided");
@@ -107,7 +107,7 @@ fn changed(
 }
 
 /// Who decided what and when, to somebody who came too late.
-fn refusal(why: NotNow, loaded: &Loaded) -> ClickRefusal {
+fn refusal(why: &NotNow, loaded: &Loaded) -> ClickRefusal {
     let record = &loaded.record;
     match why {
         NotNow::OwnRequest => ClickRefusal::OwnRequest,

@@ -29,6 +29,10 @@ impl Deps {
     ///
     /// # Errors
     /// Missing or malformed configuration.
+    #[expect(
+        clippy::unused_async,
+        reason = "started like the other functions, which read their secrets first"
+    )]
     pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
         let driver = Driver {
             clock,

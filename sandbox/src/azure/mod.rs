@@ -179,6 +179,34 @@ impl Azure {
         self.0.reaches((from, packets::SOME_SOURCE_PORT), machine, port, protocol)
     }
 
+    /// Whether a TCP or UDP flow from `from` to `to` passes all of these groups, each a list of rules as
+    /// they are sent to the management API. Nothing of this Azure's own state is looked at: it is for
+    /// comparing this evaluator with another one.
+    ///
+    /// # Errors
+    /// A rule that the management API would refuse: why.
+    pub fn would_pass(
+        groups: &[Vec<serde_json::Value>],
+        from: IpAddr,
+        (to, port): (IpAddr, u16),
+        protocol: &str,
+    ) -> Result<bool, String> {
+        let parse =
+            |rule: &serde_json::Value| rules::parse(rule, "/rule").map_err(|error| format!("{error:?}"));
+        let parsed: Vec<Vec<Properties>> = groups
+            .iter()
+            .map(|group| group.iter().map(parse).collect::<Result<_, _>>())
+            .collect::<Result<_, _>>()?;
+        let flow = packets::Flow {
+            source: from,
+            source_port: packets::SOME_SOURCE_PORT,
+            destination: to,
+            port,
+            protocol,
+        };
+        Ok(packets::passes(parsed.iter().map(Vec::as_slice), &flow))
+    }
+
     /// The loopback address that stands for a machine's port.
     pub fn loopback(&self, machine: &str, port: u16) -> Option<std::net::SocketAddr> {
         let port = self.0.read(|state| {

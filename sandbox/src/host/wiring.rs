@@ -277,12 +277,15 @@ fn functions(clock: &Clock, environment: impl Fn(&str) -> Environment) -> Functi
         .with("notify", function!(notify))
 }
 
+/// What a function's `handle` gives.
+type Handled<Answer> = BoxFuture<'static, Result<Answer, lambda_runtime::Error>>;
+
 /// A function's real handler: `start` is its cold start, which comes with its first call.
 fn handler<Deps, Started, Event, Answer>(
     env: Environment,
     clock: Clock,
     start: fn(Environment, Clock) -> Started,
-    handle: fn(Arc<Deps>, LambdaEvent<Event>) -> BoxFuture<'static, Result<Answer, lambda_runtime::Error>>,
+    handle: fn(Arc<Deps>, LambdaEvent<Event>) -> Handled<Answer>,
 ) -> Handler
 where
     Deps: Send + Sync + 'static,

@@ -102,7 +102,7 @@ pub enum NotNow {
 impl Record {
     /// A request as it is first recorded: waiting for approvers, or for the requester's address.
     /// `needed` approvals decide; 0 counts as 1.
-    pub fn new(wish: Wish, source: Option<Source>, needed: u8) -> Change {
+    pub fn asked(wish: Wish, source: Option<Source>, needed: u8) -> Change {
         let (asked_at, by) = (wish.asked_at, wish.requester.clone());
         let needed = needed.max(1);
         let state = match source {

@@ -140,7 +140,7 @@ impl Reader<'_> {
                 }
             }
             Some((value, _)) => {
-                self.problem(value.span().start, "`rules` must be a list of tables; write [[rules]]")
+                self.problem(value.span().start, "`rules` must be a list of tables; write [[rules]]");
             }
         }
         Some(Policy { channel: channel?, rules })

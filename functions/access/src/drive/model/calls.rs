@@ -183,7 +183,7 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
     }
     match &driver.call {
         Call::Read => {
-            give("read", world.clone(), Answer::Record(world.record(request).cloned().map(Box::new)))
+            give("read", world.clone(), Answer::Record(world.record(request).cloned().map(Box::new)));
         }
         Call::Write(change) => {
             let fits = world.record(request).is_some_and(|row| {

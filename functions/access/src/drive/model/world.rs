@@ -297,7 +297,7 @@ impl Setting {
 
     /// A request as it is first recorded: without its source.
     pub(super) fn asked(&self, request: usize) -> Record {
-        Record::new(self.wishes[request].clone(), None, 2).record
+        Record::asked(self.wishes[request].clone(), None, 2).record
     }
 
     /// The name that a request's rule has in the groups.
@@ -337,7 +337,7 @@ impl Setting {
         if bounds.begin != Begin::Asked {
             for request in 0..bounds.requests {
                 let wish = self.wishes[request].clone();
-                let pending = Record::new(wish, Some("192.0.2.1".parse().unwrap()), 1).record;
+                let pending = Record::asked(wish, Some("192.0.2.1".parse().unwrap()), 1).record;
                 let click = self.click.clone();
                 let mut record = pending.approve(&self.approvers[0], click, at(0), at(0)).unwrap().record;
                 if bounds.begin == Begin::FirstLocked || bounds.begin == Begin::FirstOpen && request == 0 {

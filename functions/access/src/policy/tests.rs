@@ -166,7 +166,8 @@ fn each_limit_is_kept() {
     assert_eq!(refused(|_| {}), Ok(()));
     assert_eq!(refused(|ask| ask.wish.ttl = Ttl::from_minutes(120).unwrap()), Ok(()));
     assert_eq!(refused(|ask| ask.source = "203.0.113.128/25".parse().unwrap()), Ok(()));
-    let cases: [(fn(&mut Ask), &str); 5] = [
+    type Change = fn(&mut Ask);
+    let cases: [(Change, &str); 5] = [
         (|ask| ask.wish.ttl = Ttl::from_minutes(121).unwrap(), "the rule `rest` lets at most 2 hours"),
         (
             |ask| ask.source = "203.0.112.0/23".parse().unwrap(),

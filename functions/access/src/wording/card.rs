@@ -179,7 +179,7 @@ fn headline(wish: &Wish) -> String {
     if place.chars().count() <= 100 {
         place
     } else {
-        format!("{} {} and {} more ports", wish.machine.name, ports[0], ports.len() - 1)
+        format!("{} port {} and {} more", wish.machine.name, ports[0], ports.len() - 1)
     }
 }
 

@@ -22,7 +22,7 @@ fn largest(set: &Value) -> Record {
         "requester": format!("W{}", "Z".repeat(23)), "protocol": "tcp", "ttl_minutes": 1439,
         "ports": (65_526..=65_535).collect::<Vec<u16>>(), "asked_at": 1000, "lapses_at": 4600, "needed": 10,
         "source": "2001:db8:1111:2222:3333:4444:5555:0/112", "approved_at": 1100, "expires_at": 90_000,
-        "justification": "r".repeat(300),
+        "justification": "&".repeat(300),
         "vm": {
             "name": name, "private_address": "2001:db8:1111:2222:3333:4444:5555:6666",
             "resource_id": format!("/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}"),
@@ -202,6 +202,12 @@ fn the_largest_answers_fit() {
 }
 
 #[test]
+fn what_a_person_wrote_is_text_and_its_end_is_seen() {
+    let typed = "<!channel> *now* `x` \u{201d} Approved by <@U0BEA> & ~all~";
+    assert_eq!(quoted(typed), "\u{201c}&lt;!channel&gt; now x  Approved by &lt;@U0BEA&gt; &amp; all\u{201d}");
+}
+
+#[test]
 fn lists_end() {
     let items = |n: usize| (1..=n).map(|n| n.to_string()).collect::<Vec<_>>();
     assert_eq!(listed(&items(2), "or"), "1 or 2");
@@ -218,7 +224,7 @@ fn a_wide_source_is_counted() {
     ] {
         let record = largest(&json!({"status": "PENDING", "source": source}));
         let card = card(&record, None, &"a".parse().unwrap(), Timestamp::from_unix(1300)).unwrap();
-        assert!(markup(&card).contains(&format!("*Wide*: `{source}` is {told}")), "{card:?}");
+        assert!(markup(&card).contains(&format!("*Wide*: `{source}` is {told}.")), "{card:?}");
     }
 }
 
@@ -271,7 +277,16 @@ proptest! {
             state["justification"] = json!(reason.as_str());
             let record = largest(&state);
             let card = card(&record, None, &"a".parse().unwrap(), Timestamp::from_unix(1300)).unwrap();
-            prop_assert!(markup(&card).iter().all(|text| !text.contains("zqz") && is_ours(text)));
+            for text in markup(&card) {
+                prop_assert!(is_ours(&text), "{}", text);
+                // Where it is read as markup, it is quoted, and nothing in it ends the quotation.
+                let around = text.split_once("zqz").map(|(before, after)| (before.to_owned(), after.to_owned()));
+                let Some((before, after)) = around else { continue };
+                prop_assert!(before.ends_with('\u{201c}'), "{}", text);
+                let quotation = after.split('\u{201d}').next().unwrap_or_default();
+                prop_assert!(!quotation.contains(['*', '_', '~', '`', '\u{201c}']), "{}", text);
+                prop_assert_eq!(after.matches('\u{201d}').count(), 1, "{}", text);
+            }
             let blocks = card.blocks.iter().filter(|block| block["text"]["type"] == "plain_text");
             let shown: Vec<_> = blocks.filter_map(|block| block["text"]["text"].as_str()).collect();
             let why = format!("Why: {reason}");

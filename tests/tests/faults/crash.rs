@@ -106,9 +106,9 @@ async fn notify_dies_while_it_posts() {
         story.fault(json!({"part": "slack", "path": method, "how": how})).await;
         story.click(BEA, &id, "approve").await;
         story.advance(2 * 60).await;
-        assert!(story.says(&id).await.starts_with("VM3 22 is open."));
+        assert!(story.says(&id).await.starts_with("VM3 port 22 is open."));
         story.to_next_end().await;
-        assert!(story.says(&id).await.starts_with("VM3 22 is shut."));
+        assert!(story.says(&id).await.starts_with("VM3 port 22 is shut."));
         story.finish().await;
     }
 }

@@ -31,7 +31,7 @@ async fn slack_is_down_from_the_approval_to_the_end() {
     story.no_faults().await;
     story.advance(2 * 60).await;
     let card = story.says(&id).await;
-    assert!(card.starts_with("VM3 22 was shut. Its time is over. Shut at "), "{card}");
+    assert!(card.starts_with("VM3 port 22 was shut. Its time is over. Shut at "), "{card}");
     assert_eq!(story.told(ANA).await.len(), 1, "that it was open is not told any more");
     story.finish().await;
 }
@@ -61,8 +61,8 @@ async fn what_slack_hears_late_is_told_as_past() {
     story.advance(60).await;
     story.no_faults().await;
     story.advance(2 * 60).await;
-    assert!(story.says(&first).await.starts_with("VM3 22 was shut."), "the second one is open now");
-    assert!(story.says(&second).await.starts_with("VM3 22 is open."));
+    assert!(story.says(&first).await.starts_with("VM3 port 22 was shut."), "the second one is open now");
+    assert!(story.says(&second).await.starts_with("VM3 port 22 is open."));
     story.to_next_end().await;
     story.finish().await;
 }
@@ -160,10 +160,10 @@ async fn azure_is_down_at_the_end() {
     story.advance(4 * 60).await;
     assert_eq!(story.status(&id).await, "CLOSING");
     let card = story.says(&id).await;
-    assert!(card.starts_with("VM3 22 should be shut and is not. It should have shut at "), "{card}");
+    assert!(card.starts_with("VM3 port 22 should be shut and is not. It should have shut at "), "{card}");
     story.no_faults().await;
     story.advance(2 * 60).await;
-    assert!(story.says(&id).await.contains("VM3 22 is shut. Its time is over."));
+    assert!(story.says(&id).await.contains("VM3 port 22 is shut. Its time is over."));
     story.finish().await;
 }
 

@@ -148,7 +148,7 @@ async fn what_was_shut_is_opened_anew() {
     story.click(BEA, &second, "approve").await;
     // The first one is settled, and its card is written once more.
     story.advance(31 * 60).await;
-    assert!(story.says(&first).await.starts_with("VM3 22 was shut."));
+    assert!(story.says(&first).await.starts_with("VM3 port 22 was shut."));
     story.to_next_end().await;
     story.finish().await;
 }

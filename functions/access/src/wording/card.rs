@@ -313,7 +313,7 @@ mod tests {
     fn who_does_not_see_the_blocks_hears_all_of_them() {
         let installation = "lab".parse().unwrap();
         let source = "203.0.113.0/24".parse().unwrap();
-        let record = Record::new(wish(), Some(source), 1).record;
+        let record = Record::asked(wish(), Some(source), 1).record;
         let card = card(&record, None, &installation, record.changed_at()).unwrap();
         assert!(card.text.starts_with("VM3 ports 22, 3389: waiting for approval. "), "{}", card.text);
         assert!(card.text.contains("Why: \u{201c}now &lt;!channel&gt;\u{201d}."), "{}", card.text);

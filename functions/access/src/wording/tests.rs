@@ -310,9 +310,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn what_a_person_wrote_is_text_and_its_end_is_seen() {
-    let typed = "<!channel> *now* `x` \u{201d} Approved by <@U0BEA> & ~all~";
-    assert_eq!(quoted(typed), "\u{201c}&lt;!channel&gt; now x  Approved by &lt;@U0BEA&gt; &amp; all\u{201d}");
-}

@@ -2,10 +2,12 @@
 
 use super::super::*;
 use super::print::Fingerprint;
-use super::search::Mix;
+use super::search::{ByPrint, Mix};
 use crate::lifecycle::{PlannedRule, SignedClick};
 use crate::policy::{Approver, Groups, Policy};
 use crate::request::{Machine, Ports, Protocol, RequestHash, Wish};
+use std::cell::RefCell;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// Seconds in one tick of the clock.
@@ -235,6 +237,8 @@ pub(super) struct Setting {
     pub(super) click: SignedClick,
     wishes: [Wish; 2],
     plans: [Vec<Plan>; 2],
+    /// The records that were stored so far.
+    stored: RefCell<ByPrint<()>>,
 }
 
 const POLICY: &str = r#"
@@ -285,9 +289,17 @@ impl Setting {
             plans: [1, bounds.groups].map(|groups| (0..4).map(|n| plan(groups, n)).collect()),
             approvers: [approver("U1"), approver("U2")],
             click: SignedClick { body: "b".into(), timestamp: "1".into(), signature: "v0=".into() },
+            stored: RefCell::default(),
             bounds,
             design,
         }
+    }
+
+    /// Whether no such record was stored before.
+    pub(super) fn first_seen(&self, record: &Record) -> bool {
+        let mut mix = Mix::default();
+        record.hash(&mut mix);
+        self.stored.borrow_mut().insert(mix.print(), ()).is_none()
     }
 
     /// The plan after so many conflicts, for all groups or only the first.

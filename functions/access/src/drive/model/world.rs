@@ -3,7 +3,7 @@
 use super::super::*;
 use super::print::Fingerprint;
 use super::search::{ByPrint, Mix};
-use crate::lifecycle::{PlannedRule, SignedClick};
+use crate::lifecycle::{Plan, PlannedRule, SignedClick};
 use crate::policy::{Approver, Groups, Policy};
 use crate::request::{Machine, Ports, Protocol, RequestHash, Wish};
 use std::cell::RefCell;

@@ -66,6 +66,7 @@ const NO_FAULT: Bounds = Bounds {
     begin: Begin::Approved,
     requests: 1,
     groups: 1,
+    slots: 2,
     faults: 0,
     crashes: 0,
     losses: 0,
@@ -104,10 +105,12 @@ const BESIDE_LOCKED: Bounds = Bounds {
     name: "one open request, and one for the same flow whose rule a lock keeps",
     begin: Begin::FirstLocked,
     requests: 2,
+    slots: 1,
     ..NO_FAULT
 };
 /// More than `.ci/run` has time for.
-const DEEP: [Bounds; 3] = [
+const DEEP: [Bounds; 4] = [
+    Bounds { name: "one open request and one that a lock keeps, two drivers", slots: 2, ..BESIDE_LOCKED },
     Bounds { name: "a lock comes and goes, two groups", groups: 2, ..LOCK },
     Bounds { name: "one fault of any kind, and a lock comes and goes", locks: 1, ..FAULT },
     Bounds { name: "two faults of any kind", faults: 2, crashes: 2, losses: 2, ..FAULT },

@@ -58,6 +58,8 @@ pub(super) struct Bounds {
     pub(super) begin: Begin,
     pub(super) requests: usize,
     pub(super) groups: usize,
+    /// How many drivers may be at work at once.
+    pub(super) slots: usize,
     /// Faults of all kinds together.
     pub(super) faults: u8,
     pub(super) crashes: u8,

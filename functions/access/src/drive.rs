@@ -7,12 +7,16 @@
 
 use crate::lease::Timestamp;
 use crate::lifecycle::{
-    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Plan, Proof, Record, RuleEnd, State, Step,
+    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Proof, Record, RuleEnd, State, Step,
     Tempo, next_step,
 };
 
+mod call;
 #[cfg(test)]
 mod model;
+mod outcome;
+
+pub use call::{Access, Acted, Answer, Call, Checked, Sight, Standing, Stopped, Verdict, Written};
 
 /// Which function drives. `grant` writes rules and never deletes; `revoke` deletes and never writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -21,190 +25,6 @@ pub enum Role {
     Grant,
     /// The function `revoke`.
     Revoke,
-}
-
-/// How our rule shall stand in a group.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Access {
-    /// It lets the approved flow pass.
-    Allow,
-    /// It denies it: the way to shut a rule that a lock protects. The caller moves it behind every
-    /// rule of ours that allows.
-    Deny,
-}
-
-/// A call that the driver wants made. `rule` counts the planned rules from 0.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Call {
-    /// Read the record again.
-    Read,
-    /// Write the change, on the condition that the record still has the version before it.
-    Write(Box<Change>),
-    /// Check the evidence, ask Azure for the machine and the way to it, and place the rules.
-    Check,
-    /// Take the lock of the rule's group. `first` asks to be let in before every waiting PUT.
-    Lock {
-        /// Which planned rule.
-        rule: usize,
-        /// For a delete.
-        first: bool,
-    },
-    /// Read the record's version and whether the lock is still held, just before a write.
-    Recheck {
-        /// Which planned rule.
-        rule: usize,
-    },
-    /// Give the lock back.
-    Unlock {
-        /// Which planned rule.
-        rule: usize,
-    },
-    /// Write the rule.
-    Put {
-        /// Which planned rule.
-        rule: usize,
-        /// How it shall stand.
-        access: Access,
-    },
-    /// Delete the rule.
-    Delete {
-        /// Which planned rule.
-        rule: usize,
-    },
-    /// Read the group: how the rule stands, and what the rules say of the flow.
-    Look {
-        /// Which planned rule.
-        rule: usize,
-    },
-    /// Wait a moment, then go on.
-    Pause,
-    /// Nothing more to do now.
-    Stop(Stopped),
-}
-
-/// Why a driver stopped.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Stopped {
-    /// Nothing is to be done before the record's next moment, or by this function.
-    Idle,
-    /// Not finished; the next trigger carries on.
-    Later,
-    /// The record does not exist.
-    Missing,
-}
-
-/// The answer to a call.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Answer {
-    /// To [`Call::Read`].
-    Record(Option<Box<Record>>),
-    /// To [`Call::Write`].
-    Written(Written),
-    /// To [`Call::Check`].
-    Checked(Checked),
-    /// To [`Call::Lock`]: whether it is held now.
-    Locked(bool),
-    /// To [`Call::Recheck`].
-    Rechecked {
-        /// The record's version now.
-        version: u64,
-        /// Whether the lock is still held for long enough.
-        held: bool,
-    },
-    /// To [`Call::Put`] and [`Call::Delete`].
-    Acted(Acted),
-    /// To [`Call::Look`].
-    Looked(Sight),
-    /// To [`Call::Unlock`] and [`Call::Pause`].
-    Done,
-}
-
-/// What became of a conditional write.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Written {
-    /// It is stored.
-    Stored,
-    /// Somebody else has written since.
-    Lost,
-    /// No answer.
-    Unknown,
-}
-
-/// What a check found.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Checked {
-    /// All is proved, and these rules would open the way.
-    Planned(Plan),
-    /// It must not be opened.
-    Refused(Failure),
-    /// Slack or Azure did not answer.
-    NoAnswer,
-}
-
-/// The three answers to a write in Azure: done, refused (in several ways), unknown.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Acted {
-    /// Accepted; a delete of an absent rule too.
-    Done,
-    /// Another operation is in progress: the same again soon.
-    Busy,
-    /// Another rule has this priority.
-    Conflict,
-    /// A lock forbids it.
-    Locked,
-    /// Refused, and the same again would be refused again.
-    Refused(String),
-    /// No answer: it may or may not have been carried out, or be carried out later.
-    Unknown,
-}
-
-/// How our rule stands, as the group says.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Standing {
-    /// There is none.
-    Absent,
-    /// An operation on it has not ended.
-    Changing,
-    /// As planned, in force.
-    Allow,
-    /// Turned into Deny, in force.
-    Deny,
-    /// Not as planned: somebody else has changed it, or the write failed.
-    Altered,
-}
-
-/// What the evaluated rules of one group say of the approved flow.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Verdict {
-    /// It passes.
-    Allowed {
-        /// The rule that decides.
-        by: String,
-    },
-    /// None of it passes.
-    Denied {
-        /// The rule that decides.
-        by: String,
-    },
-    /// Some of it passes, or it depends on what the rules do not say.
-    Unclear {
-        /// The rule that leaves it open.
-        by: String,
-    },
-}
-
-/// What a look at a group saw.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Sight {
-    /// The group answered.
-    Seen {
-        /// How our rule stands.
-        standing: Standing,
-        /// What the rules say of the flow.
-        verdict: Verdict,
-    },
-    /// No answer.
-    NoAnswer,
 }
 
 /// Where the driver is: which answer it waits for.
@@ -750,74 +570,5 @@ impl Drive {
             Then::LockAgain(rule) => self.lock(rule),
             Then::Stop => self.stop(Stopped::Later),
         }
-    }
-
-    /// Every rule had its turn.
-    fn finished(&mut self, now: Timestamp) -> Call {
-        match (self.job, self.record.state()) {
-            (Job::Allow, _) => self.write(self.record.opened(now)),
-            (Job::Deny | Job::Delete, State::Closing(closing)) => match self.closing_tried(closing, now) {
-                Some(change) => self.write(change),
-                None => self.stop(Stopped::Later),
-            },
-            (Job::Deny | Job::Sweep, State::Closed(closed)) => match self.closed_swept(closed, now) {
-                Some(change) => self.write(change),
-                None => self.stop(Stopped::Idle),
-            },
-            _ => self.stop(Stopped::Idle),
-        }
-    }
-
-    fn all_gone(&self) -> bool {
-        self.ends.iter().all(|end| *end == RuleEnd::Gone)
-    }
-
-    /// What is to be recorded of a try to shut it.
-    fn closing_tried(&self, closing: &Closing, now: Timestamp) -> Option<Result<Change, NotNow>> {
-        if self.all_gone() {
-            return Some(self.record.gone(&self.ends, self.proof(), now));
-        }
-        let news = closing.ends() != self.ends;
-        let shut = self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone));
-        // As long as a late write may undo a Deny, it is looked at with every tick: the record stays due.
-        let settling = now < closing.closing_at().plus(self.tempo.sweep_seconds);
-        if !news && (self.job == Job::Deny || shut && settling) {
-            return None;
-        }
-        let hourly = shut && !settling;
-        let wait = if hourly { self.tempo.locked_retry_seconds } else { self.tempo.retry_seconds };
-        Some(self.record.tried(self.ends.clone(), now.plus(wait), now))
-    }
-
-    /// What is to be recorded of a sweep, or of what `grant` did about a late rule.
-    fn closed_swept(&self, closed: &Closed, now: Timestamp) -> Option<Result<Change, NotNow>> {
-        if self.all_gone() {
-            if self.found || !closed.late().is_empty() {
-                return Some(self.record.late_rule_removed(now));
-            }
-            return self.settles.then(|| self.record.settled(now));
-        }
-        let locked = self.ends.contains(&RuleEnd::Locked);
-        let news = closed.late() != self.ends && (locked || self.ends.contains(&RuleEnd::Denied));
-        // Recorded again for as long as `grant` has not turned it into Deny: the change tells it again.
-        let again = locked && self.job == Job::Sweep;
-        (news || again).then(|| self.record.late_rule_locked(self.ends.clone(), now))
-    }
-
-    /// What the groups, seen without our rules, say of the flow: it needs one that denies.
-    fn proof(&self) -> Option<Proof> {
-        let denied = self.verdicts.iter().flatten().find_map(|verdict| match verdict {
-            Verdict::Denied { by } => Some(Proof::Shut { by: by.clone() }),
-            Verdict::Allowed { .. } | Verdict::Unclear { .. } => None,
-        });
-        let allowed = || {
-            let mut allowing = self.verdicts.iter().map(|verdict| match verdict {
-                Some(Verdict::Allowed { by }) => Some(by),
-                _ => None,
-            });
-            let first = allowing.next()??;
-            allowing.all(|by| by.is_some()).then(|| Proof::StillOpen { by: first.clone() })
-        };
-        if self.verdicts.is_empty() { None } else { denied.or_else(allowed).or(Some(Proof::Unclear)) }
     }
 }

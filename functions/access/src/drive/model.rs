@@ -16,8 +16,12 @@
 //! any moment. The clock ticks at any moment at which no call would have to wait longer than its
 //! time-out.
 //!
-//! **Bounds.** Ticks, and how often each kind of fault may happen, alone and together: `Bounds`,
-//! printed with the number of states. Within them every order of events is visited.
+//! **Bounds.** How often each kind of fault may happen, alone and together, how many requests and groups:
+//! `Bounds`, printed with the number of states. Time, triggers and the number of drives are not bounded:
+//! states are told apart only by what a decision can tell apart (`print`), and that makes them finite.
+//! Within the bounds every order of events is visited. The lengths of time (`world::TEMPO`) are a few
+//! ticks: they keep the order that the deployed ones have where it matters (a lock outlasts a call; a sweep
+//! outlasts a late write and the call before it).
 //!
 //! **What is not modelled.** What a call reads and the step of the driver that follows from it are one
 //! event. Nothing is lost by that for Azure: a driver that is late after it looked is the same as one
@@ -45,6 +49,7 @@ mod search;
 mod settle;
 mod world;
 
+use crate::lifecycle::Plan;
 use search::{Outcome, explore};
 use world::{Begin, Bounds, Design};
 
@@ -61,6 +66,7 @@ const NO_FAULT: Bounds = Bounds {
     begin: Begin::Approved,
     requests: 1,
     groups: 1,
+    slots: 2,
     faults: 0,
     crashes: 0,
     losses: 0,
@@ -99,10 +105,12 @@ const BESIDE_LOCKED: Bounds = Bounds {
     name: "one open request, and one for the same flow whose rule a lock keeps",
     begin: Begin::FirstLocked,
     requests: 2,
+    slots: 1,
     ..NO_FAULT
 };
 /// More than `.ci/run` has time for.
-const DEEP: [Bounds; 3] = [
+const DEEP: [Bounds; 4] = [
+    Bounds { name: "one open request and one that a lock keeps, two drivers", slots: 2, ..BESIDE_LOCKED },
     Bounds { name: "a lock comes and goes, two groups", groups: 2, ..LOCK },
     Bounds { name: "one fault of any kind, and a lock comes and goes", locks: 1, ..FAULT },
     Bounds { name: "two faults of any kind", faults: 2, crashes: 2, losses: 2, ..FAULT },

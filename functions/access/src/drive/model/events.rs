@@ -19,7 +19,7 @@ pub(super) fn successors(setting: &Setting, world: &World, sink: Sink<'_>) {
             sink(&|| format!("the driver in slot {slot} crashes"), Ok(next.crash(slot)));
         }
     }
-    if let Some(slot) = (0..2).find(|slot| world.drivers[*slot].is_none()) {
+    if let Some(slot) = (0..setting.bounds.slots).find(|slot| world.drivers[*slot].is_none()) {
         for request in 0..setting.bounds.requests {
             for role in [Role::Grant, Role::Revoke] {
                 if let Some(next) = world.start(setting, slot, request, role) {

@@ -10,7 +10,7 @@
 use super::super::*;
 use super::search::Mix;
 use super::world::{Driver, Holder, Row, TEMPO, TICK, World};
-use crate::lifecycle::due_at;
+use crate::lifecycle::{Plan, due_at};
 use std::hash::{Hash, Hasher};
 
 /// What can be told apart.

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::print::Fingerprint;
 use super::search::{ByPrint, Mix};
-use crate::lifecycle::{PlannedRule, SignedClick};
+use crate::lifecycle::{Plan, PlannedRule, SignedClick};
 use crate::policy::{Approver, Groups, Policy};
 use crate::request::{Machine, Ports, Protocol, RequestHash, Wish};
 use std::cell::RefCell;
@@ -58,6 +58,8 @@ pub(super) struct Bounds {
     pub(super) begin: Begin,
     pub(super) requests: usize,
     pub(super) groups: usize,
+    /// How many drivers may be at work at once.
+    pub(super) slots: usize,
     /// Faults of all kinds together.
     pub(super) faults: u8,
     pub(super) crashes: u8,

@@ -1,0 +1,74 @@
+//! What is recorded once every rule had its turn.
+
+use super::*;
+
+impl Drive {
+    /// Every rule had its turn.
+    pub(super) fn finished(&mut self, now: Timestamp) -> Call {
+        match (self.job, self.record.state()) {
+            (Job::Allow, _) => self.write(self.record.opened(now)),
+            (Job::Deny | Job::Delete, State::Closing(closing)) => match self.closing_tried(closing, now) {
+                Some(change) => self.write(change),
+                None => self.stop(Stopped::Later),
+            },
+            (Job::Deny | Job::Sweep, State::Closed(closed)) => match self.closed_swept(closed, now) {
+                Some(change) => self.write(change),
+                None => self.stop(Stopped::Idle),
+            },
+            _ => self.stop(Stopped::Idle),
+        }
+    }
+
+    fn all_gone(&self) -> bool {
+        self.ends.iter().all(|end| *end == RuleEnd::Gone)
+    }
+
+    /// What is to be recorded of a try to shut it.
+    fn closing_tried(&self, closing: &Closing, now: Timestamp) -> Option<Result<Change, NotNow>> {
+        if self.all_gone() {
+            return Some(self.record.gone(&self.ends, self.proof(), now));
+        }
+        let news = closing.ends() != self.ends;
+        let shut = self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone));
+        // As long as a late write may undo a Deny, it is looked at with every tick: the record stays due.
+        let settling = now < closing.closing_at().plus(self.tempo.sweep_seconds);
+        if !news && (self.job == Job::Deny || shut && settling) {
+            return None;
+        }
+        let hourly = shut && !settling;
+        let wait = if hourly { self.tempo.locked_retry_seconds } else { self.tempo.retry_seconds };
+        Some(self.record.tried(self.ends.clone(), now.plus(wait), now))
+    }
+
+    /// What is to be recorded of a sweep, or of what `grant` did about a late rule.
+    fn closed_swept(&self, closed: &Closed, now: Timestamp) -> Option<Result<Change, NotNow>> {
+        if self.all_gone() {
+            if self.found || !closed.late().is_empty() {
+                return Some(self.record.late_rule_removed(now));
+            }
+            return self.settles.then(|| self.record.settled(now));
+        }
+        let locked = self.ends.contains(&RuleEnd::Locked);
+        let news = closed.late() != self.ends && (locked || self.ends.contains(&RuleEnd::Denied));
+        // Recorded again for as long as `grant` has not turned it into Deny: the change tells it again.
+        let again = locked && self.job == Job::Sweep;
+        (news || again).then(|| self.record.late_rule_locked(self.ends.clone(), now))
+    }
+
+    /// What the groups, seen without our rules, say of the flow: it needs one that denies.
+    fn proof(&self) -> Option<Proof> {
+        let denied = self.verdicts.iter().flatten().find_map(|verdict| match verdict {
+            Verdict::Denied { by } => Some(Proof::Shut { by: by.clone() }),
+            Verdict::Allowed { .. } | Verdict::Unclear { .. } => None,
+        });
+        let allowed = || {
+            let mut allowing = self.verdicts.iter().map(|verdict| match verdict {
+                Some(Verdict::Allowed { by }) => Some(by),
+                _ => None,
+            });
+            let first = allowing.next()??;
+            allowing.all(|by| by.is_some()).then(|| Proof::StillOpen { by: first.clone() })
+        };
+        if self.verdicts.is_empty() { None } else { denied.or_else(allowed).or(Some(Proof::Unclear)) }
+    }
+}

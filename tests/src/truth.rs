@@ -116,7 +116,7 @@ const REQUEST: &[(&str, Claim)] = &[
 ];
 
 /// What a card says after its sentences: the terms, and notes.
-const TERMS: &str = " Who: {user:asker}; Machine: {code:box} in {code:box}; Ports: {any:terms} (TCP); From: {code:from}; For: {any:terms}.";
+const TERMS: &str = " Who: {user:asker}; Machine: {code:box} in {code:box}; Ports: {any:terms} ({any:terms}); From: {code:from}; For: {any:terms}.";
 
 /// Why a grant ended.
 const WHY: &[&str] = &[
@@ -232,8 +232,8 @@ fn learn(known: &mut Known, entry: &Value, found: &Found, id: &str) {
         if let Some(found) = find("*From*\n{code:source}", text) {
             known.source = found.first("source").map(str::to_owned);
         }
-        if let Some(found) = find("*Ends*\n{time:ends}", text) {
-            known.ends_at = found.time("ends");
+        for label in ["*Ends*\n{time:ends}", "*Granted until*\n{time:ends}"] {
+            known.ends_at = find(label, text).and_then(|found| found.time("ends")).or(known.ends_at);
         }
     }
 }

@@ -121,6 +121,14 @@ test("a port is asked for, approved, open, and shut at its end", async (story) =
     await card("VM3 port 22 is shut").waitFor(ARRIVES);
   });
 
+  await step("when its record settles half an hour later, nothing more is said of it", async () => {
+    const said = async () => (await (await page.request.get(`${url}/sandbox/messages`)).json()).length;
+    const before = await said();
+    const moved = await page.request.post(`${url}/sandbox/clock`, { data: { advance_seconds: 2400 } });
+    assert.equal(moved.status(), 200);
+    assert.equal(await said(), before);
+  });
+
   await step("the browser had nothing to complain about", () => {
     assert.deepEqual(trouble, []);
   });

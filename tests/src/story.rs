@@ -58,6 +58,8 @@ pub struct Story {
     answers: Mutex<Vec<Value>>,
     triggers: AtomicU32,
     pub(crate) dead_letters_expected: bool,
+    pub(crate) overlaps_expected: bool,
+    pub(crate) forgiven: Option<&'static str>,
     finished: bool,
 }
 
@@ -107,6 +109,8 @@ impl Story {
             answers: Mutex::default(),
             triggers: AtomicU32::default(),
             dead_letters_expected: false,
+            overlaps_expected: false,
+            forgiven: None,
             finished: false,
         }
     }
@@ -383,6 +387,16 @@ impl Story {
     /// In this story the mappings give something up.
     pub fn expect_dead_letters(&mut self) {
         self.dead_letters_expected = true;
+    }
+
+    /// In this story Azure carries out our writes later than we can know of, so they may overlap.
+    pub fn expect_overlaps(&mut self) {
+        self.overlaps_expected = true;
+    }
+
+    /// In this story the record itself lies, so that sentences with this in them may be untrue.
+    pub fn forgive(&mut self, words: &'static str) {
+        self.forgiven = Some(words);
     }
 
     pub(crate) async fn end(mut self) {

@@ -131,3 +131,89 @@ impl Click {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::{SigningSecret, verify_at_any_time};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const VALUE: &str = "7F3K9-QXM2P.0123abc";
+
+    fn parse(body: &[u8]) -> Result<Click, ClickError> {
+        let secret = SigningSecret::new("s");
+        let signature = secret.sign("1", body);
+        let verified = verify_at_any_time(&secret, "1", &signature, body).unwrap();
+        let app = App { team_id: "T0CONTOSO".to_owned(), app_id: "A0AJAR".to_owned() };
+        Click::parse(&verified, &app)
+    }
+
+    fn of(payload: &Value) -> Result<Click, ClickError> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        parse(form.append_pair("payload", &payload.to_string()).finish().as_bytes())
+    }
+
+    /// As Slack sends a click on a button of a message in a channel.
+    fn message() -> Value {
+        json!({
+            "type": "block_actions", "api_app_id": "A0AJAR", "trigger_id": "1.2.3", "token": "deprecated",
+            "user": {"id": "U0BEA", "username": "bea", "team_id": "T0CONTOSO"},
+            "team": {"id": "T0CONTOSO", "domain": "contoso"}, "enterprise": null, "is_enterprise_install": false,
+            "container": {"type": "message", "message_ts": "1.2", "channel_id": "C0JIT", "is_ephemeral": false},
+            "channel": {"id": "C0JIT", "name": "jit-access"}, "message": {"ts": "1.2", "text": "…"},
+            "state": {"values": {}}, "response_url": "https://hooks.slack.com/actions/T/1/x",
+            "actions": [{
+                "type": "button", "action_id": "deny", "block_id": "decide", "value": VALUE, "action_ts": "1.3",
+                "text": {"type": "plain_text", "text": "Deny", "emoji": false},
+            }],
+        })
+    }
+
+    #[test]
+    fn a_click_on_a_message() {
+        let click = of(&message()).unwrap();
+        assert_eq!(click.user.as_str(), "U0BEA");
+        assert_eq!(click.action, Action::Deny);
+        assert_eq!(click.request.to_string(), "7F3K9-QXM2P");
+        assert_eq!(click.terms, "0123abc");
+        assert_eq!(click.response_url.as_deref(), Some("https://hooks.slack.com/actions/T/1/x"));
+    }
+
+    #[test]
+    fn an_app_that_an_organisation_installed() {
+        let mut payload = message();
+        payload["team"] = Value::Null;
+        payload["enterprise"] = json!({"id": "T0CONTOSO", "name": "Contoso"});
+        payload["user"] = json!({"id": "W0BEA", "team_id": "E0CONTOSO"});
+        assert_eq!(of(&payload).unwrap().user.as_str(), "W0BEA");
+        payload["enterprise"] = json!({"id": "E0OTHER"});
+        assert_eq!(of(&payload), Err(ClickError::App));
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_no_click() {
+        let mut body = b"junk=\xFF&payload=".to_vec();
+        body.extend(form_urlencoded::byte_serialize(message().to_string().as_bytes()).flat_map(str::bytes));
+        assert_eq!(parse(&body), Err(ClickError::Body));
+        body[5] = b'x';
+        assert!(parse(&body).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn junk_is_no_click(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(parse(&body), Err(ClickError::Body));
+        }
+
+        #[test]
+        fn only_our_values_are_read(value in "\\PC{0,40}") {
+            let mut payload = message();
+            payload["actions"][0]["value"] = json!(value);
+            match of(&payload) {
+                Ok(click) => prop_assert_eq!(format!("{}.{}", click.request, click.terms), value),
+                Err(why) => prop_assert_eq!(why, ClickError::Button),
+            }
+        }
+    }
+}

@@ -268,6 +268,8 @@ pub struct Drive {
     verdicts: Vec<Option<Verdict>>,
     found: bool,
     swept: bool,
+    /// The sweep began when late writes were over: what it sees gone stays gone.
+    settles: bool,
     #[cfg(test)]
     safety: Safety,
 }
@@ -335,6 +337,7 @@ impl Drive {
             verdicts: vec![],
             found: false,
             swept: false,
+            settles: false,
             #[cfg(test)]
             safety: Safety::Whole,
         }
@@ -408,8 +411,8 @@ impl Drive {
             return self.stop(Stopped::Later);
         }
         let step = next_step(&self.record, now, &self.tempo);
-        match (self.role, step) {
-            (_, Step::End(cause)) => self.write(self.record.end(cause, now)),
+        match (self.role, &step) {
+            (_, Step::End(cause)) => self.write(self.record.end(cause.clone(), now)),
             (Role::Revoke, Step::Lapse) => self.write(self.record.lapse(now)),
             (Role::Grant, Step::Plan) => self.check(),
             (Role::Grant, Step::PutRules) if !self.checked => self.check(),
@@ -422,6 +425,7 @@ impl Drive {
             }
             (Role::Revoke, Step::Sweep | Step::Settle) if !self.swept => {
                 self.swept = true;
+                self.settles = step == Step::Settle;
                 self.work(Job::Sweep, now)
             }
             _ => self.stop(Stopped::Idle),
@@ -791,8 +795,7 @@ impl Drive {
             if self.found || !closed.late().is_empty() {
                 return Some(self.record.late_rule_removed(now));
             }
-            let enough = next_step(&self.record, now, &self.tempo) == Step::Settle;
-            return enough.then(|| self.record.settled(now));
+            return self.settles.then(|| self.record.settled(now));
         }
         let locked = self.ends.contains(&RuleEnd::Locked);
         let news = closed.late() != self.ends && (locked || self.ends.contains(&RuleEnd::Denied));

@@ -139,3 +139,6 @@ pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Un
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

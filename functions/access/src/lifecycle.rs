@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 mod parts;
 mod step;
+#[cfg(test)]
+mod tests;
 mod transitions;
 
 pub use parts::{Corrupt, Parts};

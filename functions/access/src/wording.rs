@@ -367,20 +367,8 @@ fn word(text: &str) -> String {
 /// anything but text, and without the quotation marks that show where it ends.
 fn quoted(text: &str) -> String {
     let text: String = text.chars().filter(|c| !"*_~`\u{201c}\u{201d}".contains(*c)).collect();
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    format!("\u{201c}{text}\u{201d}")
+    format!("\u{201c}{}\u{201d}", escaped(&text))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn what_a_person_wrote_is_text_and_its_end_is_seen() {
-        let typed = "<!channel> *now* `x` \u{201d} Approved by <@U0BEA> & ~all~";
-        assert_eq!(
-            quoted(typed),
-            "\u{201c}&lt;!channel&gt; now x  Approved by &lt;@U0BEA&gt; &amp; all\u{201d}"
-        );
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@
 use access::lifecycle::State;
 use access::policy::Policy;
 use access::request::{Installation, RequestId};
-use access::wording::{self, Message};
+use access::wording::{self, Message, Told};
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use aws_sdk_lambda::types::InvocationType;
@@ -125,7 +125,11 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
             return Ok(());
         }
         let mut shown = loaded.shown.clone();
-        show_card(deps, &loaded, &mut shown).await?;
+        // Of a closed request nothing changes that people see. Its card says "is shut", and half an hour
+        // later, when its record settles, another grant may be open.
+        if !is_told_to_its_end(&loaded) {
+            show_card(deps, &loaded, &mut shown).await?;
+        }
         shown.shown_version = loaded.record.version();
         // Sending the card took a while: what a person is told is read again.
         let Some(now) = deps.store.read(id).await? else { return Ok(()) };
@@ -138,6 +142,11 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
         }
     }
     Ok(())
+}
+
+/// Whether the card shows how the request ended: the requester is told so only after the card.
+fn is_told_to_its_end(loaded: &Loaded) -> bool {
+    matches!(loaded.record.state(), State::Closed(_)) && loaded.shown.told.contains(&Told::End)
 }
 
 async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {

@@ -3,7 +3,7 @@
 
 use access::drive::{Role, Stopped};
 use access::lease::Timestamp;
-use access::lifecycle::{self, Record, State, Tempo, wants_grant};
+use access::lifecycle::{self, Record, State, Step, Tempo, wants_grant};
 use access::request::RequestId;
 use edge::arm::Arm;
 use edge::clock::Clock;
@@ -111,8 +111,7 @@ async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreE
     let Driver { clock, store, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(()) };
     let now = clock.now();
-    let acts = !matches!(lifecycle::next_step(&loaded.record, now, tempo), lifecycle::Step::Wait(_));
-    if acts {
+    if is_ours(&lifecycle::next_step(&loaded.record, now, tempo)) {
         if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? {
             return Ok(());
         }
@@ -122,6 +121,15 @@ async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreE
         }
     }
     remind(deps, id).await
+}
+
+/// Whether a step is for this function. What is for `grant` is not claimed here either: the claim would
+/// turn `grant` away, which [`remind`] is about to wake.
+const fn is_ours(step: &Step) -> bool {
+    match step {
+        Step::Wait(_) | Step::Plan | Step::PutRules | Step::DenyRules => false,
+        Step::Lapse | Step::End(_) | Step::Compare | Step::DeleteRules | Step::Sweep | Step::Settle => true,
+    }
 }
 
 /// Touches a record that waits for another function, so that the stream tells that function again:

@@ -158,6 +158,11 @@ impl Azure {
         self.0.read(|state| state.journal.entries.clone())
     }
 
+    /// Whether an operation that was accepted is still under way.
+    pub fn is_busy(&self) -> bool {
+        self.0.read(|state| state.operations.iter().any(operations::Operation::running))
+    }
+
     /// How many writes came while another one to the same group was under way.
     pub fn overlaps(&self) -> u64 {
         self.0.read(|state| state.journal.overlaps)
@@ -172,6 +177,34 @@ impl Azure {
     /// `Tcp`, `Udp` or `Icmp` in any case.
     pub fn reaches(&self, from: IpAddr, machine: &str, port: u16, protocol: &str) -> bool {
         self.0.reaches((from, packets::SOME_SOURCE_PORT), machine, port, protocol)
+    }
+
+    /// Whether a TCP or UDP flow from `from` to `to` passes all of these groups, each a list of rules as
+    /// they are sent to the management API. Nothing of this Azure's own state is looked at: it is for
+    /// comparing this evaluator with another one.
+    ///
+    /// # Errors
+    /// A rule that the management API would refuse: why.
+    pub fn would_pass(
+        groups: &[Vec<serde_json::Value>],
+        from: IpAddr,
+        (to, port): (IpAddr, u16),
+        protocol: &str,
+    ) -> Result<bool, String> {
+        let parse =
+            |rule: &serde_json::Value| rules::parse(rule, "/rule").map_err(|error| format!("{error:?}"));
+        let parsed: Vec<Vec<Properties>> = groups
+            .iter()
+            .map(|group| group.iter().map(parse).collect::<Result<_, _>>())
+            .collect::<Result<_, _>>()?;
+        let flow = packets::Flow {
+            source: from,
+            source_port: packets::SOME_SOURCE_PORT,
+            destination: to,
+            port,
+            protocol,
+        };
+        Ok(packets::passes(parsed.iter().map(Vec::as_slice), &flow))
     }
 
     /// The loopback address that stands for a machine's port.

@@ -67,7 +67,7 @@ pub(super) struct Write<'a> {
 }
 
 impl Operation {
-    fn running(&self) -> bool {
+    pub(super) fn running(&self) -> bool {
         self.status == Status::InProgress
     }
 

@@ -161,10 +161,15 @@ fn failed(error: impl std::fmt::Display) -> Response {
 async fn order_fault(State(control): State<Arc<Control>>, body: Bytes) -> Response {
     let fault: Fault = match serde_json::from_slice(&body) {
         Ok(fault) => fault,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, format!("This is not a fault: {error}.")),
+        Err(error) => {
+            let sentence = format!(
+                "This is not a fault: {error}. Send one like {{\"part\": \"arm\", \"how\": \"cut_before\"}}."
+            );
+            return refuse(StatusCode::BAD_REQUEST, sentence);
+        }
     };
     if fault.count == 0 {
-        return refuse(StatusCode::BAD_REQUEST, "count must be 1 or more.");
+        return refuse(StatusCode::BAD_REQUEST, "count must be 1 or more; leave it out for one call.");
     }
     if let How::Answer { status, .. } = fault.how
         && !(200..=599).contains(&status)

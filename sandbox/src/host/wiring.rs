@@ -127,7 +127,7 @@ async fn wire(
         Arc::new(move || azure.state())
     };
     let page = page::router(PageState { slack: slack.clone(), network, now_ms });
-    let (info, messages) = (azure.clone(), slack.clone());
+    let (info, messages, working) = (azure.clone(), slack.clone(), azure.clone());
     let parts = Parts {
         page,
         arm: azure.arm_router(),
@@ -135,6 +135,9 @@ async fn wire(
         entra: azure.entra_router(),
         info: Arc::new(move || about(&info)),
         messages: Arc::new(move || Value::Array(messages.messages())),
+        // An operation takes real time: a clock that moved on meanwhile would make a lock's lease end
+        // before the write that it is for.
+        busy: Arc::new(move || working.is_busy()),
         functions: functions(&clock, &variables),
         callers: callers(&azure),
         secrets: Secrets {

@@ -73,9 +73,10 @@ fn is(kind: &str, text: &str) -> Option<String> {
             let shaped = text.len() == 11 && text.as_bytes()[5] == b'-';
             (shaped && text.chars().all(|c| c == '-' || c.is_ascii_alphanumeric())).then(|| text.to_owned())
         }
-        // `VM3 22,3389`
+        // `VM3 port 22`, `VM3 ports 22, 3389`
         "place" => {
-            let (machine, ports) = text.trim_end().split_once(' ')?;
+            let (machine, ports) = text.trim_end().split_once(" port")?;
+            let ports = ports.strip_prefix('s').unwrap_or(ports).strip_prefix(' ')?;
             let digits = ports.chars().all(|c| c.is_ascii_digit() || c == ',' || c == ' ');
             (!machine.is_empty() && digits && !ports.is_empty()).then(|| text.trim_end().to_owned())
         }
@@ -90,12 +91,12 @@ mod tests {
     #[test]
     fn a_sentence_is_found_whole_or_not_at_all() {
         let found =
-            find("{place} is shut at {time:at} by {code}.", "VM3 22 is shut at <!date^5^x|y> by `a`.");
+            find("{place} is shut at {time:at} by {code}.", "VM3 port 22 is shut at <!date^5^x|y> by `a`.");
         let found = found.unwrap();
-        assert_eq!(found.first("place"), Some("VM3 22"));
+        assert_eq!(found.first("place"), Some("VM3 port 22"));
         assert_eq!((found.time("at"), found.first("code")), (Some(5.0), Some("a")));
         for other in
-            ["VM3 22 is shut at <!date^5^x|y> by `a`. Or not.", "VM3 is shut at <!date^5^x|y> by `a`."]
+            ["VM3 port 22 is shut at <!date^5^x|y> by `a`. Or not.", "VM3 is shut at <!date^5^x|y> by `a`."]
         {
             assert!(find("{place} is shut at {time:at} by {code}.", other).is_none(), "{other}");
         }

@@ -109,14 +109,14 @@ async fn grants_of_two_people_do_not_shorten_each_other() {
     story.to_next_end().await;
     let card = story.says(&short).await;
     assert!(
-        card.contains("VM3 22 is still open by the rule `jit-sandbox-") && card.contains(&long),
+        card.contains("VM3 port 22 is still open by the rule `jit-sandbox-") && card.contains(&long),
         "{card}"
     );
     story.advance(28 * 60).await;
     assert!(story.lets_in("VM3", 22, "203.0.113.7"), "the longer grant runs to its own end");
     story.to_next_end().await;
     assert!(!story.lets_in("VM3", 22, "203.0.113.7"));
-    assert!(story.says(&long).await.starts_with("VM3 22 is shut."));
+    assert!(story.says(&long).await.starts_with("VM3 port 22 is shut."));
     story.finish().await;
 }
 
@@ -134,5 +134,21 @@ async fn many_at_once_in_one_group() {
         assert_eq!(story.status(id).await, "OPEN");
     }
     story.advance(31 * 60).await;
+    story.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_shut_is_opened_anew() {
+    let story = Story::begin().await;
+    let first = story.asked(ANA, "VM3 22 for 10m").await;
+    story.click(BEA, &first, "approve").await;
+    story.to_next_end().await;
+    assert!(story.says(&first).await.starts_with("VM3 port 22 is shut."));
+    let second = story.asked(ANA, "VM3 22 for 1h").await;
+    story.click(BEA, &second, "approve").await;
+    // The first one is settled, and its card is written once more.
+    story.advance(31 * 60).await;
+    assert!(story.says(&first).await.starts_with("VM3 port 22 was shut."));
+    story.to_next_end().await;
     story.finish().await;
 }

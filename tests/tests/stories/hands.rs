@@ -23,12 +23,12 @@ async fn a_lock_forbids_to_delete() {
     let rules = story.azure.rules_of_ours().await;
     assert_eq!((&rules[0].1["name"], &rules[0].1["properties"]["access"]), (&json!(rule), &json!("Deny")));
     let card = story.says(&id).await;
-    assert!(card.starts_with("VM3 22 is shut, rule not yet removed. Its time is over."), "{card}");
+    assert!(card.starts_with("VM3 port 22: grant shut, rule not yet removed. Its time is over."), "{card}");
     story.advance(61 * 60).await;
     assert_eq!(story.status(&id).await, "CLOSING", "the lock still holds");
     story.azure.lock(NSG, false).await;
     story.advance(61 * 60).await;
-    assert!(story.says(&id).await.starts_with("VM3 22 is shut. Its time is over."));
+    assert!(story.says(&id).await.contains(" shut. Its time is over. Shut at "));
     story.finish().await;
 }
 
@@ -62,7 +62,7 @@ async fn a_rule_is_altered_by_hand() {
         story.advance(60).await;
         assert_eq!(story.status(&id).await, "CLOSED", "{property}");
         let card = story.says(&id).await;
-        assert!(card.starts_with("VM3 22 is shut. Somebody else changed its rule in Azure."), "{card}");
+        assert!(card.starts_with("VM3 port 22 is shut. Somebody else changed its rule in Azure."), "{card}");
         story.finish().await;
     }
 }
@@ -74,7 +74,7 @@ async fn a_rule_is_deleted_by_hand() {
     story.azure.delete(NSG, &rule).await;
     story.advance(60).await;
     let card = story.says(&id).await;
-    assert!(card.starts_with("VM3 22 is shut. Somebody else deleted its rule in Azure."), "{card}");
+    assert!(card.starts_with("VM3 port 22 is shut. Somebody else deleted its rule in Azure."), "{card}");
     assert!(story.told(ANA).await.pop().unwrap().contains("Somebody else deleted its rule in Azure."));
     story.finish().await;
 }
@@ -87,7 +87,7 @@ async fn nothing_shields_the_machine() {
     story.click(BEA, &id, "approve").await;
     let card = story.says(&id).await;
     assert!(
-        card.starts_with("VM3 22: not opened. Nothing shields the machine: it is already open."),
+        card.starts_with("VM3 port 22: not opened. Nothing shields the machine: it is already open."),
         "{card}"
     );
     story.finish().await;
@@ -120,6 +120,6 @@ async fn still_open_by_a_rule_of_others() {
     story.azure.write(NSG, "everybody", &allow).await;
     story.to_next_end().await;
     let card = story.says(&id).await;
-    assert!(card.contains("VM3 22 is still open by the rule `everybody`."), "{card}");
+    assert!(card.contains("VM3 port 22 is still open by the rule `everybody`."), "{card}");
     story.finish().await;
 }

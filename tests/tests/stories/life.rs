@@ -7,10 +7,10 @@ use serde_json::json;
 async fn approved_and_expired() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22 for 30m because patching").await;
-    assert!(story.says(&id).await.starts_with("VM3 22: waiting for approval."));
+    assert!(story.says(&id).await.starts_with("VM3 port 22: waiting for approval."));
     assert!(!story.lets_in("VM3", 22, "203.0.113.7"));
     story.click(BEA, &id, "approve").await;
-    assert!(story.says(&id).await.starts_with("VM3 22 is open."));
+    assert!(story.says(&id).await.starts_with("VM3 port 22 is open."));
     assert!(story.lets_in("VM3", 22, "203.0.113.7"));
     assert!(!story.lets_in("VM3", 22, "198.51.100.9"), "nobody else is let in");
     assert!(!story.lets_in("VM1", 3389, "203.0.113.7"), "nothing else is opened");
@@ -18,9 +18,12 @@ async fn approved_and_expired() {
     assert!(story.lets_in("VM3", 22, "203.0.113.7"), "it is open to its end");
     story.to_next_end().await;
     assert!(!story.lets_in("VM3", 22, "203.0.113.7"), "it shuts within two seconds of its end");
-    assert!(story.says(&id).await.starts_with("VM3 22 is shut. Its time is over."));
+    assert!(story.says(&id).await.starts_with("VM3 port 22 is shut. Its time is over."));
     let told = story.told(ANA).await;
-    assert!(told[0].starts_with("VM3 22 is open.") && told[1].starts_with("VM3 22 is shut."), "{told:?}");
+    assert!(
+        told[0].starts_with("VM3 port 22 is open.") && told[1].starts_with("VM3 port 22 is shut."),
+        "{told:?}"
+    );
     assert_eq!(told.len(), 2);
     story.advance(31 * 60).await;
     let history = story.history(&id).await;
@@ -38,7 +41,7 @@ async fn denied() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM1 3389").await;
     story.click(CHRIS, &id, "deny").await;
-    assert!(story.says(&id).await.starts_with("VM1 3389: denied. <@U0CHRIS> denied it at "));
+    assert!(story.says(&id).await.starts_with("VM1 port 3389: denied. <@U0CHRIS> denied it at "));
     assert_eq!(story.history(&id).await[1], json!({"closed": {"closure": {"denied": {"by": CHRIS}}}}));
     // Too late, and the card has no buttons any more.
     story.click(BEA, &id, "approve").await;
@@ -53,7 +56,7 @@ async fn nobody_decides() {
     story.advance(59 * 60).await;
     assert_eq!(story.status(&id).await, "PENDING");
     story.advance(2 * 60).await;
-    assert!(story.says(&id).await.starts_with("VM3 22: lapsed. Nobody decided by "));
+    assert!(story.says(&id).await.starts_with("VM3 port 22: lapsed. Nobody decided by "));
     story.click(BEA, &id, "approve").await;
     assert_eq!(story.status(&id).await, "CLOSED");
     story.finish().await;
@@ -68,7 +71,7 @@ async fn revoked_early_through_the_record() {
     assert!(story.lets_in("VM3", 22, "203.0.113.7"));
     story.revoke(&id, CHRIS).await;
     assert!(!story.lets_in("VM3", 22, "203.0.113.7"), "nobody had to wait for a tick");
-    assert!(story.says(&id).await.starts_with("VM3 22 is shut. <@U0CHRIS> ended it early."));
+    assert!(story.says(&id).await.starts_with("VM3 port 22 is shut. <@U0CHRIS> ended it early."));
     story.finish().await;
 }
 
@@ -128,6 +131,6 @@ async fn a_restart_in_the_middle_of_a_grant() {
     let story = story.restart().await;
     story.to_next_end().await;
     assert!(!story.lets_in("VM3", 22, "203.0.113.7"));
-    assert!(story.says(&id).await.starts_with("VM3 22 is shut. Its time is over."));
+    assert!(story.says(&id).await.starts_with("VM3 port 22 is shut. Its time is over."));
     story.finish().await;
 }

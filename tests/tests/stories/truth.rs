@@ -12,9 +12,10 @@ async fn say(story: &Story, text: &str) {
 /// What the checker says of the last message.
 async fn judged(story: &Story) -> Vec<String> {
     let mut messages = story.messages().await;
-    let before = messages.len() - 1;
-    assert_eq!(truth::check(&messages[..before]), [""; 0], "all was true before");
-    truth::check(&messages.split_off(0))
+    let last = messages.split_off(messages.len() - 1);
+    let before = truth::check(&messages).len();
+    messages.extend(last);
+    truth::check(&messages).split_off(before)
 }
 
 fn moment(at: u64) -> String {
@@ -32,7 +33,7 @@ async fn an_early_open_is_noticed() {
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     let now = story.now();
     let text = format!(
-        "VM3 22 is open. Open for <@U0ANA> from `203.0.113.7` since {} until {}, by Azure's rules: `jit-sandbox-{id}` decides in `Contoso-NSG`. Azure can take a minute or two until it is felt. Ref {id}",
+        "VM3 port 22 is open. Open for <@U0ANA> from `203.0.113.7` since {} until {}, by Azure's rules: `jit-sandbox-{id}` decides in `Contoso-NSG`. Azure can take a minute or two until it is felt. Ref {id}",
         moment(now),
         moment(now + 1800)
     );
@@ -50,8 +51,9 @@ async fn an_early_open_is_noticed() {
     assert_eq!(judged(&other).await, [""; 0]);
     say(&other, &open.replace("203.0.113.7", "198.51.100.9")).await;
     assert!(judged(&other).await[0].contains("the source is 203.0.113.7"));
-    // Its card claims it after its end.
+    // Its card claims it after its end, and after what a delivery may take.
     other.to_next_end().await;
+    other.advance(5).await;
     let count = truth::check(&other.messages().await).len();
     say(&other, &open).await;
     let wrong = truth::check(&other.messages().await).split_off(count);
@@ -66,7 +68,7 @@ async fn an_untrue_shut_is_noticed() {
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     story.click(BEA, &id, "approve").await;
     let text = format!(
-        "VM3 22 is shut. <@U0BEA> ended it early. Shut at {}, by Azure's rules: `DenyAllInBound` decides. Sessions that were open then are not cut. Ref {id}",
+        "VM3 port 22 is shut. <@U0BEA> ended it early. Shut at {}, by Azure's rules: `DenyAllInBound` decides. Sessions that were open then are not cut. Ref {id}",
         moment(story.now())
     );
     say(&story, &text).await;
@@ -84,38 +86,38 @@ async fn every_kind_of_untruth_is_noticed() {
     let now = moment(story.now());
     for (text, expected) in [
         (
-            format!("VM3 22: lapsed. Nobody decided by {now}. Nothing was opened. Ref {id}"),
+            format!("VM3 port 22: lapsed. Nobody decided by {now}. Nothing was opened. Ref {id}"),
             "a rule of it has existed",
         ),
         (
             format!(
-                "VM3 22 is shut, rule not yet removed. <@U0BEA> ended it early. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {id}"
+                "VM3 port 22: grant shut, rule not yet removed. <@U0BEA> ended it early. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {id}"
             ),
             "a rule of it does not deny",
         ),
         (
             format!(
-                "VM3 22: the grant has ended. Its time is over. Our rule was removed at {now}; VM3 22 is still open by the rule `allow-http`. Ref {id}"
+                "VM3 port 22: the grant has ended. Its time is over. Our rule was removed at {now}; VM3 port 22 is still open by the rule `allow-http`. Ref {id}"
             ),
             "its time is not over",
         ),
         (
             format!(
-                "VM3 22: closing. It was open until {}. The rule is being removed. Ref {id}",
+                "VM3 port 22: closing. It was open until {}. The rule is being removed. Ref {id}",
                 moment(story.now() + 60)
             ),
             "its time is not over",
         ),
         (
             format!(
-                "VM3 22: denied. <@U0BEA> denied it at {}. Nothing was opened. Ref {id}",
+                "VM3 port 22: denied. <@U0BEA> denied it at {}. Nothing was opened. Ref {id}",
                 moment(story.now() + 60)
             ),
             "has not come",
         ),
-        (format!("VM3 22 is wide open. Ref {id}"), "a wording that is not known"),
+        (format!("VM3 port 22 is wide open. Ref {id}"), "a wording that is not known"),
         (
-            format!("VM3 22: closing. It rained. Making sure that it is shut. Ref {id}"),
+            format!("VM3 port 22: closing. It rained. Making sure that it is shut. Ref {id}"),
             "a reason that is not known",
         ),
     ] {

@@ -1,6 +1,7 @@
 //! Reading the policy file: every problem at once, each with its line.
 
 use super::*;
+use crate::request::Malformed;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -146,7 +147,7 @@ impl Reader<'_> {
     }
 
     fn channel(&mut self, value: &Value<'_>) -> Option<String> {
-        let channel = self.string(value, "channel")?;
+        let channel = self.string(value, "`channel`")?;
         let shaped = channel.len() >= 3
             && channel.starts_with(['C', 'G'])
             && channel.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
@@ -164,7 +165,7 @@ impl Reader<'_> {
                 self.problem(at, "a rule has no `name`; write one, like name = \"databases\"");
                 None
             }
-            Some(value) => self.string(value, "name").filter(|name| {
+            Some(value) => self.string(value, "`name`").filter(|name| {
                 let usable = (1..=60).contains(&name.chars().count()) && !name.contains(['`', '\n']);
                 if !usable {
                     self.problem(
@@ -215,16 +216,17 @@ impl Reader<'_> {
         }
         let approvals = own.approvals.or(defaults.approvals).unwrap_or(1);
         if let Some(approvers) = &approvers
+            // Where none could be read, that is the problem.
+            && !approvers.is_empty()
             && approvers.iter().all(|who| matches!(who, Who::User(_)))
-            && approvers.len() < usize::from(approvals)
         {
-            self.problem(
-                at,
-                &format!(
-                    "{approvals} approvals are needed but only {} people named; name more `approvers`",
-                    approvers.len()
-                ),
-            );
+            let people = approvers.iter().collect::<BTreeSet<_>>().len();
+            if people < usize::from(approvals) {
+                let message = format!(
+                    "it takes {approvals} approvals and `approvers` names {people} of the people who could give them; name more"
+                );
+                self.problem(at, &message);
+            }
         }
         Some(Rule {
             name: name?,
@@ -291,10 +293,10 @@ impl Reader<'_> {
         array.iter().filter_map(|item| read(self, item)).collect()
     }
 
-    fn string(&mut self, value: &Value<'_>, key: &str) -> Option<String> {
+    fn string(&mut self, value: &Value<'_>, what: &str) -> Option<String> {
         let text = value.get_ref().as_str().map(str::to_owned);
         if text.is_none() {
-            self.problem(value.span().start, &format!("`{key}` must be text; write it in quotes"));
+            self.problem(value.span().start, &format!("{what} must be text; write it in quotes"));
         }
         text
     }
@@ -337,18 +339,25 @@ impl Reader<'_> {
     }
 
     fn source(&mut self, value: &Value<'_>) -> Option<Source> {
-        let text = self.string(value, "source")?;
+        let text = self.string(value, "an address")?;
         match text.parse() {
             Ok(source) => Some(source),
+            Err(Malformed::SourceUnusable(text)) => {
+                let message = format!(
+                    "`{text}` cannot be where people come from; write addresses that the Internet sees, like 203.0.113.0/24, or leave `sources` out to let any be asked for"
+                );
+                self.problem(value.span().start, &message);
+                None
+            }
             Err(malformed) => {
-                self.problem(value.span().start, &format!("{malformed}"));
+                self.problem(value.span().start, &malformed.to_string());
                 None
             }
         }
     }
 
     fn pattern(&mut self, value: &Value<'_>) -> Option<Pattern> {
-        let text = self.string(value, "pattern")?;
+        let text = self.string(value, "a name pattern")?;
         let shaped = !text.is_empty()
             && text.len() <= 90
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._*()".contains(&b));
@@ -377,7 +386,7 @@ impl Reader<'_> {
     }
 
     fn who(&mut self, value: &Value<'_>, hint: &str) -> Option<Who> {
-        let text = self.string(value, "people")?;
+        let text = self.string(value, "a person or user group")?;
         let group = text.len() >= 3
             && text.starts_with('S')
             && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());

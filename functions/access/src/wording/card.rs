@@ -20,6 +20,10 @@ pub enum Told {
 /// How late a grant may be shut before the card says that it is overdue, in seconds.
 const OVERDUE_SECONDS: u64 = 120;
 
+/// How long what Azure's rules said at the end is told as present, in seconds: about as long as it
+/// takes to tell it.
+const FRESH_SECONDS: u64 = 10;
+
 /// The card of a request, as the record stands at `now`; `None` for a draft, which only its requester
 /// knows of. `rule` is the policy's rule for the machine, which says who may decide.
 pub fn card(
@@ -39,19 +43,21 @@ pub fn card(
         format!("*From*\n`{}`", ask.source),
         format!("*For*\n{}", wish.ttl),
     ];
-    match (record.state(), record.granted()) {
-        (State::Pending(_), _) => fields.push(format!("*Lapses*\n{}", moment(wish.lapses_at))),
+    let when = match (record.state(), record.granted()) {
+        (State::Pending(_), _) => Some(("Lapses", wish.lapses_at)),
         (State::Closing(_) | State::Closed(_), Some(granted)) => {
-            fields.push(format!("*Was granted until*\n{}", moment(granted.expires_at())));
+            Some(("Granted until", granted.expires_at()))
         }
-        (_, Some(granted)) => fields.push(format!("*Ends*\n{}", moment(granted.expires_at()))),
-        _ => {}
-    }
+        (_, Some(granted)) => Some(("Ends", granted.expires_at())),
+        _ => None,
+    };
+    fields.extend(when.map(|(label, at)| format!("*{label}*\n{}", moment(at))));
     let mut blocks = vec![json!({"type": "header", "text": plain(&title)}), section(&sentence)];
     blocks.push(
         json!({"type": "section", "fields": fields.iter().map(|field| mrkdwn(field)).collect::<Vec<_>>()}),
     );
-    let mut text = vec![format!("{title}. {sentence} Resource group `{}`.", word(group))];
+    let spoken: Vec<String> = fields.iter().map(|field| field.replace('*', "").replace('\n', ": ")).collect();
+    let mut text = vec![format!("{title}. {sentence} {}.", spoken.join("; "))];
     if let Some(why) = &wish.justification {
         text.push(format!("Why: {}.", quoted(why.as_str())));
         blocks.push(json!({"type": "section", "text": plain(&format!("Why: {why}"))}));
@@ -162,7 +168,7 @@ fn state_of(
             (format!("{place} is open"), sentence)
         }
         State::Closing(closing) => closing_state(&place, closing, record.granted(), now),
-        State::Closed(closed) => closed_state(&place, closed),
+        State::Closed(closed) => closed_state(&place, closed, now),
     }
 }
 
@@ -173,7 +179,7 @@ fn headline(wish: &Wish) -> String {
     if place.chars().count() <= 100 {
         place
     } else {
-        format!("{} {} and {} more ports", wish.machine.name, ports[0], ports.len() - 1)
+        format!("{} port {} and {} more", wish.machine.name, ports[0], ports.len() - 1)
     }
 }
 
@@ -195,7 +201,8 @@ fn closing_state(
         let sentence = format!(
             "{why} The rule denies now; a lock in Azure forbids to remove it. Tried again each hour."
         );
-        return (format!("{place} is shut, rule not yet removed"), sentence);
+        // Another grant may let the same flow in, so this speaks of the grant and not of the port.
+        return (format!("{place}: grant shut, rule not yet removed"), sentence);
     }
     let due = granted.map_or(closing.closing_at(), |granted| granted.expires_at().min(closing.closing_at()));
     if now.since(due) > OVERDUE_SECONDS {
@@ -206,8 +213,10 @@ fn closing_state(
     (format!("{place}: closing"), format!("{why} Making sure that it is shut."))
 }
 
-fn closed_state(place: &str, closed: &Closed) -> (String, String) {
+fn closed_state(place: &str, closed: &Closed, now: Timestamp) -> (String, String) {
     let at = moment(closed.closed_at());
+    // What the rules said at the end need not hold later: somebody may have been let in anew.
+    let is = if now.since(closed.closed_at()) > FRESH_SECONDS { "was" } else { "is" };
     match (closed.closure(), closed.proof()) {
         (Closure::Lapsed, _) => {
             (format!("{place}: lapsed"), format!("Nobody decided by {at}. Nothing was opened."))
@@ -226,7 +235,7 @@ fn closed_state(place: &str, closed: &Closed) -> (String, String) {
             let why = ended(cause);
             match proof {
                 Proof::Shut { by } => (
-                    format!("{place} is shut"),
+                    format!("{place} {is} shut"),
                     format!(
                         "{why} Shut at {at}, by Azure's rules: `{}` decides. Sessions that were open then are not cut.",
                         word(by)
@@ -235,7 +244,7 @@ fn closed_state(place: &str, closed: &Closed) -> (String, String) {
                 Proof::StillOpen { by } => (
                     format!("{place}: the grant has ended"),
                     format!(
-                        "{why} Our rule was removed at {at}; {place} is still open by the rule `{}`.",
+                        "{why} Our rule was removed at {at}; {place} {is} still open by the rule `{}`.",
                         word(by)
                     ),
                 ),
@@ -267,5 +276,58 @@ pub fn direct(record: &Record, installation: &Installation, now: Timestamp) -> O
             Some((Told::End, Message::sentence(format!("{title}. {sentence} Ref {}", record.wish().id))))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Ttl;
+    use crate::request::{Ports, Protocol, RequestHash};
+    use std::net::IpAddr;
+
+    fn wish() -> Wish {
+        let resource_id = "/subscriptions/8f3a6f52-90c4-4c5a-8d0e-1b7a2c9d4e60/resourceGroups/Contoso-IaaS/providers/Microsoft.Compute/virtualMachines/VM3";
+        let resource_id: crate::request::ResourceId = resource_id.parse().unwrap();
+        let hash = RequestHash::of("1.2.trigger", &resource_id);
+        Wish {
+            id: hash.candidate(0),
+            hash,
+            requester: "U0ANA".parse().unwrap(),
+            machine: Machine {
+                name: "VM3".parse().unwrap(),
+                resource_id,
+                private_address: IpAddr::from([10, 0, 0, 6]),
+                public_address: None,
+            },
+            protocol: Protocol::Tcp,
+            ports: Ports::new(vec![22, 3389]).unwrap(),
+            ttl: Ttl::from_minutes(30).unwrap(),
+            justification: Some("*now* <!channel>".parse().unwrap()),
+            asked_at: Timestamp::from_unix(1_772_000_000),
+            lapses_at: Timestamp::from_unix(1_772_003_600),
+        }
+    }
+
+    #[test]
+    fn who_does_not_see_the_blocks_hears_all_of_them() {
+        let installation = "lab".parse().unwrap();
+        let source = "203.0.113.0/24".parse().unwrap();
+        let record = Record::asked(wish(), Some(source), 1).record;
+        let card = card(&record, None, &installation, record.changed_at()).unwrap();
+        assert!(card.text.starts_with("VM3 ports 22, 3389: waiting for approval. "), "{}", card.text);
+        assert!(card.text.contains("Why: \u{201c}now &lt;!channel&gt;\u{201d}."), "{}", card.text);
+        let mut seen = 0;
+        for block in &card.blocks {
+            let one = block.get("text").filter(|_| block["type"] == "section");
+            let many = ["fields", "elements"].into_iter().filter_map(|name| block[name].as_array());
+            let shown = one.into_iter().chain(many.flatten()).filter(|text| text["type"] == "mrkdwn");
+            for text in shown.filter_map(|text| text["text"].as_str()) {
+                let value = text.rsplit('\n').next().unwrap();
+                assert!(card.text.contains(value), "{value} is not in {}", card.text);
+                seen += 1;
+            }
+        }
+        assert!(seen >= 9, "{seen} texts");
     }
 }

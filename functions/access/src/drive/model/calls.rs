@@ -6,6 +6,7 @@ use super::rules::{Broken, sending, store};
 use super::world::{
     Act, Driver, Floating, Holder, Known, LATE, LEASE, Left, Rule, Setting, TEMPO, TIMEOUT, World,
 };
+use std::fmt::Arguments;
 use std::sync::Arc;
 
 /// Takes the label of an event and the world after it.
@@ -168,7 +169,7 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
     let Some(known) = &world.drivers[slot] else { return };
     let driver = &known.value;
     let request = usize::from(driver.request);
-    let mut give = |what: &str, world: World, answer: Answer| {
+    let mut give = |what: Arguments<'_>, world: World, answer: Answer| {
         let label = || {
             format!(
                 "{:?} in slot {slot} for request {request}: {:?}: {what}",
@@ -179,26 +180,31 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
         sink(&label, world.answered(setting, slot, answer));
     };
     if let Some(answer) = &driver.answer {
-        return give(&format!("answered {answer:?}"), world.clone(), answer.clone());
+        return give(format_args!("answered {answer:?}"), world.clone(), answer.clone());
     }
     match &driver.call {
         Call::Read => {
-            give("read", world.clone(), Answer::Record(world.record(request).cloned().map(Box::new)));
+            let read = Answer::Record(world.record(request).cloned().map(Box::new));
+            give(format_args!("read"), world.clone(), read);
         }
         Call::Write(change) => {
             let fits = world.record(request).is_some_and(|row| {
                 setting.design.no_compare_and_swap || row.version() + 1 == change.record.version()
             });
             let stored = |mut world: World| {
-                let result = store(&mut world, request, change.record.clone());
+                let result = store(setting, &mut world, request, change.record.clone());
                 result.map(|()| world)
             };
             if !fits {
-                give("somebody else has written", world.clone(), Answer::Written(Written::Lost));
+                give(
+                    format_args!("somebody else has written"),
+                    world.clone(),
+                    Answer::Written(Written::Lost),
+                );
             }
             if fits {
                 match stored(world.clone()) {
-                    Ok(world) => give("stored", world, Answer::Written(Written::Stored)),
+                    Ok(world) => give(format_args!("stored"), world, Answer::Written(Written::Stored)),
                     Err(broken) => {
                         return sink(&|| format!("slot {slot}: {:?}", Short(&driver.call)), Err(broken));
                     }
@@ -206,20 +212,24 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
             }
             if let Some(lost) = world.fault(LOSS) {
                 if fits && let Ok(world) = stored(lost.clone()) {
-                    give("stored, the answer is lost", world, Answer::Written(Written::Unknown));
+                    give(
+                        format_args!("stored, the answer is lost"),
+                        world,
+                        Answer::Written(Written::Unknown),
+                    );
                 }
-                give("not stored, no answer", lost, Answer::Written(Written::Unknown));
+                give(format_args!("not stored, no answer"), lost, Answer::Written(Written::Unknown));
             }
         }
         Call::Check => {
             let planned = |all| Answer::Checked(Checked::Planned(setting.plan(all, world.conflicts)));
-            give("all is proved", world.clone(), planned(true));
+            give(format_args!("all is proved"), world.clone(), planned(true));
             if let Some(refused) = world.fault(REFUSAL) {
                 let failure = Failure::Network(NetworkFault::MachineGone);
-                give("refused", refused.clone(), Answer::Checked(Checked::Refused(failure)));
-                give("no answer", refused.clone(), Answer::Checked(Checked::NoAnswer));
+                give(format_args!("refused"), refused.clone(), Answer::Checked(Checked::Refused(failure)));
+                give(format_args!("no answer"), refused.clone(), Answer::Checked(Checked::NoAnswer));
                 if setting.bounds.groups > 1 {
-                    give("one group fewer", refused, planned(false));
+                    give(format_args!("one group fewer"), refused, planned(false));
                 }
             }
         }
@@ -228,7 +238,7 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
             let until_end = |(holder, until)| holder == driver_in(slot) && until > world.now + TIMEOUT;
             let held = world.groups[*rule].lock.is_some_and(until_end);
             let version = world.record(request).map_or(0, Record::version);
-            give("read", world.clone(), Answer::Rechecked { version, held });
+            give(format_args!("read"), world.clone(), Answer::Rechecked { version, held });
         }
         Call::Unlock { rule } => {
             let mut next = world.clone();
@@ -236,19 +246,25 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
             if lock.is_some_and(|(holder, _)| holder == driver_in(slot)) {
                 *lock = None;
             }
-            give("given back", next, Answer::Done);
+            give(format_args!("given back"), next, Answer::Done);
             if let Some(lost) = world.fault(LOSS) {
-                give("lost, it stays until its end", lost, Answer::Done);
+                give(format_args!("lost, it stays until its end"), lost, Answer::Done);
             }
         }
         Call::Look { rule } => look(setting, world, *rule, driver, &mut give),
-        Call::Pause => give("over", world.clone(), Answer::Done),
+        Call::Pause => give(format_args!("over"), world.clone(), Answer::Done),
         Call::Put { .. } | Call::Delete { .. } => azure(world, slot, sink),
         Call::Stop(_) => {}
     }
 }
 
-fn lock(world: &World, slot: usize, rule: usize, first: bool, give: &mut impl FnMut(&str, World, Answer)) {
+fn lock(
+    world: &World,
+    slot: usize,
+    rule: usize,
+    first: bool,
+    give: &mut impl FnMut(Arguments<'_>, World, Answer),
+) {
     let group = &world.groups[rule];
     let free = group.lock.is_none_or(|(holder, until)| holder == driver_in(slot) || world.now >= until);
     let behind = !first && group.delete_waits_until.is_some_and(|until| world.now <= until);
@@ -258,17 +274,17 @@ fn lock(world: &World, slot: usize, rule: usize, first: bool, give: &mut impl Fn
         if first {
             row.delete_waits_until = Some(world.now + TIMEOUT);
         }
-        return give("not free", next, Answer::Locked(false));
+        return give(format_args!("not free"), next, Answer::Locked(false));
     }
     row.lock = Some((driver_in(slot), world.now + LEASE));
     if first {
         row.delete_waits_until = None;
     }
     if let Some(lost) = next.fault(LOSS) {
-        give("held", next, Answer::Locked(true));
-        give("held, the answer is lost", lost, Answer::Locked(false));
+        give(format_args!("held"), next, Answer::Locked(true));
+        give(format_args!("held, the answer is lost"), lost, Answer::Locked(false));
     } else {
-        give("held", next, Answer::Locked(true));
+        give(format_args!("held"), next, Answer::Locked(true));
     }
 }
 
@@ -277,7 +293,7 @@ fn look(
     world: &World,
     rule: usize,
     driver: &Driver,
-    give: &mut impl FnMut(&str, World, Answer),
+    give: &mut impl FnMut(Arguments<'_>, World, Answer),
 ) {
     let name = setting.name(world, driver.request.into());
     let group = &world.groups[rule];
@@ -298,9 +314,9 @@ fn look(
     if standing == Standing::Absent && matches!(driver.drive.job, Job::Deny | Job::Delete | Job::Sweep) {
         next.overtake(rule, u8::try_from(name).unwrap());
     }
-    give(&format!("{standing:?}"), next, Answer::Looked(Sight::Seen { standing, verdict }));
+    give(format_args!("{standing:?}"), next, Answer::Looked(Sight::Seen { standing, verdict }));
     if let Some(lost) = world.fault(LOSS) {
-        give("no answer", lost, Answer::Looked(Sight::NoAnswer));
+        give(format_args!("no answer"), lost, Answer::Looked(Sight::NoAnswer));
     }
 }
 

@@ -47,7 +47,7 @@ fn people(setting: &Setting, world: &World, request: usize, sink: Sink<'_>) {
     let record = match &world.rows[request] {
         Row::NotYet if setting.bounds.begin == Begin::Asked && world.now == 0 => {
             let mut next = world.clone();
-            let stored = store(&mut next, request, setting.asked(request));
+            let stored = store(setting, &mut next, request, setting.asked(request));
             return sink(&|| format!("request {request} is made"), stored.map(|()| next));
         }
         Row::NotYet | Row::Purged => return,
@@ -67,7 +67,7 @@ fn people(setting: &Setting, world: &World, request: usize, sink: Sink<'_>) {
     for (label, change) in changes {
         if let Ok(Change { record, .. }) = change {
             let mut next = world.clone();
-            let stored = store(&mut next, request, record);
+            let stored = store(setting, &mut next, request, record);
             sink(&|| format!("request {request}: {label}"), stored.map(|()| next));
         }
     }

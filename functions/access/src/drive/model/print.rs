@@ -92,7 +92,8 @@ impl Fingerprint for Driver {
     fn timeless(&self, mix: &mut Mix) {
         let drive = &self.drive;
         (self.request, &self.answer, self.name, self.overtaken).hash(mix);
-        (drive.role, &drive.at, drive.checked, drive.replans, drive.holds, drive.swept).hash(mix);
+        (drive.role, &drive.at, drive.checked, drive.replans, drive.holds, drive.swept, drive.settles)
+            .hash(mix);
         if !self.begins_anew() {
             (drive.job, drive.attempts).hash(mix);
             if matches!(drive.job, Job::Deny | Job::Delete | Job::Sweep) {

@@ -132,7 +132,12 @@ fn approved(setting: &Setting, record: &Record) -> bool {
 }
 
 /// Stores a record, and says what is wrong with the change.
-pub(super) fn store(world: &mut World, request: usize, record: Record) -> Result<(), Broken> {
+pub(super) fn store(
+    setting: &Setting,
+    world: &mut World,
+    request: usize,
+    record: Record,
+) -> Result<(), Broken> {
     if let Some(before) = world.record(request)
         && matches!(before.state(), State::Closed(_))
         && !matches!(record.state(), State::Closed(_))
@@ -145,7 +150,7 @@ pub(super) fn store(world: &mut World, request: usize, record: Record) -> Result
             return Err(Broken::EndMoved(request));
         }
     }
-    if Record::from_parts(record.to_parts()).as_ref() != Ok(&record) {
+    if setting.first_seen(&record) && Record::from_parts(record.to_parts()).as_ref() != Ok(&record) {
         return Err(Broken::NotReadBack(request));
     }
     world.rows[request] = Row::Here(super::world::Known::new(record));

@@ -116,7 +116,6 @@ impl Outcome {
 }
 
 /// Visits everything within the bounds.
-const LIMIT: usize = 5_000_000;
 pub(super) fn explore(bounds: &Bounds, design: Design) -> Outcome {
     let setting = Setting::new(*bounds, design);
     let first = setting.first();
@@ -128,10 +127,6 @@ pub(super) fn explore(bounds: &Bounds, design: Design) -> Outcome {
     let mut queue = VecDeque::from([(0u32, 0usize, first)]);
     let (mut steps, mut depth) = (0, 0);
     while let Some((index, distance, world)) = queue.pop_front() {
-        if parents.len() > LIMIT {
-            println!("LIMIT at depth {distance} queue {} tick {}", queue.len(), world.now);
-            break;
-        }
         depth = distance;
         let fails = |broken, last: Option<String>, parents: &[(u128, u32)]| {
             let mut trace = trace(&setting, parents, index);

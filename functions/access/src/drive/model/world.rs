@@ -2,10 +2,12 @@
 
 use super::super::*;
 use super::print::Fingerprint;
-use super::search::Mix;
+use super::search::{ByPrint, Mix};
 use crate::lifecycle::{PlannedRule, SignedClick};
 use crate::policy::{Approver, Groups, Policy};
 use crate::request::{Machine, Ports, Protocol, RequestHash, Wish};
+use std::cell::RefCell;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// Seconds in one tick of the clock.
@@ -14,7 +16,8 @@ pub(super) const TICK: u64 = 60;
 pub(super) const TIMEOUT: u8 = 1;
 /// Ticks that a lock is held for: longer than one call.
 pub(super) const LEASE: u8 = 2;
-/// Ticks after it was sent that a write without an answer may still take effect; within the sweep.
+/// Ticks after it was sent that a write without an answer may still take effect: longer than the lock
+/// of its driver lasts. Together with a call's time-out it is shorter than the sweep.
 pub(super) const LATE: u8 = 2;
 /// Names of ours that a group can hold rules by.
 const NAMES: usize = 4;
@@ -22,11 +25,11 @@ const NAMES: usize = 4;
 /// The lengths of time, in ticks of the model.
 pub(super) const TEMPO: Tempo = Tempo {
     idle_seconds: TICK,
-    sweep_seconds: 3 * TICK,
+    sweep_seconds: 4 * TICK,
     retry_seconds: TICK,
     locked_retry_seconds: 2 * TICK,
     delete_patience_seconds: TICK,
-    budget_seconds: 2 * TICK,
+    budget_seconds: TICK,
     attempts: 2,
 };
 
@@ -44,6 +47,8 @@ pub(super) enum Begin {
     Approved,
     /// The first request is open, its rules are in place; the second has just been approved.
     FirstOpen,
+    /// The first request is closing and a `CanNotDelete` lock keeps its rule; the second is open.
+    FirstLocked,
 }
 
 /// What is explored: everything up to these numbers.
@@ -232,6 +237,8 @@ pub(super) struct Setting {
     pub(super) click: SignedClick,
     wishes: [Wish; 2],
     plans: [Vec<Plan>; 2],
+    /// The records that were stored so far.
+    stored: RefCell<ByPrint<()>>,
 }
 
 const POLICY: &str = r#"
@@ -282,9 +289,17 @@ impl Setting {
             plans: [1, bounds.groups].map(|groups| (0..4).map(|n| plan(groups, n)).collect()),
             approvers: [approver("U1"), approver("U2")],
             click: SignedClick { body: "b".into(), timestamp: "1".into(), signature: "v0=".into() },
+            stored: RefCell::default(),
             bounds,
             design,
         }
+    }
+
+    /// Whether no such record was stored before.
+    pub(super) fn first_seen(&self, record: &Record) -> bool {
+        let mut mix = Mix::default();
+        record.hash(&mut mix);
+        self.stored.borrow_mut().insert(mix.print(), ()).is_none()
     }
 
     /// The plan after so many conflicts, for all groups or only the first.
@@ -325,7 +340,7 @@ impl Setting {
                 strangers: bounds.strangers,
                 locks: bounds.locks,
             },
-            locks: bounds.locks > 0,
+            locks: bounds.locks > 0 || bounds.begin == Begin::FirstLocked,
             conflicts: 0,
             names: [0; 2],
             touched: [false; 2],
@@ -337,9 +352,15 @@ impl Setting {
                 let pending = Record::asked(wish, Some("192.0.2.1".parse().unwrap()), 1).record;
                 let click = self.click.clone();
                 let mut record = pending.approve(&self.approvers[0], click, at(0), at(0)).unwrap().record;
-                if bounds.begin == Begin::FirstOpen && request == 0 {
+                if bounds.begin == Begin::FirstLocked || bounds.begin == Begin::FirstOpen && request == 0 {
                     let opening = record.planned(self.plan(true, 0), at(0)).unwrap().record;
                     record = opening.opened(at(0)).unwrap().record;
+                    if bounds.begin == Begin::FirstLocked && request == 0 {
+                        world.azure_lock = true;
+                        let closing = record.end(Cause::Altered, at(0)).unwrap().record;
+                        let ends = vec![RuleEnd::Locked; bounds.groups];
+                        record = closing.tried(ends, at(1), at(0)).unwrap().record;
+                    }
                     for group in &mut world.groups[..bounds.groups] {
                         group.rules[self.name_of(request)].standing = Standing::Allow;
                     }

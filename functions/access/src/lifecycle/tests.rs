@@ -1,0 +1,212 @@
+//! Refusals of the lifecycle, and what the table may hold: the model check never sees these.
+
+use super::*;
+use crate::lease::Ttl;
+use crate::policy::{Groups, Policy};
+use crate::request::{Machine, Ports, Protocol, RequestHash};
+
+const POLICY: &str = r#"
+channel = "C0JIT"
+[[rules]]
+name = "all"
+machines = ["*"]
+requesters = ["U0ANA"]
+approvers = ["U0ANA", "U0BEA", "U0CHRIS"]
+ports = [22]
+"#;
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix(1_773_342_000 + seconds)
+}
+
+fn wish() -> Wish {
+    let resource_id: ResourceId = "/subscriptions/s/resourceGroups/g/VM3".parse().unwrap();
+    let hash = RequestHash::of("1.2", &resource_id);
+    Wish {
+        id: hash.candidate(0),
+        hash,
+        requester: "U0ANA".parse().unwrap(),
+        machine: Machine {
+            name: "VM3".parse().unwrap(),
+            resource_id,
+            private_address: [10, 0, 0, 6].into(),
+            public_address: None,
+        },
+        protocol: Protocol::Tcp,
+        ports: Ports::new(vec![22]).unwrap(),
+        ttl: Ttl::from_minutes(30).unwrap(),
+        justification: Some("patching".parse().unwrap()),
+        asked_at: at(0),
+        lapses_at: at(3600),
+    }
+}
+
+fn source() -> Source {
+    "203.0.113.7".parse().unwrap()
+}
+
+fn approver(user: &str) -> Approver {
+    let policy = Policy::parse(POLICY).unwrap();
+    let rule = policy.rule_for(&wish().machine).unwrap();
+    rule.approver(&user.parse().unwrap(), &Groups::default()).unwrap()
+}
+
+fn click() -> SignedClick {
+    SignedClick { body: "payload=secret".into(), timestamp: "1773342000".into(), signature: "v0=00".into() }
+}
+
+fn plan(groups: &[&str]) -> Plan {
+    let rule = |group: &&str| PlannedRule {
+        nsg: format!("/subscriptions/s/{group}").parse().unwrap(),
+        priority: 499,
+    };
+    Plan::new(groups.iter().map(rule).collect()).unwrap()
+}
+
+/// One record in each state, in the order of the lifecycle.
+fn life() -> Vec<Record> {
+    let draft = Record::asked(wish(), None, 2).record;
+    let pending = draft.addressed(source(), at(10)).unwrap().record;
+    let half = pending.approve(&approver("U0BEA"), click(), at(20), at(20)).unwrap().record;
+    let approved = half.approve(&approver("U0CHRIS"), click(), at(30), at(31)).unwrap().record;
+    let opening = approved.planned(plan(&["a", "b"]), at(32)).unwrap().record;
+    let open = opening.opened(at(33)).unwrap().record;
+    let closing = open.end(Cause::Expired, at(1830)).unwrap().record;
+    let locked = closing.tried(vec![RuleEnd::Gone, RuleEnd::Locked], at(1900), at(1840)).unwrap().record;
+    let proof = Some(Proof::Shut { by: "DenyAllInBound".into() });
+    let closed = locked.gone(&[RuleEnd::Gone; 2], proof, at(1900)).unwrap().record;
+    let late = closed.late_rule_locked(vec![RuleEnd::Locked, RuleEnd::Gone], at(1950)).unwrap().record;
+    let removed = late.late_rule_removed(at(1960)).unwrap().record;
+    let settled = removed.settled(at(9000)).unwrap().record;
+    vec![draft, pending, half, approved, opening, open, closing, locked, closed, late, removed, settled]
+}
+
+#[test]
+fn every_state_reads_back_as_it_was_stored() {
+    let undecided = |record: &Record| record.cancel(at(50)).unwrap().record;
+    let mut records = life();
+    records.extend([undecided(&records[0]), undecided(&records[1])]);
+    records.push(records[2].deny(&approver("U0BEA"), at(60)).unwrap().record);
+    records.push(records[3].end(Cause::Revoked { by: "U0BEA".parse().unwrap() }, at(60)).unwrap().record);
+    for record in records {
+        let text = serde_json::to_string(&record.to_parts()).unwrap();
+        let parts: Parts = serde_json::from_str(&text).unwrap();
+        assert_eq!(Record::from_parts(parts), Ok(record), "{text}");
+    }
+}
+
+#[test]
+fn what_lacks_a_field_or_has_a_strange_one_is_corrupt() {
+    let parts = |n: usize| life()[n].to_parts();
+    let lacks = |status: &str, field| Err(Corrupt::Lacks { status: status.to_owned(), field });
+    let strange = Parts { status: "PAUSED".into(), ..parts(0) };
+    assert_eq!(Record::from_parts(strange), Err(Corrupt::Status("PAUSED".into())));
+    assert_eq!(Record::from_parts(Parts { hash: "0".into(), ..parts(0) }), Err(Corrupt::Hash));
+    for n in 1..12 {
+        let status = parts(n).status;
+        assert_eq!(Record::from_parts(Parts { source: None, ..parts(n) }), lacks(&status, "source"));
+    }
+    assert_eq!(Record::from_parts(Parts { expires_at: None, ..parts(3) }), lacks("APPROVED", "expires_at"));
+    assert_eq!(Record::from_parts(Parts { approved_at: None, ..parts(3) }), lacks("APPROVED", "approved_at"));
+    assert_eq!(Record::from_parts(Parts { plan: None, ..parts(4) }), lacks("OPENING", "plan"));
+    assert_eq!(Record::from_parts(Parts { plan: None, ..parts(5) }), lacks("OPEN", "plan"));
+    assert_eq!(Record::from_parts(Parts { cause: None, ..parts(6) }), lacks("CLOSING", "cause"));
+    assert_eq!(Record::from_parts(Parts { closure: None, ..parts(8) }), lacks("CLOSED", "closure"));
+    assert_eq!(Record::from_parts(Parts { closed_at: None, ..parts(8) }), lacks("CLOSED", "closed_at"));
+    // Without a word on a rule, it may stand.
+    let unsure = Record::from_parts(Parts { ends: None, ..parts(7) }).unwrap();
+    assert!(matches!(unsure.state(), State::Closing(closing) if closing.ends() == [RuleEnd::Standing; 2]));
+}
+
+/// Which of the changes each state allows.
+#[test]
+fn each_state_allows_what_it_allows_and_nothing_else() {
+    let user: UserId = "U0BEA".parse().unwrap();
+    let allowed = |record: &Record| {
+        let rules = record.plan().map_or(0, |plan| plan.rules().len());
+        let gone = vec![RuleEnd::Gone; rules];
+        [
+            ("addressed", record.addressed(source(), at(40)).err()),
+            ("approve", record.approve(&approver("U0BEA"), click(), at(40), at(40)).err()),
+            ("deny", record.deny(&approver("U0BEA"), at(40)).err()),
+            ("cancel", record.cancel(at(40)).err()),
+            ("lapse", record.lapse(at(3600)).err()),
+            ("planned", record.planned(plan(&["b", "a"]), at(40)).err()),
+            ("opened", record.opened(at(40)).err()),
+            ("end", record.end(Cause::Revoked { by: user.clone() }, at(40)).err()),
+            ("tried", record.tried(gone.clone(), at(99), at(40)).err()),
+            ("gone", record.gone(&gone, None, at(40)).err()),
+            ("late", record.late_rule_removed(at(40)).err()),
+            ("locked", record.late_rule_locked(gone, at(40)).err()),
+            ("settled", record.settled(at(40)).err()),
+        ]
+    };
+    let expected: [&[&str]; 12] = [
+        &["addressed", "cancel", "lapse"],
+        &["approve", "deny", "cancel", "lapse"],
+        &["deny", "cancel", "lapse"],
+        &["planned", "end"],
+        &["planned", "opened", "end"],
+        &["end"],
+        &["tried", "gone"],
+        &["tried", "gone"],
+        &["late", "locked", "settled"],
+        &["late", "locked", "settled"],
+        &["late", "locked", "settled"],
+        &["late", "locked"],
+    ];
+    for (n, (record, expected)) in life().iter().zip(expected).enumerate() {
+        for (change, refused) in allowed(record) {
+            // In the third record Bea has approved already.
+            let why = if n == 2 && change == "approve" { NotNow::AlreadyApproved } else { NotNow::State };
+            let wanted = (!expected.contains(&change)).then_some(why);
+            assert_eq!(refused, wanted, "{change} of record {n}, {}", record.status());
+        }
+    }
+}
+
+#[test]
+fn who_and_when_are_judged_too() {
+    let [draft, pending]: [Record; 2] = life()[..2].to_vec().try_into().unwrap();
+    let approve = |user, now| pending.approve(&approver(user), click(), now, now).err();
+    assert_eq!(approve("U0ANA", at(40)), Some(NotNow::OwnRequest));
+    assert_eq!(pending.deny(&approver("U0ANA"), at(40)).err(), Some(NotNow::OwnRequest));
+    for late in [at(3600), at(3601)] {
+        assert_eq!(approve("U0BEA", late), Some(NotNow::Lapsed));
+        assert_eq!(pending.deny(&approver("U0BEA"), late).err(), Some(NotNow::Lapsed));
+        assert_eq!(draft.addressed(source(), late).err(), Some(NotNow::Lapsed));
+    }
+    assert_eq!(pending.lapse(at(3599)).err(), Some(NotNow::State));
+    assert_eq!(approve("U0BEA", at(3599)), None);
+}
+
+#[test]
+fn changes_that_do_not_fit_the_plan_are_refused() {
+    let life = life();
+    let (opening, closing, closed) = (&life[4], &life[6], &life[8]);
+    for other in [&["a"][..], &["a", "c"], &["a", "b", "c"]] {
+        assert_eq!(opening.planned(plan(other), at(40)).err(), Some(NotNow::State), "{other:?}");
+    }
+    for ends in [&[][..], &[RuleEnd::Gone], &[RuleEnd::Gone; 3]] {
+        assert_eq!(closing.tried(ends.to_vec(), at(99), at(40)).err(), Some(NotNow::State));
+        assert_eq!(closing.gone(ends, None, at(40)).err(), Some(NotNow::State));
+        assert_eq!(closed.late_rule_locked(ends.to_vec(), at(40)).err(), Some(NotNow::State));
+    }
+    for end in [RuleEnd::Standing, RuleEnd::Locked, RuleEnd::Denied] {
+        assert_eq!(closing.gone(&[RuleEnd::Gone, end], None, at(40)).err(), Some(NotNow::State), "{end:?}");
+    }
+}
+
+#[test]
+fn the_end_is_the_click_plus_the_duration_and_never_later() {
+    let pending = Record::asked(wish(), Some(source()), 0).record;
+    for (clicked, now, expected) in [(20, 25, 20), (25, 20, 20)] {
+        let approved = pending.approve(&approver("U0BEA"), click(), at(clicked), at(now)).unwrap().record;
+        assert_eq!(approved.granted().map(Granted::expires_at), Some(at(expected + 30 * 60)));
+    }
+}
+
+#[test]
+fn a_click_does_not_show_its_body() {
+    assert!(!format!("{:?}", life()).contains("secret"));
+}

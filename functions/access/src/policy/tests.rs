@@ -1,0 +1,196 @@
+use super::*;
+use crate::lease::Timestamp;
+use crate::request::{Protocol, RequestHash, Wish};
+
+const POLICY: &str = r#"
+channel = "C0JIT"
+
+[defaults]
+duration = "30m"
+longest = "2h"
+undecided = "10m"
+approvals = 2
+source = "203.0.113.7"
+ports = [22]
+justification_required = true
+
+[[rules]]
+name = "production databases"
+machines = ["*-db-*"]
+resource_groups = ["prod-*"]
+requesters = ["S0DBA"]
+approvers = ["S0ONCALL", "U0BEA"]
+ports = [22, 5432]
+longest = "1h"
+
+[[rules]]
+name = "databases"
+machines = ["*-db-*"]
+requesters = ["*"]
+approvers = ["U0BEA"]
+approvals = 1
+justification_required = false
+source = "198.51.100.9"
+
+[[rules]]
+name = "rest"
+machines = ["*"]
+requesters = ["U0ANA"]
+approvers = ["U0BEA", "U0CHRIS"]
+"#;
+
+fn machine(group: &str, name: &str) -> Machine {
+    let resource_id =
+        format!("/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}");
+    Machine {
+        name: name.parse().unwrap(),
+        resource_id: resource_id.parse().unwrap(),
+        private_address: "10.0.0.4".parse().unwrap(),
+        public_address: None,
+    }
+}
+
+fn user(id: &str) -> UserId {
+    id.parse().unwrap()
+}
+
+fn groups(of: &[(&str, &[&str])]) -> Groups {
+    let mut groups = Groups::default();
+    for (group, members) in of {
+        groups.insert((*group).to_owned(), members.iter().map(|member| user(member)).collect());
+    }
+    groups
+}
+
+fn ask(machine: Machine, requester: &str, change: impl FnOnce(&mut Ask)) -> Ask {
+    let hash = RequestHash::of("1.2.3", &machine.resource_id);
+    let wish = Wish {
+        id: hash.candidate(0),
+        hash,
+        requester: user(requester),
+        machine,
+        protocol: Protocol::Tcp,
+        ports: Ports::new(vec![22]).unwrap(),
+        ttl: Ttl::from_minutes(30).unwrap(),
+        justification: Some("patching".parse().unwrap()),
+        asked_at: Timestamp::from_unix(0),
+        lapses_at: Timestamp::from_unix(600),
+    };
+    let mut ask = Ask { wish, source: "203.0.113.7".parse().unwrap() };
+    change(&mut ask);
+    ask
+}
+
+#[test]
+fn a_star_stands_for_anything() {
+    for (pattern, name, expected) in [
+        ("VM*", "vm3", true),
+        ("VM3", "VM3", true),
+        ("VM3", "VM33", false),
+        ("*", "anything", true),
+        ("*-db-*", "prod-db-1", true),
+        ("*-db-*", "prod-db", false),
+        ("a*a", "a", false),
+        ("a*b*c", "aXbYc", true),
+    ] {
+        assert_eq!(Pattern(pattern.to_owned()).matches(name), expected, "{pattern} {name}");
+    }
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let policy = Policy::parse(POLICY).unwrap();
+    let rule = |group, name| policy.rule_for(&machine(group, name)).unwrap().name();
+    assert_eq!(rule("prod-eu", "eu-db-1"), "production databases");
+    assert_eq!(rule("PROD-EU", "EU-DB-1"), "production databases");
+    assert_eq!(rule("test", "eu-db-1"), "databases");
+    assert_eq!(rule("prod-eu", "web1"), "rest");
+    // No later rule helps somebody whom the first that matches does not let ask.
+    let refused = policy.admits(&ask(machine("prod-eu", "eu-db-1"), "U0ANA", |_| {}), &Groups::default());
+    assert!(matches!(refused, Err(NotAllowed::Requester { rule, .. }) if rule == "production databases"));
+    let none = POLICY.replace("machines = [\"*\"]", "machines = [\"VM*\"]");
+    let none = Policy::parse(&none).unwrap();
+    assert_eq!(none.rule_for(&machine("g", "web1")), Err(NotAllowed::Machine { machine: "web1".to_owned() }));
+}
+
+#[test]
+fn a_rule_says_more_than_the_defaults() {
+    let policy = Policy::parse(POLICY).unwrap();
+    let source = |text: &str| Some(text.parse::<Source>().unwrap());
+    let [first, second, third] = policy.rules.as_slice() else { panic!("three rules") };
+    assert_eq!((first.longest.minutes(), first.duration.minutes(), first.approvals), (60, 30, 2));
+    assert_eq!((first.ports.clone(), first.source()), (vec![22, 5432], source("203.0.113.7")));
+    assert_eq!((second.approvals, second.justification_required), (1, false));
+    assert_eq!((second.ports.clone(), second.source()), (vec![22], source("198.51.100.9")));
+    assert_eq!((third.approvals, third.justification_required, third.undecided.minutes()), (2, true, 10));
+    let bare = "channel = \"C0JIT\"\n[[rules]]\nname = \"a\"\nmachines = [\"*\"]\nrequesters = [\"*\"]\napprovers = [\"U0BEA\"]\nports = [22]\n";
+    let bare = Policy::parse(bare).unwrap();
+    let rule = &bare.rules[0];
+    assert_eq!((rule.duration.minutes(), rule.longest.minutes(), rule.undecided.minutes()), (60, 180, 60));
+    assert_eq!((rule.approvals, rule.source(), rule.justification_required), (1, None, false));
+}
+
+#[test]
+fn members_of_a_group_are_those_slack_names() {
+    let policy = Policy::parse(POLICY).unwrap();
+    let machine = machine("prod-eu", "eu-db-1");
+    let rule = policy.rule_for(&machine).unwrap();
+    assert_eq!(rule.groups(), ["S0DBA", "S0ONCALL"].into());
+    let known = groups(&[("S0DBA", &["U0ANA", "U0BEA"]), ("S0ONCALL", &["U0ANA", "U0BEA", "U0DAN"])]);
+    // Bea is named and in the group, and counts once; who asks does not count.
+    assert_eq!(rule.could_approve(&user("U0EVE"), &known), 3);
+    assert_eq!(rule.could_approve(&user("U0ANA"), &known), 2);
+    assert!(rule.approver(&user("U0DAN"), &known).is_some());
+    assert!(rule.approver(&user("U0DAN"), &Groups::default()).is_none());
+    assert!(rule.approver(&user("U0EVE"), &known).is_none());
+    assert!(policy.admits(&ask(machine.clone(), "U0ANA", |_| {}), &known).is_ok());
+    let alone = groups(&[("S0DBA", &["U0ANA"]), ("S0ONCALL", &["U0ANA"])]);
+    let refused = policy.admits(&ask(machine, "U0ANA", |_| {}), &alone);
+    let rule = "production databases".to_owned();
+    assert_eq!(refused, Err(NotAllowed::NobodyCouldApprove { rule, needed: 2, available: 1 }));
+}
+
+#[test]
+fn each_limit_is_kept() {
+    let policy = Policy::parse(
+        &POLICY.replace("ports = [22]\n", "ports = [22]\nsources = [\"203.0.113.0/24\", \"198.51.100.9\"]\n"),
+    )
+    .unwrap();
+    let web = || machine("g", "web1");
+    let refused = |change: fn(&mut Ask)| {
+        policy
+            .admits(&ask(web(), "U0ANA", change), &Groups::default())
+            .map(drop)
+            .map_err(|why| why.to_string())
+    };
+    assert_eq!(refused(|_| {}), Ok(()));
+    assert_eq!(refused(|ask| ask.wish.ttl = Ttl::from_minutes(120).unwrap()), Ok(()));
+    assert_eq!(refused(|ask| ask.source = "203.0.113.128/25".parse().unwrap()), Ok(()));
+    type Change = fn(&mut Ask);
+    let cases: [(Change, &str); 5] = [
+        (|ask| ask.wish.ttl = Ttl::from_minutes(121).unwrap(), "the rule `rest` lets at most 2 hours"),
+        (
+            |ask| ask.source = "203.0.112.0/23".parse().unwrap(),
+            "the rule `rest` does not let 203.0.112.0/23 in",
+        ),
+        (|ask| ask.source = "2001:db8::1".parse().unwrap(), "the rule `rest` does not let 2001:db8::1 in"),
+        (|ask| ask.wish.ports = Ports::new(vec![22, 23]).unwrap(), "the rule `rest` does not offer port 23"),
+        (|ask| ask.wish.justification = None, "the rule `rest` wants a reason"),
+    ];
+    for (change, sentence) in cases {
+        assert_eq!(refused(change), Err(sentence.to_owned()));
+    }
+}
+
+#[test]
+fn one_person_named_twice_is_one_approver() {
+    let twice = POLICY.replace("approvers = [\"U0BEA\", \"U0CHRIS\"]", "approvers = [\"U0BEA\", \"U0BEA\"]");
+    let problems = Policy::parse(&twice).unwrap_err();
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "line 31: it takes 2 approvals and `approvers` names 1 of the people who could give them; name more"
+        ]
+    );
+}

@@ -1,0 +1,255 @@
+//! What people type and click, through the simulated Slack and the real handlers.
+
+use crate::{Walk, comparable, long};
+use access::click::button_value;
+use access::command;
+use access::lease::Timestamp;
+use access::policy::Groups;
+use access::request::{Ask, Machine, Protocol, RequestHash, RequestId, TermsDigest, UserId, Wish};
+use access::wording::{self, ClickRefusal, refused_click};
+use sandbox::faults::{Fault, How, Part};
+use sandbox::slack::world::{CHANNEL_ID, GROUP_ID, GROUP_MEMBERS};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Text after `/jit`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Command {
+    text: String,
+    #[serde(default = "ana")]
+    by: String,
+    /// Slack does not say who is in a user group.
+    #[serde(default)]
+    groups_fail: bool,
+    says: String,
+}
+
+/// A click on a button of a request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Click {
+    /// What was asked for.
+    #[serde(default = "vm3")]
+    ask: String,
+    /// What has become of the request before: `pending`, `approved`, `denied`, `lapsed`, `ended`.
+    given: String,
+    by: String,
+    #[serde(default = "approve")]
+    button: String,
+    /// Another value than the card's; `{id}` and `{digest}` stand for those of the request.
+    value: Option<String>,
+    #[serde(default)]
+    groups_fail: bool,
+    /// What the clicker is told; nothing when the click counts.
+    says: String,
+}
+
+fn ana() -> String {
+    "U0ANA".to_owned()
+}
+
+fn vm3() -> String {
+    "VM3 22".to_owned()
+}
+
+fn approve() -> String {
+    "approve".to_owned()
+}
+
+/// Beside the lab's: one without a rule, one decided by a user group, two of one name.
+pub(crate) async fn more_machines(walk: &Walk) {
+    for (group, name) in
+        [("Contoso-IaaS", "lonely"), ("Contoso-IaaS", "oncall1"), ("Blue", "twin"), ("Green", "twin")]
+    {
+        let resource_id = format!(
+            "/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}"
+        );
+        let machine = Machine {
+            name: name.parse().unwrap(),
+            resource_id: resource_id.parse().unwrap(),
+            private_address: "10.0.0.99".parse().unwrap(),
+            public_address: None,
+        };
+        walk.world.store.put_machine(&machine).await.unwrap();
+    }
+}
+
+fn fail_groups(walk: &Walk) {
+    let body = json!({"ok": false, "error": "internal_error"});
+    let how = How::Answer { status: 200, headers: BTreeMap::new(), body };
+    let path = Some("usergroups.users.list".to_owned());
+    walk.sandbox.faults().order(Fault { part: Part::Slack, method: None, path, how, count: 1 });
+}
+
+pub(crate) async fn commands(walk: &mut Walk, rows: &[Command]) {
+    let machines = walk.world.store.machines().await.unwrap();
+    for row in rows {
+        if row.groups_fail {
+            fail_groups(walk);
+        }
+        let text = long(&row.text);
+        let outcome = walk.world.slack.command(&row.by, CHANNEL_ID, &text).await.unwrap();
+        let shown = outcome.shown.unwrap_or_default();
+        let said = shown["text"].as_str().unwrap_or_default();
+        let name = format!("/jit {}", row.text.escape_debug());
+        walk.expect(&name, &row.says, &comparable(said));
+        harmless(walk, &name, said);
+        for block in shown["blocks"].as_array().into_iter().flatten() {
+            harmless(walk, &name, block["text"]["text"].as_str().unwrap_or_default());
+        }
+        if let Some(sentence) = classify(walk, &machines, &text, &row.by) {
+            // What the error type says and what the person read are the same.
+            walk.expect(&name, &sentence, &comparable(said));
+            walk.rows -= 1;
+        }
+    }
+    assert!(walk.sandbox.faults().take(Part::Slack, "POST", "/api/usergroups.users.list").is_none());
+}
+
+/// Notes which variants a command brings up, and the sentence for it.
+fn classify(walk: &mut Walk, machines: &[Machine], text: &str, by: &str) -> Option<String> {
+    let (name, ports, source, ttl, justification) = match command::parse(text) {
+        Err(why) => {
+            walk.see(&why);
+            if let command::CommandError::Malformed(malformed) = &why {
+                walk.see(malformed);
+            }
+            return Some(wording::misunderstood(&why).text);
+        }
+        Ok(command::Command::Help) => return Some(wording::help().text),
+        Ok(command::Command::Ask { machine, ports, source, ttl, justification }) => {
+            (machine, ports, source, ttl, justification)
+        }
+    };
+    let machine = machines.iter().find(|machine| machine.name.is(&name))?.clone();
+    let policy = walk.policy.clone();
+    let rule = policy.rule_for(&machine).ok();
+    let hash = RequestHash::of("any", &machine.resource_id);
+    let wish = Wish {
+        id: hash.candidate(0),
+        hash,
+        requester: by.parse().unwrap(),
+        machine,
+        protocol: Protocol::Tcp,
+        ports,
+        ttl: ttl.or(rule.map(|rule| rule.duration())).unwrap_or(access::lease::Ttl::MIN),
+        justification,
+        asked_at: Timestamp::from_unix(0),
+        lapses_at: Timestamp::from_unix(0),
+    };
+    let source = source.or(rule.and_then(|rule| rule.source())).or("192.0.2.1".parse().ok())?;
+    let mut groups = Groups::default();
+    groups.insert(GROUP_ID.to_owned(), GROUP_MEMBERS.map(|user| user.parse().unwrap()).into());
+    let why = policy.admits(&Ask { wish, source }, &groups).err()?;
+    walk.see(&why);
+    let other_answer = source.prefix().addr().is_ipv6() || source.to_string() == "192.0.2.1";
+    (!other_answer).then(|| wording::not_allowed(&why, rule).text)
+}
+
+/// What somebody typed must not become markup, nor hide something: whatever stands in angle
+/// brackets is a mention or a time of ours.
+fn harmless(walk: &mut Walk, row: &str, said: &str) {
+    let mut rest = comparable(said);
+    for ours in ["<@U0ANA>", "<@U0BEA>", "<@U0CHRIS>", "<!subteam^S0ONCALL>"] {
+        rest = rest.replace(ours, "");
+    }
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n')
+            || ('\u{200B}'..='\u{200F}').contains(&c)
+            || ('\u{2028}'..='\u{202E}').contains(&c)
+            || ('\u{2060}'..='\u{206F}').contains(&c)
+    };
+    let lines = if said.starts_with("*Ajar*") { 10 } else { 1 };
+    if rest.contains(['<', '>'])
+        || rest.contains(hidden)
+        || rest.matches('`').count() % 2 != 0
+        || rest.lines().count() > lines
+        || said.chars().count() > 3000
+    {
+        walk.wrong.push(format!("{row}\n  is not harmless: {said}"));
+    }
+}
+
+pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
+    let mut told = vec![];
+    for (number, row) in rows.iter().enumerate() {
+        let source = format!("203.0.113.{}", number + 20);
+        let command = format!("{} from {source} for 5m", row.ask);
+        let asked = walk.world.slack.command("U0ANA", CHANNEL_ID, &command).await.unwrap();
+        let answer = asked.shown.unwrap_or_default()["text"].as_str().unwrap_or_default().to_owned();
+        let id: RequestId = answer.rsplit(' ').next().unwrap().parse().expect(&answer);
+        match row.given.as_str() {
+            "pending" => {}
+            "lapsed" => drop(walk.sandbox.advance(3_601).await.unwrap()),
+            decided => {
+                let button = if decided == "denied" { "deny" } else { "approve" };
+                assert_eq!(click(walk, id, "U0BEA", button, None).await, "");
+                if decided == "ended" {
+                    walk.sandbox.advance(400).await.unwrap();
+                }
+            }
+        }
+        if row.groups_fail {
+            fail_groups(walk);
+        }
+        let said = click(walk, id, &row.by, &row.button, row.value.as_deref()).await;
+        let name = format!("{} clicks {} on {} ({})", row.by, row.button, row.ask, row.given);
+        walk.expect(&name, &row.says, &said);
+        told.push(said);
+    }
+    let at = Timestamp::from_unix(1_700_000_000);
+    let bea: UserId = "U0BEA".parse().unwrap();
+    let machine = walk.world.store.machines().await.unwrap();
+    let machine = machine.iter().find(|machine| machine.name.as_str() == "VM3").unwrap();
+    let policy = walk.policy.clone();
+    for refusal in [
+        ClickRefusal::NoSuchRequest,
+        ClickRefusal::OtherTerms,
+        ClickRefusal::OwnRequest,
+        ClickRefusal::NotEntitled,
+        ClickRefusal::AlreadyApproved,
+        ClickRefusal::Lapsed { at },
+        ClickRefusal::Decided { what: "approved", by: Some(bea), at },
+        ClickRefusal::Decided { what: "ended", by: None, at },
+        ClickRefusal::GroupsUnknown,
+    ] {
+        let sentence = comparable(&refused_click(&refusal, policy.rule_for(machine).ok()));
+        if told.contains(&sentence) {
+            walk.see(&refusal);
+        } else {
+            walk.wrong.push(format!("no click was answered: {sentence}"));
+        }
+    }
+}
+
+/// Sends a click as Slack does and returns what the clicker was told, if anything.
+async fn click(walk: &mut Walk, id: RequestId, by: &str, button: &str, value: Option<&str>) -> String {
+    walk.sandbox.settle().await;
+    let record = walk.world.store.read(id).await.unwrap().unwrap().record;
+    let digest = TermsDigest::of(record.ask().unwrap());
+    let value = value.map_or_else(
+        || button_value(id, &digest),
+        |value| value.replace("{id}", &id.to_string()).replace("{digest}", digest.as_str()),
+    );
+    let help = walk.world.slack.command(by, CHANNEL_ID, "help").await.unwrap();
+    let before = walk.world.slack.messages().len();
+    let payload = json!({
+        "type": "block_actions",
+        "team": {"id": "T0CONTOSO"}, "enterprise": null, "api_app_id": "A0AJAR",
+        "user": {"id": by}, "response_url": help.response_url, "trigger_id": help.trigger_id,
+        "actions": [{"type": "button", "action_id": button, "value": value}],
+    });
+    let answer = crate::http::interaction(walk, &payload).await;
+    assert_eq!(answer, (200, String::new()), "{payload}");
+    walk.sandbox.settle().await;
+    let messages = walk.world.slack.messages().split_off(before);
+    let said: Vec<&Value> = messages.iter().filter(|message| message["method"] == "response_url").collect();
+    assert!(said.len() <= 1, "{said:?}");
+    said.first().map_or_else(String::new, |said| {
+        assert_eq!(said["body"]["response_type"], "ephemeral");
+        assert_eq!(said["body"]["replace_original"], false);
+        comparable(said["body"]["text"].as_str().unwrap())
+    })
+}

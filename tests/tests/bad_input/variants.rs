@@ -1,0 +1,54 @@
+//! The names of all error variants. A variant that is added to a type must be added here, or this
+//! does not compile; what is here must come up in the table.
+
+use access::click::ClickError;
+use access::command::CommandError;
+use access::evidence::Unproven;
+use access::lifecycle::{Cause, Corrupt, Failure, NetworkFault, NotNow};
+use access::policy::NotAllowed;
+use access::request::Malformed;
+use access::signature::SignatureError;
+use access::wording::ClickRefusal;
+use edge::config::ConfigError;
+
+pub(crate) trait Named {
+    fn name(&self) -> &'static str;
+}
+
+macro_rules! variants {
+    ($($type:ident { $($variant:ident),* $(,)? })*) => {
+        pub(crate) const ALL: &[&str] =
+            &[$($(concat!(stringify!($type), "::", stringify!($variant))),*),*];
+        $(impl Named for $type {
+            fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => concat!(stringify!($type), "::", stringify!($variant)),)*
+                }
+            }
+        })*
+    };
+}
+
+variants! {
+    Malformed {
+        RequestId, UserId, MachineName, ResourceId, Port, PortCount, Source, SourceUnusable,
+        JustificationLength, JustificationEmpty, Installation,
+    }
+    CommandError { PortMissing, Malformed, Duration, Dangling, Unexpected, Twice }
+    SignatureError { Scheme, Timestamp, Window, Wrong }
+    ClickError { Body, Kind, App, Button }
+    NotAllowed { Machine, Requester, Port, Duration, Source, Justification, NobodyCouldApprove }
+    ClickRefusal {
+        NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, GroupsUnknown,
+    }
+    NotNow { State, OwnRequest, AlreadyApproved, Lapsed }
+    Corrupt { Status, Lacks, Hash }
+    ConfigError { Missing, Malformed, File, Policy, Secret, Http }
+    Unproven {
+        Signature, Click, NotApprove, OtherRequest, OtherTerms, OtherPerson, NotEntitled, OwnRequest, TooFew,
+        TooOld, EarlierTooOld, EndsTooLate, Policy,
+    }
+    NetworkFault { MachineGone, AddressChanged, Unshielded, GroupsChanged, NoRoom, Other }
+    Failure { Evidence, Network, Refused, NoAnswer, Overruled }
+    Cause { Expired, Revoked, Failed, Altered, Vanished }
+}

@@ -1,0 +1,69 @@
+//! Somebody writes the table who does not have Slack's signing secret. No rule may follow, and the
+//! history must say why.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod approved;
+mod later;
+
+use ajar_tests::{ANA, BEA, Item, Story};
+use aws_sdk_dynamodb::types::AttributeValue;
+use sandbox::azure::What;
+use serde_json::{Value, json};
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A part of an item: map keys and list places.
+fn at<'a>(item: &'a mut Item, path: &[&str]) -> &'a mut AttributeValue {
+    let (first, rest) = path.split_first().unwrap();
+    let mut value = item.get_mut(*first).unwrap_or_else(|| panic!("the item has {first}"));
+    for step in rest {
+        value = match value {
+            AttributeValue::M(map) => map.get_mut(*step).unwrap(),
+            AttributeValue::L(list) => &mut list[step.parse::<usize>().unwrap()],
+            other => panic!("{other:?} has no {step}"),
+        };
+    }
+    value
+}
+
+/// As the functions would be woken by it, and not claimed by anybody.
+fn wake(item: &mut Item) {
+    item.insert("wake".to_owned(), text("grant"));
+    item.remove("claimed_until");
+    item.remove("claimed_version");
+}
+
+/// A request that Bea has really approved, and that `grant` has not opened yet: Azure did not answer.
+async fn approved(story: &Story, words: &str) -> String {
+    let id = story.asked(ANA, words).await;
+    let how = json!({"answer": {"status": 503}});
+    story.fault(json!({"part": "arm", "method": "GET", "path": "virtualMachines", "how": how})).await;
+    story.click(BEA, &id, "approve").await;
+    assert_eq!(story.status(&id).await, "APPROVED");
+    id
+}
+
+/// How often a rule of this request was written that was not there.
+fn rules_written(story: &Story, id: &str) -> usize {
+    let rule = format!("jit-sandbox-{id}");
+    let journal = story.world.azure.journal();
+    journal.iter().filter(|entry| entry.what == What::PutNew && entry.rule == rule).count()
+}
+
+/// Why the history says that the request was closed.
+async fn closing_cause(story: &Story, id: &str) -> Value {
+    let history = story.history(id).await;
+    let closing = history.iter().rev().find_map(|event| event["closing"]["cause"].as_object().cloned());
+    closing.map(Value::Object).unwrap_or_else(|| panic!("the history of {id} says no cause: {history:?}"))
+}
+
+fn unproven(why: Value) -> Value {
+    json!({"failed": {"evidence": why}})
+}

@@ -70,6 +70,14 @@ const REQUEST: &[(&str, Claim)] = &[
         "{place} should be shut and is not. It should have shut at {time:until} and has not. {why} Tried again each minute. Ref {ref}",
         Claim::RuleStands,
     ),
+    (
+        "{place} should be shut and is not. It was shut at {time:past}; then a delayed write in Azure brought its rule back, and a lock forbids to remove it. Tried again each minute. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place}: grant shut, rule not yet removed. It was shut at {time:past}; then a delayed write in Azure brought its rule back. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {ref}",
+        Claim::Denied,
+    ),
     ("{place}: lapsed. Nobody decided by {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
     (
         "{place}: taken back. The requester took it back at {time:past}. Nothing was opened. Ref {ref}",

@@ -15,57 +15,15 @@ mod call;
 #[cfg(test)]
 mod model;
 mod outcome;
+mod place;
+#[macro_use]
+mod safety;
 
-pub use call::{Access, Acted, Answer, Call, Checked, Sight, Standing, Stopped, Verdict, Written};
+use place::{At, Job, Then};
+#[cfg(test)]
+use safety::Safety;
 
-/// Which function drives. `grant` writes rules and never deletes; `revoke` deletes and never writes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Role {
-    /// The function `grant`.
-    Grant,
-    /// The function `revoke`.
-    Revoke,
-}
-
-/// Where the driver is: which answer it waits for.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum At {
-    Reading,
-    Writing,
-    Checking,
-    Locking(usize),
-    Rechecking(usize),
-    Acting(usize),
-    Looking(usize),
-    /// A look at a rule that a lock forbids to delete.
-    Barred(usize),
-    /// A look before anything is written: compare and sweep begin so.
-    Peeking(usize),
-    Pausing(Box<Self>),
-    Unlocking(Then),
-    Stopped,
-}
-
-/// What comes after the lock was given back.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum Then {
-    Rule(usize),
-    Reread,
-    CheckAgain,
-    End(Cause),
-    Stop,
-    LockAgain(usize),
-}
-
-/// What is being done to every rule in turn.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Job {
-    Allow,
-    Deny,
-    Delete,
-    Compare,
-    Sweep,
-}
+pub use call::{Access, Acted, Answer, Call, Checked, Role, Sight, Standing, Stopped, Verdict, Written};
 
 /// One driver at work on one request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -92,44 +50,6 @@ pub struct Drive {
     settles: bool,
     #[cfg(test)]
     safety: Safety,
-}
-
-/// A safety rule of the design that lives here, taken away: the model check does so, one at a time,
-/// to see that it would notice. There is no such switch outside of it.
-#[cfg(test)]
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Safety {
-    /// All hold.
-    Whole,
-    /// Rule 1 taken away: the rule is written before the plan is recorded.
-    NoIntent,
-    /// Rule 3 taken away: no answer counts as done.
-    UnknownIsDone,
-    /// Rule 4 taken away: the clock and the record are not read again before a PUT.
-    NoRecheck,
-    /// Rule 5 taken away: closed requests are not compared with Azure.
-    NoSweep,
-    /// Rule 6 taken away: no lock.
-    NoLock,
-    /// Rule 8 taken away: a refused delete ends it.
-    GiveUp,
-    /// Rule 9 taken away: open is said without having seen the rules.
-    SayEarly,
-}
-
-/// Whether a safety rule was taken away.
-#[cfg(test)]
-macro_rules! without {
-    ($drive:expr, $rule:ident) => {
-        $drive.safety == Safety::$rule
-    };
-}
-/// Outside the model check none ever is.
-#[cfg(not(test))]
-macro_rules! without {
-    ($drive:expr, $rule:ident) => {
-        false
-    };
 }
 
 impl Drive {

@@ -18,12 +18,14 @@ use crate::request::{Ask, ResourceId, Source, UserId, Wish};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+mod ending;
 mod parts;
 mod step;
 #[cfg(test)]
 mod tests;
 mod transitions;
 
+pub use ending::{Cause, Closure, Failure, NetworkFault, Proof, RuleEnd};
 pub use parts::{Corrupt, Parts};
 pub use step::{Step, Tempo, due_at, next_step, wants_grant};
 pub use transitions::{Change, Event, EventKind, NotNow};
@@ -104,122 +106,6 @@ impl From<Plan> for Vec<PlannedRule> {
     fn from(plan: Plan) -> Self {
         plan.0
     }
-}
-
-/// Why a grant could not be opened.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Failure {
-    /// The signed clicks do not cover what the record says.
-    Evidence(crate::evidence::Unproven),
-    /// The machine or the way to it is not as it was when the request was made.
-    Network(NetworkFault),
-    /// Azure refused the rule.
-    Refused {
-        /// Azure's error code.
-        code: String,
-    },
-    /// Azure did not answer, three times.
-    NoAnswer,
-    /// The rule stands but another one decides.
-    Overruled {
-        /// The rule that decides.
-        by: String,
-    },
-}
-
-/// What is wrong with the way to the machine.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NetworkFault {
-    /// The machine does not exist any more.
-    MachineGone,
-    /// The private address is not the one that was approved.
-    AddressChanged,
-    /// No network security group shields the machine: it is open already.
-    Unshielded,
-    /// The groups on the way are not those that were planned.
-    GroupsChanged,
-    /// No free priority before the rule that denies.
-    NoRoom {
-        /// The rule in the way.
-        before: String,
-        /// The network security group.
-        nsg: String,
-    },
-    /// The group already has as many rules as Azure allows.
-    Other {
-        /// One sentence.
-        why: String,
-    },
-}
-
-/// Why a grant is being closed.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The lease is over.
-    Expired,
-    /// Somebody ended it.
-    Revoked {
-        /// Who.
-        by: UserId,
-    },
-    /// It could not be opened.
-    Failed(Failure),
-    /// The rule was changed by somebody else.
-    Altered,
-    /// The rule was deleted by somebody else.
-    Vanished,
-}
-
-/// How a request ended.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Closure {
-    /// Nobody decided in time.
-    Lapsed,
-    /// The requester took it back.
-    Cancelled,
-    /// An approver said no.
-    Denied {
-        /// Who.
-        by: UserId,
-    },
-    /// It was granted and has ended.
-    Ended(Cause),
-}
-
-/// How far the end of one planned rule has come.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleEnd {
-    /// It may still let somebody in.
-    Standing,
-    /// It may still let somebody in, and a lock forbids to delete it: `grant` must turn it into Deny.
-    Locked,
-    /// It denies. Shut, but not yet removed.
-    Denied,
-    /// It was seen gone.
-    Gone,
-}
-
-/// What the evaluated rules say of the flow at the end: shut, or open by a rule that is not ours.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Proof {
-    /// At least one group on the way denies the flow.
-    Shut {
-        /// The rule that decides.
-        by: String,
-    },
-    /// Every group on the way allows it without us.
-    StillOpen {
-        /// The rule that allows.
-        by: String,
-    },
-    /// No rule of ours is left, but whether the rest denies could not be told.
-    Unclear,
 }
 
 /// Waits for the requester's address.
@@ -489,6 +375,11 @@ impl Closed {
     /// When.
     pub const fn closed_at(&self) -> Timestamp {
         self.closed_at
+    }
+
+    /// Whether Azure was compared for long enough; nothing more is to be done.
+    pub const fn is_settled(&self) -> bool {
+        self.settled
     }
 
     /// How far the end of each planned rule has come, where a write landed after all was seen gone

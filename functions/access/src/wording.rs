@@ -343,7 +343,6 @@ fn network(fault: &NetworkFault) -> String {
         NetworkFault::NoRoom { before, nsg } => {
             format!("In `{}` no number is free before the rule `{}`, which denies.", word(nsg), word(before))
         }
-        NetworkFault::Other { why } => format!("{}.", word(why).trim_end_matches('.')),
     }
 }
 

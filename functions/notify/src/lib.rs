@@ -125,8 +125,8 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
             return Ok(());
         }
         let mut shown = loaded.shown.clone();
-        // Of a closed request nothing changes that people see. Its card says "is shut", and half an hour
-        // later, when its record settles, another grant may be open.
+        // When a record settles nothing changes that people see. Its card says "is shut", and by then
+        // another grant may be open.
         if !is_told_to_its_end(&loaded) {
             show_card(deps, &loaded, &mut shown).await?;
         }
@@ -144,9 +144,10 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
     Ok(())
 }
 
-/// Whether the card shows how the request ended: the requester is told so only after the card.
+/// Whether the card shows how the request ended, for good: the requester is told so only after the card.
 fn is_told_to_its_end(loaded: &Loaded) -> bool {
-    matches!(loaded.record.state(), State::Closed(_)) && loaded.shown.told.contains(&Told::End)
+    matches!(loaded.record.state(), State::Closed(closed) if closed.is_settled())
+        && loaded.shown.told.contains(&Told::End)
 }
 
 async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {

@@ -2,6 +2,15 @@
 
 use crate::lifecycle::{Change, Failure, Plan, Record};
 
+/// Which function drives. `grant` writes rules and never deletes; `revoke` deletes and never writes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// The function `grant`.
+    Grant,
+    /// The function `revoke`.
+    Revoke,
+}
+
 /// How our rule shall stand in a group.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Access {

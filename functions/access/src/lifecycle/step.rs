@@ -125,6 +125,7 @@ pub fn wants_grant(record: &Record) -> bool {
     match &record.state {
         State::Approved(_) | State::Opening(_) => true,
         State::Closing(closing) => closing.ends.contains(&RuleEnd::Locked),
-        State::Draft(_) | State::Pending(_) | State::Open(_) | State::Closed(_) => false,
+        State::Closed(closed) => closed.late.contains(&RuleEnd::Locked),
+        State::Draft(_) | State::Pending(_) | State::Open(_) => false,
     }
 }

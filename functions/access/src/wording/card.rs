@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::click::{Action, button_value};
-use crate::lifecycle::{Closed, Closing, Closure, Granted, Proof, Record, State};
+use crate::lifecycle::{Closed, Closing, Closure, Granted, Proof, Record, RuleEnd, State};
 use crate::request::{Installation, RuleName, TermsDigest};
 use serde::{Deserialize, Serialize};
 
@@ -215,6 +215,18 @@ fn closing_state(
 
 fn closed_state(place: &str, closed: &Closed, now: Timestamp) -> (String, String) {
     let at = moment(closed.closed_at());
+    if closed.late().iter().any(|end| matches!(end, RuleEnd::Locked | RuleEnd::Standing)) {
+        let sentence = format!(
+            "It was shut at {at}; then a delayed write in Azure brought its rule back, and a lock forbids to remove it. Tried again each minute."
+        );
+        return (format!("{place} should be shut and is not"), sentence);
+    }
+    if closed.late().contains(&RuleEnd::Denied) {
+        let sentence = format!(
+            "It was shut at {at}; then a delayed write in Azure brought its rule back. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour."
+        );
+        return (format!("{place}: grant shut, rule not yet removed"), sentence);
+    }
     // What the rules said at the end need not hold later: somebody may have been let in anew.
     let is = if now.since(closed.closed_at()) > FRESH_SECONDS { "was" } else { "is" };
     match (closed.closure(), closed.proof()) {

@@ -1,0 +1,43 @@
+//! Where a driver is, and what it is at.
+
+use crate::lifecycle::Cause;
+
+/// Where the driver is: which answer it waits for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum At {
+    Reading,
+    Writing,
+    Checking,
+    Locking(usize),
+    Rechecking(usize),
+    Acting(usize),
+    Looking(usize),
+    /// A look at a rule that a lock forbids to delete.
+    Barred(usize),
+    /// A look before anything is written: compare and sweep begin so.
+    Peeking(usize),
+    Pausing(Box<Self>),
+    Unlocking(Then),
+    Stopped,
+}
+
+/// What comes after the lock was given back.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Then {
+    Rule(usize),
+    Reread,
+    CheckAgain,
+    End(Cause),
+    Stop,
+    LockAgain(usize),
+}
+
+/// What is being done to every rule in turn.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Job {
+    Allow,
+    Deny,
+    Delete,
+    Compare,
+    Sweep,
+}

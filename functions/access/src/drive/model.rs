@@ -108,14 +108,6 @@ const BESIDE_LOCKED: Bounds = Bounds {
     slots: 1,
     ..NO_FAULT
 };
-/// More than `.ci/run` has time for.
-const DEEP: [Bounds; 4] = [
-    Bounds { name: "one open request and one that a lock keeps, two drivers", slots: 2, ..BESIDE_LOCKED },
-    Bounds { name: "a lock comes and goes, two groups", groups: 2, ..LOCK },
-    Bounds { name: "one fault of any kind, and a lock comes and goes", locks: 1, ..FAULT },
-    Bounds { name: "two faults of any kind", faults: 2, crashes: 2, losses: 2, ..FAULT },
-];
-
 fn holds(list: &[Bounds]) {
     let mut states = 0;
     for bounds in list {
@@ -130,12 +122,6 @@ fn holds(list: &[Bounds]) {
 #[test]
 fn the_shipped_decisions_are_safe_and_come_to_rest() {
     holds(&[WHOLE_LIFE, LOCK, FAULT, CRASH, LOSS, BESIDE_OPEN, BESIDE_LOCKED]);
-}
-
-#[test]
-#[ignore = "minutes and gigabytes"]
-fn the_shipped_decisions_are_safe_deeper_still() {
-    holds(&DEEP);
 }
 
 #[test]

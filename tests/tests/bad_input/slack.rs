@@ -164,7 +164,7 @@ fn harmless(walk: &mut Walk, row: &str, said: &str) {
     let lines = if said.starts_with("*Ajar*") { 10 } else { 1 };
     if rest.contains(['<', '>'])
         || rest.contains(hidden)
-        || rest.matches('`').count() % 2 != 0
+        || !rest.matches('`').count().is_multiple_of(2)
         || rest.lines().count() > lines
         || said.chars().count() > 3000
     {

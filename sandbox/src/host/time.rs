@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 
-/// No invocation lasts longer than the longest timeout of a function, 120 s.
-const LONGEST_WAIT: Duration = Duration::from_secs(130);
+/// No invocation lasts longer than the longest timeout of a function, 180 s.
+const LONGEST_WAIT: Duration = Duration::from_secs(190);
 /// A batch that fails again and again is not waited for longer than this.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 

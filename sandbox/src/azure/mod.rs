@@ -14,6 +14,7 @@ mod operations;
 mod packets;
 mod paths;
 mod ports;
+mod record;
 mod roles;
 mod rules;
 mod services;

@@ -15,7 +15,7 @@ pub(super) struct ArmError {
     origin: Origin,
     headers: Vec<(&'static str, String)>,
     /// What a policy adds.
-    policy: Option<Policy>,
+    policy: Option<Box<Policy>>,
 }
 
 /// What is said of a policy that forbids.
@@ -117,13 +117,13 @@ impl ArmError {
             "policyAssignmentId": assignment, "policyAssignmentName": "Deny-MgmtPorts-Internet",
             "evaluationDetails": { "evaluatedExpressions": [] } } }]);
         let policy = Policy { target: name.to_owned(), additional_info: info };
-        Self { policy: Some(policy), ..Self::gateway(403, "RequestDisallowedByPolicy", message) }
+        Self { policy: Some(Box::new(policy)), ..Self::gateway(403, "RequestDisallowedByPolicy", message) }
     }
 
     /// As it goes over the wire.
     pub(super) fn response(&self, crlf: bool) -> Response {
         let details = (self.origin == Origin::Provider).then_some(self.details.as_slice());
-        let policy = self.policy.as_ref();
+        let policy = self.policy.as_deref();
         let error = Inner { code: &self.code, message: &self.message, details, policy };
         let mut response = wire::json(self.status, &Envelope { error }, crlf);
         let cause = if self.origin == Origin::Gateway { "gateway" } else { "service" };

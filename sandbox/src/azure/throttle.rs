@@ -94,10 +94,10 @@ impl Left {
 /// All buckets and windows.
 #[derive(Default)]
 pub(super) struct Throttle {
-    /// By the caller's object id; the empty one is everybody's.
-    buckets: HashMap<(String, Kind), Bucket>,
-    /// Reads, and everything else.
-    windows: HashMap<bool, Window>,
+    /// By the subscription and the caller's object id; the empty one is everybody's.
+    buckets: HashMap<(String, String, Kind), Bucket>,
+    /// By the subscription: reads, and everything else.
+    windows: HashMap<(String, bool), Window>,
 }
 
 impl Throttle {
@@ -113,8 +113,9 @@ impl Throttle {
         now_ms: u64,
     ) -> Result<Left, ArmError> {
         let (capacity, per_second) = kind.limits();
-        let own = self.filled(object_id, kind, capacity, per_second, now_ms);
-        let everybody = self.filled("", kind, capacity * EVERYBODY, per_second * EVERYBODY, now_ms);
+        let key = |whose: &str| (subscription.to_ascii_lowercase(), whose.to_owned(), kind);
+        let own = self.filled(key(object_id), capacity, per_second, now_ms);
+        let everybody = self.filled(key(""), capacity * EVERYBODY, per_second * EVERYBODY, now_ms);
         let short = (1000_u64.saturating_sub(own).div_ceil(per_second))
             .max(1000_u64.saturating_sub(everybody).div_ceil(per_second * EVERYBODY));
         if short > 0 {
@@ -127,7 +128,7 @@ impl Throttle {
                 .header("Retry-After", seconds.to_string()));
         }
         for whose in [object_id, ""] {
-            if let Some(bucket) = self.buckets.get_mut(&(whose.to_owned(), kind)) {
+            if let Some(bucket) = self.buckets.get_mut(&key(whose)) {
                 bucket.thousandths -= 1000;
             }
         }
@@ -135,21 +136,27 @@ impl Throttle {
     }
 
     /// What a bucket holds now, in thousandths of a request; a new one is full.
-    fn filled(&mut self, whose: &str, kind: Kind, capacity: u64, per_second: u64, now_ms: u64) -> u64 {
+    fn filled(&mut self, key: (String, String, Kind), capacity: u64, per_second: u64, now_ms: u64) -> u64 {
         let full = Bucket { thousandths: capacity * 1000, at_ms: now_ms };
-        let bucket = self.buckets.entry((whose.to_owned(), kind)).or_insert(full);
+        let bucket = self.buckets.entry(key).or_insert(full);
         bucket.refill(capacity, per_second, now_ms);
         bucket.thousandths
     }
 
-    /// Counts one request to the network provider, for the whole subscription and region.
+    /// Counts one request to the network provider, for a whole subscription in the one region there is.
     ///
     /// # Errors
     /// 429 `ResourceRequestsThrottled` with `Retry-After`: the rest of the five minutes, in seconds.
-    pub(super) fn count(&mut self, action: &str, kind: Kind, now_ms: u64) -> Result<(), ArmError> {
+    pub(super) fn count(
+        &mut self,
+        subscription: &str,
+        action: &str,
+        kind: Kind,
+        now_ms: u64,
+    ) -> Result<(), ArmError> {
         let reading = kind == Kind::Read;
         let most = if reading { 10_000 } else { 1_000 };
-        let window = self.windows.entry(reading).or_default();
+        let window = self.windows.entry((subscription.to_ascii_lowercase(), reading)).or_default();
         if now_ms.saturating_sub(window.began_ms) >= WINDOW_MS {
             *window = Window { began_ms: now_ms, count: 0 };
         }
@@ -220,11 +227,11 @@ mod tests {
     fn the_network_provider_counts_five_minutes_together() {
         let mut throttle = Throttle::default();
         for at in 0..1_000 {
-            throttle.count("a/write", [Kind::Write, Kind::Delete][at % 2], 1_000_000).unwrap();
+            throttle.count("s", "a/write", [Kind::Write, Kind::Delete][at % 2], 1_000_000).unwrap();
         }
-        let error = format!("{:?}", throttle.count("a/write", Kind::Write, 1_001_000).unwrap_err());
+        let error = format!("{:?}", throttle.count("s", "a/write", Kind::Write, 1_001_000).unwrap_err());
         assert!(error.contains("ResourceRequestsThrottled") && error.contains("'299' seconds"), "{error}");
-        throttle.count("a/read", Kind::Read, 1_001_000).unwrap();
-        throttle.count("a/write", Kind::Write, 1_300_000).unwrap();
+        throttle.count("s", "a/read", Kind::Read, 1_001_000).unwrap();
+        throttle.count("s", "a/write", Kind::Write, 1_300_000).unwrap();
     }
 }

@@ -21,11 +21,13 @@ use std::sync::Arc;
 mod answers;
 mod fence;
 mod machines;
+mod survey;
 mod types;
 
 use answers::{Refused, refused};
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
+pub use survey::ShownRule;
 use types::SecurityGroup;
 
 /// The version of the network API that our types were written against.

@@ -43,6 +43,7 @@ async fn open(story: &Story, text: &str) -> String {
     let id = story.asked(ANA, text).await;
     story.click(BEA, &id, "approve").await;
     assert_eq!(story.status(&id).await, "OPEN", "{}", story.says(&id).await);
+    story.felt().await;
     id
 }
 

@@ -26,6 +26,8 @@ enum Claim {
     NeverOpened,
     /// It is open, as described.
     Open,
+    /// It was open to everybody before it was asked for, by the rules that are named.
+    OpenAlready,
     /// A rule of this request lets its requester in.
     RuleStands,
     /// It is shut and nothing of it is left.
@@ -50,11 +52,23 @@ const REQUEST: &[(&str, Claim)] = &[
         Claim::Nothing,
     ),
     (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}, by Azure's rules: {code:rule} decides in {codes:groups}. Azure can take a minute or two until it is felt. Ref {ref}",
+        "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. {already} Ref {ref}",
+        Claim::OpenAlready,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Ref {ref}",
         Claim::Open,
     ),
     (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}, by Azure's rules: {code:rule} decides in {codes:groups}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Connect to {code}. Ref {ref}",
         Claim::Open,
     ),
     (
@@ -86,7 +100,7 @@ const REQUEST: &[(&str, Claim)] = &[
     ("{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
     ("{place}: not opened. {why} Nothing was opened. Ref {ref}", Claim::NeverOpened),
     (
-        "{place} is shut. {why} Shut at {time:past}, by Azure's rules: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
+        "{place} is shut. {why} Shut at {time:past}. {says}: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
         Claim::Shut,
     ),
     (
@@ -99,7 +113,7 @@ const REQUEST: &[(&str, Claim)] = &[
     ),
     // Told later than at once: what was true at the end.
     (
-        "{place} was shut. {why} Shut at {time:past}, by Azure's rules: {code} decides. Sessions that were open then are not cut. Ref {ref}",
+        "{place} was shut. {why} Shut at {time:past}. {says}: {code} decides. Sessions that were open then are not cut. Ref {ref}",
         Claim::NoRule,
     ),
     (
@@ -136,6 +150,7 @@ const WHY: &[&str] = &[
     "Azure refused the rule ({any}).",
     "Azure did not answer, three times in a row.",
     "The rule {code} decides before ours.",
+    "Azure says that {code} denies the connection although our rule was in place: ask whoever runs the network.",
     "The machine does not exist any more in Azure.",
     "The machine's private address is not the one that was approved.",
     "Nothing shields the machine: it is already open.",
@@ -271,6 +286,22 @@ fn bare(prefix: &str) -> &str {
     prefix.strip_suffix("/32").or_else(|| prefix.strip_suffix("/128")).unwrap_or(prefix)
 }
 
+/// The rules that every group has.
+const DEFAULTS: [&str; 3] = ["DenyAllInBound", "AllowVnetInBound", "AllowAzureLoadBalancerInBound"];
+
+/// The names between backticks: a rule, and its group where `in` follows.
+fn rules_in(text: &str) -> Vec<(String, Option<String>)> {
+    let pieces: Vec<&str> = text.split('`').collect();
+    let mut rules = vec![];
+    let mut at = 1;
+    while at < pieces.len() {
+        let group = (pieces.get(at + 1) == Some(&" in ")).then(|| pieces.get(at + 2)).flatten();
+        rules.push((pieces[at].to_owned(), group.map(|group| (*group).to_owned())));
+        at += if group.is_some() { 4 } else { 2 };
+    }
+    rules
+}
+
 fn listed(text: &str) -> Vec<String> {
     let mut items: Vec<String> = text.split(',').map(|item| item.trim().to_owned()).collect();
     items.sort();
@@ -346,6 +377,7 @@ impl Seen<'_> {
                 must(self.found.time("until").is_some_and(|until| until <= self.at), "its time is not over");
             }
             Claim::Open => return self.is_open(),
+            Claim::OpenAlready => return self.was_open_already(),
             Claim::Denied => {
                 must(!rules.is_empty(), "no rule of it exists");
                 let deny =
@@ -368,11 +400,7 @@ impl Seen<'_> {
 
     /// Whether the rule that the sentence names exists; default rules always do.
     fn exists(&self, name: &str) -> bool {
-        const DEFAULTS: [&str; 3] = ["DenyAllInBound", "AllowVnetInBound", "AllowAzureLoadBalancerInBound"];
-        let Some(name) = self.found.first(name) else { return false };
-        let groups = self.network["nsgs"].as_array().into_iter().flatten();
-        let mut rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
-        DEFAULTS.contains(&name) || rules.any(|rule| rule["name"] == name)
+        self.found.first(name).is_some_and(|name| self.exists_in(None, name))
     }
 
     fn is_open(&self) -> Vec<String> {
@@ -413,6 +441,37 @@ impl Seen<'_> {
         for (port, open) in self.doors() {
             must(open, format!("port {port} does not let the requester in"));
         }
+        for (rule, group) in self.found.all("by").iter().flat_map(|text| rules_in(text)) {
+            let named = group
+                .map_or_else(|| self.exists_in(None, &rule), |group| self.exists_in(Some(&group), &rule));
+            must(named, format!("{rule}, which is said to decide, does not exist"));
+        }
+        if self.found.first("says").is_some_and(|says| says.contains("Azure confirms")) {
+            // Azure says so only of what packets meet.
+            must(self.doors().iter().all(|(_, open)| *open), "Azure does not confirm it".to_owned());
+        }
+        wrong.extend(self.was_open_already());
         wrong
+    }
+
+    /// The rules that are said to have let everybody in exist where they are said to be, and let both of
+    /// the known clients in.
+    fn was_open_already(&self) -> Vec<String> {
+        let mut wrong = vec![];
+        for (rule, group) in self.found.all("already").iter().flat_map(|text| rules_in(text)) {
+            if !self.exists_in(group.as_deref(), &rule) {
+                wrong.push(format!("{rule}, by which it is said to be open already, does not exist"));
+            }
+        }
+        wrong
+    }
+
+    /// Whether a rule of this name exists, in this group or in any; default rules always do.
+    fn exists_in(&self, group: Option<&str>, name: &str) -> bool {
+        let groups = self.network["nsgs"].as_array().into_iter().flatten();
+        let groups = groups.filter(|one| group.is_none_or(|group| one["name"] == group));
+        let admin = self.network["admin_rules"].as_array().into_iter().flatten().filter(|_| group.is_none());
+        let mut rules = groups.flat_map(|one| one["rules"].as_array().into_iter().flatten()).chain(admin);
+        DEFAULTS.contains(&name) || rules.any(|rule| rule["name"] == name)
     }
 }

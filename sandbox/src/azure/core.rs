@@ -24,6 +24,9 @@ pub(super) struct State {
     pub(super) journal: Journal,
     /// Clients whose federated credential was taken away, by client id.
     pub(super) unfederated: Vec<String>,
+    /// Answers of Network Watcher that are to be fetched.
+    #[serde(default)]
+    pub(super) watched: Vec<super::watcher::Pending>,
 }
 
 /// Shared by the servers, the operations that run and the ports.
@@ -61,6 +64,7 @@ impl Core {
                 operations: Vec::new(),
                 journal: Journal::default(),
                 unfederated: Vec::new(),
+                watched: Vec::new(),
             },
         };
         if let Some(directory) = &directory {
@@ -158,8 +162,14 @@ pub(super) fn reaches(
                 destination: address.private,
                 port,
                 protocol,
+                member_of: &[],
             };
-            packets::passes(world.enforced_for(nic, &address.subnet).iter().map(Vec::as_slice), &flow)
+            packets::judge(
+                &world.admin_rules,
+                world.enforced_for(nic, &address.subnet).iter().map(Vec::as_slice),
+                &flow,
+            )
+            .passes
         })
 }
 

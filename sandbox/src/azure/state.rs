@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 /// Groups with their own rules, and machines with their ports.
 pub(super) fn network(world: &World) -> Value {
     json!({
+        "admin_rules": world.admin_rules,
         "nsgs": world.nsgs.iter().map(nsg).collect::<Vec<_>>(),
         "machines": world.machines.iter().map(|one| machine(world, one)).collect::<Vec<_>>(),
     })

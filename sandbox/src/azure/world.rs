@@ -1,6 +1,7 @@
 //! The lab as Azure holds it: machines, network interfaces, one virtual network, network security groups.
 
 use super::machines::{Machine, Nic, PublicIp, Subnet, Vnet};
+use super::packets::AdminRule;
 use super::rules::{self, Properties};
 use super::wire;
 use serde::{Deserialize, Serialize};
@@ -174,6 +175,9 @@ pub(super) struct World {
     pub(super) vnets: Vec<Vnet>,
     pub(super) subnets: Vec<Subnet>,
     pub(super) locks: Vec<Lock>,
+    /// Rules of Azure Virtual Network Manager over the whole network.
+    #[serde(default)]
+    pub(super) admin_rules: Vec<AdminRule>,
     /// Which loopback port stands for a machine's port: `VM3:22` -> 40022.
     pub(super) loopback: BTreeMap<String, u16>,
 }
@@ -205,6 +209,7 @@ impl World {
             vnets: Vec::new(),
             subnets: Vec::new(),
             locks: Vec::new(),
+            admin_rules: Vec::new(),
             loopback: BTreeMap::new(),
         };
         world.add_lab_network();
@@ -222,12 +227,12 @@ impl World {
 
     /// The rules that packets to this address of an interface meet: of the subnet's group, then of the
     /// interface's own.
-    pub(super) fn enforced_for(&self, nic: &Nic, subnet: &str) -> Vec<Vec<Properties>> {
+    pub(super) fn enforced_for(&self, nic: &Nic, subnet: &str) -> Vec<Vec<Rule>> {
         [self.subnet(subnet).and_then(|subnet| subnet.nsg.as_ref()), nic.nsg.as_ref()]
             .into_iter()
             .flatten()
             .filter_map(|name| self.nsg(name))
-            .map(|nsg| nsg.enforced.iter().map(|rule| rule.properties.clone()).collect())
+            .map(|nsg| nsg.enforced.clone())
             .collect()
     }
 

@@ -49,6 +49,6 @@ variants! {
         TooOld, EarlierTooOld, EndsTooLate, Policy,
     }
     NetworkFault { MachineGone, AddressChanged, Unshielded, GroupsChanged, NoRoom, Fenced }
-    Failure { Evidence, Network, Refused, NoAnswer, Overruled }
+    Failure { Evidence, Network, Refused, NoAnswer, Overruled, Contradicted }
     Cause { Expired, Revoked, Failed, Altered, Vanished }
 }

@@ -7,3 +7,4 @@ mod crowd;
 mod hands;
 mod life;
 mod truth;
+mod watcher;

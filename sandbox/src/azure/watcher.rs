@@ -1,5 +1,5 @@
-//! Network Watcher: its list, and `ipFlowVerify`, which says what becomes of a flow by the rules that
-//! packets meet now (learn.microsoft.com, ip-flow-verify-overview; the shapes are those of
+//! Network Watcher: its list, and `ipFlowVerify`, which says what becomes of a flow by the rules that are
+//! in force (learn.microsoft.com, ip-flow-verify-overview; the shapes are those of
 //! azure-rest-api-specs, `networkWatcher.json`). One watcher, in the group that Azure makes for it.
 
 use super::arm;
@@ -8,6 +8,7 @@ use super::error::ArmError;
 use super::keys::AccessClaims;
 use super::machines::Power;
 use super::packets::{self, Flow, SOME_SOURCE_PORT};
+use super::propagation::By;
 use super::roles;
 use super::rules;
 use super::wire::{self, Call};
@@ -185,7 +186,8 @@ fn judge(state: &State, question: &Question) -> Result<Value, ArmError> {
         protocol: &question.protocol,
         member_of: &[],
     };
-    let groups = world.enforced_for(nic, &address.subnet);
+    // By the configured rules, as the pages say: packets may meet them later.
+    let groups = world.rules_for(nic, &address.subnet, By::Rules);
     let judged = packets::judge(&world.admin_rules, groups.iter().map(Vec::as_slice), &flow);
     let access = if judged.passes { rules::Access::Allow } else { rules::Access::Deny };
     Ok(json!({ "access": access, "ruleName": judged.by.last() }))

@@ -5,7 +5,12 @@
 //! API's JSON. What the product calls allowed must pass, what it calls denied must not; what it calls
 //! unclear may do either. Where it is sure, both must name the same rule.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod cases;
 mod kernel;

@@ -131,7 +131,8 @@ impl Arm {
 
     async fn ask_watcher(&self, machine: &ResourceId, location: &str, body: &Value) -> Result<Said, Silence> {
         let watcher = self.watcher(machine, location).await?;
-        let mut answer = self.call(Sent::Ask(&format!("{watcher}/ipFlowVerify"), body)).await?;
+        let mut answer =
+            self.call(Sent::Ask(&format!("{watcher}/ipFlowVerify?api-version={NETWORK}"), body)).await?;
         while u16::from(answer.status()) == 202 {
             let location = HeaderName::from_static("location");
             let next = answer.headers().get_optional_str(&location).and_then(path_of);
@@ -155,8 +156,9 @@ impl Arm {
         let watchers = match self.watchers.known(&subscription) {
             Some(watchers) => watchers,
             None => {
-                let path =
-                    format!("/subscriptions/{subscription}/providers/Microsoft.Network/networkWatchers");
+                let path = format!(
+                    "/subscriptions/{subscription}/providers/Microsoft.Network/networkWatchers?api-version={NETWORK}"
+                );
                 let answer = self.call(Sent::Get(&path)).await?;
                 let list: List = serde_json::from_slice(answer.body())
                     .map_err(|error| Silence::Because(format!("an unreadable list: {error}")))?;
@@ -170,7 +172,7 @@ impl Arm {
     }
 
     async fn call(&self, what: Sent<'_>) -> Result<RawResponse, Silence> {
-        let answer = self.send(what, NETWORK).await;
+        let answer = self.send(what).await;
         let answer = answer.map_err(|error| Silence::Because(error.to_string()))?;
         match u16::from(answer.status()) {
             200 | 202 => Ok(answer),

@@ -4,9 +4,10 @@
 //! It may be missing, not permitted, slow or silent: then nothing is said, and nobody waits for it longer
 //! than [`PATIENCE`]. A refusal for lack of rights is remembered as long as the process lives.
 
+use super::machines::path_of;
 use super::{Arm, NETWORK, Sent};
 use access::request::{Machine, Protocol, ResourceId};
-use azure_core::http::{RawResponse, Url, headers::HeaderName};
+use azure_core::http::{RawResponse, headers::HeaderName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -135,8 +136,9 @@ impl Arm {
             self.call(Sent::Ask(&format!("{watcher}/ipFlowVerify?api-version={NETWORK}"), body)).await?;
         while u16::from(answer.status()) == 202 {
             let location = HeaderName::from_static("location");
-            let next = answer.headers().get_optional_str(&location).and_then(path_of);
+            let next = answer.headers().get_optional_str(&location).map(path_of);
             let next = next.ok_or_else(|| Silence::Because("202 without a place to ask".to_owned()))?;
+            let next = next.map_err(|error| Silence::Because(error.to_string()))?;
             tokio::time::sleep(POLL).await;
             answer = self.call(Sent::Get(&next)).await?;
         }
@@ -182,12 +184,6 @@ impl Arm {
     }
 }
 
-/// Where to ask again, as path and query. Only Azure's own address is ever asked, whatever host is named.
-fn path_of(location: &str) -> Option<String> {
-    let url = Url::parse(location).ok()?;
-    Some(url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path())))
-}
-
 /// `West Europe` and `westeurope` are one region.
 fn same_region(one: &str, other: &str) -> bool {
     let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
@@ -218,10 +214,7 @@ mod tests {
         }
         assert!(same_region("West Europe", "westeurope") && !same_region("westeurope", "northeurope"));
         let elsewhere = "https://elsewhere.example/subscriptions/s/operationResults/1?api-version=1&t=2";
-        assert_eq!(
-            path_of(elsewhere).as_deref(),
-            Some("/subscriptions/s/operationResults/1?api-version=1&t=2")
-        );
-        assert_eq!(path_of("not an address"), None);
+        assert_eq!(path_of(elsewhere).unwrap(), "/subscriptions/s/operationResults/1?api-version=1&t=2");
+        assert!(path_of("not an address").is_err());
     }
 }

@@ -322,10 +322,10 @@ fn readable<T: DeserializeOwned>(entries: Vec<Value>) -> Vec<T> {
     entries.into_iter().filter_map(read).collect()
 }
 
-/// The path and query of a list's next page. Whatever host it names, it is asked where everything is
+/// The path and query of a list's next page, or of where to ask again. Whatever host it names, it is asked where everything is
 /// asked: our token goes nowhere else.
-fn path_of(link: &str) -> Result<String, ArmError> {
-    let url = Url::parse(link).map_err(|error| ArmError::NoAnswer(format!("a nextLink: {error}")))?;
+pub(super) fn path_of(link: &str) -> Result<String, ArmError> {
+    let url = Url::parse(link).map_err(|error| ArmError::NoAnswer(format!("a link: {error}")))?;
     Ok(format!("{}?{}", url.path(), url.query().unwrap_or_default()))
 }
 
@@ -410,7 +410,8 @@ mod tests {
 
     #[test]
     fn the_next_page_is_asked_for_where_everything_is() {
-        let next = path_of("https://elsewhere.example/subscriptions/s/x?api-version=1&$skiptoken=a%20b").unwrap();
+        let next =
+            path_of("https://elsewhere.example/subscriptions/s/x?api-version=1&$skiptoken=a%20b").unwrap();
         assert_eq!(next, "/subscriptions/s/x?api-version=1&$skiptoken=a%20b");
         assert!(matches!(path_of("nowhere"), Err(ArmError::NoAnswer(_))));
     }

@@ -107,7 +107,7 @@ impl<'a> Trial<'a> {
             return Err(format!("{name} has the address {address}, so --from takes an address of that kind"));
         }
         let ports = Ports::new(vec![order.port]).map_err(|error| error.to_string())?;
-        let flow = Flow { source, destination: address, protocol: Protocol::Tcp, ports };
+        let flow = Flow { source, destination: address, protocol: Protocol::Tcp, ports, member_of: None };
         let begun = Instant::now();
         let group = live.arm.group(&live.target.nsg).await.map_err(|error| error.to_string())?;
         let what = format!("port {} of {name} for {source}", order.port);

@@ -99,7 +99,7 @@ impl<'a> Trial<'a> {
         let name = &machine.name;
         let address = machine.private_address;
         let ports = Ports::new(vec![order.port]).map_err(|error| error.to_string())?;
-        let flow = Flow { source, destination: address, protocol: Protocol::Tcp, ports };
+        let flow = Flow { source, destination: address, protocol: Protocol::Tcp, ports, member_of: None };
         let begun = Instant::now();
         let group = live.arm.group(&live.target.nsg).await.map_err(|error| error.to_string())?;
         let what = format!("port {} of {name} for {source}", order.port);

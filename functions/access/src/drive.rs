@@ -11,13 +11,15 @@ use crate::lifecycle::{
     Tempo, next_step,
 };
 
+#[macro_use]
+mod safety;
+
 mod call;
+mod locking;
 #[cfg(test)]
 mod model;
 mod outcome;
 mod place;
-#[macro_use]
-mod safety;
 
 use place::{At, Job, Then};
 #[cfg(test)]
@@ -44,6 +46,8 @@ pub struct Drive {
     holds: Option<usize>,
     ends: Vec<RuleEnd>,
     verdicts: Vec<Option<Verdict>>,
+    /// When Azure may be asked again about each rule, where it has said so in this drive.
+    not_before: Vec<Option<Timestamp>>,
     found: bool,
     swept: bool,
     /// The sweep began when late writes were over: what it sees gone stays gone.
@@ -75,6 +79,7 @@ impl Drive {
             holds: None,
             ends: vec![],
             verdicts: vec![],
+            not_before: vec![],
             found: false,
             swept: false,
             settles: false,
@@ -180,6 +185,7 @@ impl Drive {
     fn checked(&mut self, checked: Checked, now: Timestamp) -> Call {
         match (checked, self.record.state()) {
             (Checked::NoAnswer, _) => self.stop(Stopped::Later),
+            (Checked::Later { seconds }, _) => self.delay(now.plus(seconds), now),
             (Checked::Refused(failure), _) => self.write(self.record.end(Cause::Failed(failure), now)),
             (Checked::Planned(plan), State::Approved(_)) => {
                 self.checked = true;
@@ -219,6 +225,7 @@ impl Drive {
             _ => vec![RuleEnd::Standing; self.rules()],
         };
         self.verdicts = vec![None; self.rules()];
+        self.not_before = vec![None; self.rules()];
         self.rule(0, now)
     }
 
@@ -244,21 +251,17 @@ impl Drive {
         }
     }
 
-    fn lock(&mut self, rule: usize) -> Call {
-        if without!(self, NoLock) {
-            return self.recheck(rule);
-        }
-        self.at = At::Locking(rule);
-        Call::Lock { rule, first: self.deletes() }
-    }
-
     fn deletes(&self) -> bool {
         matches!(self.job, Job::Delete | Job::Sweep)
     }
 
     fn pause(&mut self, then: At) -> Call {
+        self.pause_for(0, then)
+    }
+
+    fn pause_for(&mut self, seconds: u64, then: At) -> Call {
         self.at = At::Pausing(Box::new(then));
-        Call::Pause
+        Call::Pause(seconds)
     }
 
     fn resume(&mut self, then: At) -> Call {
@@ -269,45 +272,6 @@ impl Drive {
             At::Looking(rule) | At::Barred(rule) => Call::Look { rule: *rule },
             _ => self.stop(Stopped::Later),
         }
-    }
-
-    fn locked(&mut self, rule: usize, held: bool, now: Timestamp) -> Call {
-        if held {
-            self.holds = Some(rule);
-            return self.recheck(rule);
-        }
-        let since = *self.waiting_since.get_or_insert(now);
-        if self.deletes() && now.since(since) >= self.tempo.delete_patience_seconds {
-            // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
-            return self.recheck(rule);
-        }
-        if self.out_of_time(now) {
-            return self.stop(Stopped::Later);
-        }
-        self.pause(At::Locking(rule))
-    }
-
-    fn recheck(&mut self, rule: usize) -> Call {
-        self.at = At::Rechecking(rule);
-        Call::Recheck { rule }
-    }
-
-    fn rechecked(&mut self, rule: usize, version: u64, held: bool, now: Timestamp) -> Call {
-        if without!(self, NoRecheck) && !self.deletes() {
-            return self.act(rule);
-        }
-        if version != self.record.version() {
-            return self.unlock(Then::Reread, now);
-        }
-        if self.holds == Some(rule) && !held {
-            self.holds = None;
-            return self.unlocked(Then::LockAgain(rule), now);
-        }
-        let over = self.record.granted().is_none_or(|granted| now >= granted.expires_at());
-        if self.job == Job::Allow && over {
-            return self.unlock(Then::End(Cause::Expired), now);
-        }
-        self.act(rule)
     }
 
     fn act(&mut self, rule: usize) -> Call {
@@ -338,8 +302,9 @@ impl Drive {
             (_, Acted::Done) => self.look(rule),
             // Whatever a lost reply hides, the group shows.
             (_, Acted::Unknown) => self.in_vain(rule, now, Self::look),
-            (_, Acted::Busy) if self.out_of_time(now) => self.unlock(Then::Stop, now),
-            (_, Acted::Busy) => self.pause(At::Rechecking(rule)),
+            (_, Acted::Busy { .. }) if self.out_of_time(now) => self.unlock(Then::Stop, now),
+            (_, Acted::Busy { seconds }) => self.pause_for(seconds, At::Rechecking(rule)),
+            (_, Acted::Later { seconds }) => self.put_off(rule, now.plus(seconds), now),
             (Job::Allow, Acted::Conflict) => {
                 self.replan(Failure::Refused { code: "SecurityRuleConflict".to_owned() }, now)
             }
@@ -381,6 +346,22 @@ impl Drive {
             Job::Allow => self.unlock(Then::End(Cause::Failed(Failure::NoAnswer)), now),
             Job::Deny | Job::Delete | Job::Compare | Job::Sweep => self.unlock(Then::Rule(rule + 1), now),
         }
+    }
+
+    /// Azure wants to be asked later than this drive lasts. An opening waits for that moment, and so
+    /// does this rule of a closing; its other rules are gone on with.
+    fn put_off(&mut self, rule: usize, until: Timestamp, now: Timestamp) -> Call {
+        self.not_before[rule] = Some(until);
+        let then = if self.job == Job::Allow { Then::Delay } else { Then::Rule(rule + 1) };
+        self.unlock(then, now)
+    }
+
+    /// An opening waits until then; one that would be over by then is given up.
+    fn delay(&mut self, until: Timestamp, now: Timestamp) -> Call {
+        if self.record.granted().is_some_and(|granted| until >= granted.expires_at()) {
+            return self.write(self.record.end(Cause::Failed(Failure::Throttled), now));
+        }
+        self.write(self.record.delayed(until, now))
     }
 
     fn replan(&mut self, or_else: Failure, now: Timestamp) -> Call {
@@ -442,6 +423,11 @@ impl Drive {
         match sight {
             Sight::NoAnswer if self.tries_again(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer => Err(self.give_up(rule, now)),
+            Sight::Later { seconds } => Err(self.put_off(rule, now.plus(seconds), now)),
+            Sight::Refused(code) if self.job == Job::Allow => {
+                Err(self.unlock(Then::End(Cause::Failed(Failure::Refused { code })), now))
+            }
+            Sight::Refused(_) => Err(self.unlock(Then::Rule(rule + 1), now)),
             Sight::Seen { standing: Standing::Changing, .. } if self.out_of_time(now) => {
                 Err(self.unlock(Then::Stop, now))
             }
@@ -472,23 +458,6 @@ impl Drive {
                 self.lock(rule)
             }
             (_, _) => self.rule(rule + 1, now),
-        }
-    }
-
-    fn unlock(&mut self, then: Then, now: Timestamp) -> Call {
-        let Some(rule) = self.holds.take() else { return self.unlocked(then, now) };
-        self.at = At::Unlocking(then);
-        Call::Unlock { rule }
-    }
-
-    fn unlocked(&mut self, then: Then, now: Timestamp) -> Call {
-        match then {
-            Then::Rule(rule) => self.rule(rule, now),
-            Then::Reread => self.read(),
-            Then::CheckAgain => self.check(),
-            Then::End(cause) => self.write(self.record.end(cause, now)),
-            Then::LockAgain(rule) => self.lock(rule),
-            Then::Stop => self.stop(Stopped::Later),
         }
     }
 }

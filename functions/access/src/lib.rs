@@ -10,6 +10,7 @@ pub mod lease;
 pub mod lifecycle;
 pub mod nsg;
 pub mod policy;
+pub mod refusal;
 pub mod request;
 pub mod signature;
 pub mod wording;

@@ -136,6 +136,8 @@ pub struct Granted {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Approved {
     granted: Granted,
+    /// Azure wants to be asked again only then.
+    retry_at: Option<Timestamp>,
 }
 
 /// Planned and recorded; the rules are being written.
@@ -144,6 +146,8 @@ pub struct Opening {
     granted: Granted,
     plan: Plan,
     planned_at: Timestamp,
+    /// Azure wants to be asked again only then.
+    retry_at: Option<Timestamp>,
 }
 
 /// Every rule was seen in place, and the evaluated rules allow the flow.
@@ -241,7 +245,7 @@ impl Record {
             State::Pending(pending) | State::Closed(Closed { ask: ClosedAsk::Pending(pending), .. }) => {
                 &pending.ask.wish
             }
-            State::Approved(Approved { granted })
+            State::Approved(Approved { granted, .. })
             | State::Opening(Opening { granted, .. })
             | State::Open(Open { granted, .. })
             | State::Closing(Closing { granted, .. })
@@ -272,6 +276,16 @@ impl Record {
                 ClosedAsk::Granted(granted) => Some(granted),
                 ClosedAsk::Draft(_) | ClosedAsk::Pending(_) => None,
             },
+        }
+    }
+
+    /// When Azure wants to be asked again about an opening, where it has said so.
+    pub const fn delayed_until(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Approved(Approved { retry_at, .. }) | State::Opening(Opening { retry_at, .. }) => {
+                *retry_at
+            }
+            _ => None,
         }
     }
 
@@ -358,6 +372,11 @@ impl Closing {
     /// How often it was tried in vain.
     pub const fn tries(&self) -> u32 {
         self.tries
+    }
+
+    /// When the next try to shut it is.
+    pub const fn retry_at(&self) -> Timestamp {
+        self.retry_at
     }
 
     /// Whether nobody is let in any more: every rule denies or is gone.

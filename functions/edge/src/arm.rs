@@ -2,13 +2,14 @@
 //! limit; whether it is repeated is decided by [`access::drive`].
 
 use crate::config::{ConfigError, Environment};
+use crate::entra::{NoToken, Tokens};
 use crate::http::Route;
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
+use access::refusal::{Again, Outcome, Refusal, Verb};
 use access::request::{Machine, ResourceId, RuleName};
 use azure_core::error::ErrorKind;
-use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{
     ClientOptions, Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, RetryOptions,
     Transport, Url,
@@ -16,24 +17,33 @@ use azure_core::http::{
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
 
 mod answers;
 mod types;
 
-use answers::{Refused, refused};
 use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
 
 /// The version of the network API that our types were written against.
 const NETWORK: &str = "2025-05-01";
 /// The version of the compute API that our types were written against.
 const COMPUTE: &str = "2024-11-01";
-/// What a token is asked for.
-const SCOPE: &str = "https://management.azure.com/.default";
-
 /// A client of Azure's management API, in the name of one function's identity.
 #[derive(Clone)]
 pub struct Arm {
     pipeline: Pipeline,
+    tokens: Tokens,
+}
+
+/// A call that brought no answer of Azure's.
+#[derive(Debug, thiserror::Error)]
+enum NotSent {
+    /// There is no token: nothing was sent.
+    #[error(transparent)]
+    NoToken(#[from] NoToken),
+    /// It may have been sent.
+    #[error(transparent)]
+    NoAnswer(#[from] azure_core::Error),
 }
 
 /// Why a read brought nothing.
@@ -42,12 +52,20 @@ pub enum ArmError {
     /// There is no such resource.
     #[error("{0} was not found")]
     NotFound(String),
-    /// Azure refused.
-    #[error("Azure answered {status} {code}")]
+    /// Azure refused, and would again until somebody does something about it.
+    #[error("Azure refused: {code} (correlation id {correlation_id})")]
     Refused {
-        /// HTTP status.
-        status: u16,
-        /// Azure's error code.
+        /// The error code of Azure, or of Entra where there is no token.
+        code: String,
+        /// What Azure's support asks for; empty where Azure was not reached.
+        correlation_id: String,
+    },
+    /// Azure wants to be asked later than a drive lasts.
+    #[error("Azure wants to be asked in {seconds} s: {code}")]
+    Later {
+        /// In how many seconds.
+        seconds: u64,
+        /// The error code.
         code: String,
     },
     /// No answer, or one that cannot be read.
@@ -92,25 +110,51 @@ impl Arm {
             env.url("AJAR_ENTRA_URL", "https://login.microsoftonline.com")?,
         );
         let transport = Transport::new(Arc::new(route));
-        let credential = crate::entra::credential(env, &transport)?;
+        let (env, to_entra) = (env.clone(), transport.clone());
+        let tokens = Tokens::new(move || crate::entra::credential(&env, &to_entra))?;
         let options = ClientOptions {
             transport: Some(transport),
             retry: RetryOptions::none(),
             ..ClientOptions::default()
         };
-        let bearer = Arc::new(BearerTokenAuthorizationPolicy::new(credential, [SCOPE]));
         let pipeline =
-            Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![bearer], None);
-        Ok(Self { pipeline })
+            Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![], None);
+        Ok(Self { pipeline, tokens })
     }
 
+    /// Makes a call, and once more with a new token where Azure refuses the one it was made with. All of
+    /// it has one call's time: the lock of a group is held for that long.
     async fn send(
         &self,
         method: Method,
         path: &str,
         api_version: &str,
         body: Option<&serde_json::Value>,
-    ) -> azure_core::Result<RawResponse> {
+    ) -> Result<RawResponse, NotSent> {
+        let verb = match method {
+            Method::Get => Verb::Get,
+            Method::Delete => Verb::Delete,
+            _ => Verb::Put,
+        };
+        let deadline = Instant::now() + crate::http::CALL_TIMEOUT;
+        let (answer, generation) = self.send_once(deadline, method, path, api_version, body).await?;
+        if answer.status().is_success() || answers::refusal(&answer).outcome(verb) != Outcome::NewToken {
+            return Ok(answer);
+        }
+        tracing::info!(path, correlation_id = answers::correlation_id(&answer), "Azure wants a new token");
+        self.tokens.refused(generation);
+        Ok(self.send_once(deadline, method, path, api_version, body).await?.0)
+    }
+
+    /// The answer, and which token it was made with.
+    async fn send_once(
+        &self,
+        deadline: Instant,
+        method: Method,
+        path: &str,
+        api_version: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<(RawResponse, u64), NotSent> {
         let url = format!("https://management.azure.com{path}?api-version={api_version}");
         let url =
             Url::parse(&url).map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?;
@@ -121,29 +165,38 @@ impl Arm {
             request.set_json(body)?;
         }
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+        let timed_out = || azure_core::Error::with_message(ErrorKind::Io, "timed out");
+        let token = timeout_at(deadline, self.tokens.get()).await.unwrap_or_else(|_| {
+            Err(NoToken { code: "no answer from Entra".to_owned(), outcome: Outcome::Soon })
+        })?;
+        request.insert_header("authorization", format!("Bearer {}", token.secret.secret()));
         let context = Context::new();
         let sent = self.pipeline.send(&context, &mut request, Some(options));
-        // A token, then the call: each has its own limit, and the whole has one too.
-        match tokio::time::timeout(crate::http::CALL_TIMEOUT, sent).await {
-            Ok(answer) => answer,
-            Err(_) => Err(azure_core::Error::with_message(ErrorKind::Io, "timed out")),
-        }
+        let answer = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(timed_out()))?;
+        Ok((answer, token.generation))
     }
 
     async fn get<T: DeserializeOwned>(&self, id: &ResourceId, api_version: &str) -> Result<T, ArmError> {
-        let answer = self.send(Method::Get, id.as_str(), api_version, None).await;
-        let answer = answer.map_err(|error| ArmError::NoAnswer(error.to_string()))?;
-        let status = u16::from(answer.status());
-        if status == 200 {
-            return serde_json::from_slice(answer.body())
-                .map_err(|error| ArmError::NoAnswer(error.to_string()));
+        let answer = match self.send(Method::Get, id.as_str(), api_version, None).await {
+            Ok(answer) => answer,
+            Err(NotSent::NoAnswer(error)) => return Err(ArmError::NoAnswer(error.to_string())),
+            Err(NotSent::NoToken(NoToken { code, outcome })) => {
+                let refusal = Refusal { code, ..Refusal::default() };
+                return Err(unread(&refusal, outcome, id, ""));
+            }
+        };
+        if answer.status().is_success() {
+            return serde_json::from_slice(answer.body()).map_err(|error| {
+                // Without what it holds.
+                ArmError::NoAnswer(format!(
+                    "line {}, column {}: not as expected",
+                    error.line(),
+                    error.column()
+                ))
+            });
         }
-        let Refused { code, .. } = refused(&answer);
-        match status {
-            404 => Err(ArmError::NotFound(id.name().to_owned())),
-            429 | 408 | 500.. => Err(ArmError::NoAnswer(format!("{status} {code}"))),
-            _ => Err(ArmError::Refused { status, code }),
-        }
+        let refusal = answers::refusal(&answer);
+        Err(unread(&refusal, refusal.outcome(Verb::Get), id, answers::correlation_id(&answer)))
     }
 
     /// The groups between the Internet and a machine, as Azure says now. The machine must still have
@@ -195,14 +248,27 @@ impl Arm {
         let path = rule_path(&rule.nsg, &rule.name);
         let body = types::rule_body(rule);
         let answer = self.send(Method::Put, &path, NETWORK, Some(&body)).await;
-        answers::acted(&answer, &path, "PUT")
+        answers::acted(&answer, &path, Verb::Put)
     }
 
     /// Deletes our rule. Deleting what is not there is done too.
     pub async fn delete_rule(&self, nsg: &ResourceId, name: &RuleName) -> Acted {
         let path = rule_path(nsg, name);
         let answer = self.send(Method::Delete, &path, NETWORK, None).await;
-        answers::acted(&answer, &path, "DELETE")
+        answers::acted(&answer, &path, Verb::Delete)
+    }
+}
+
+/// What a read without success is to whoever asked.
+fn unread(refusal: &Refusal, outcome: Outcome, id: &ResourceId, correlation_id: &str) -> ArmError {
+    let (code, correlation_id) = (refusal.told(), correlation_id.to_owned());
+    match (outcome, refusal.again(outcome)) {
+        (_, Some(Again::After(seconds))) => ArmError::Later { seconds, code },
+        (_, Some(Again::Within(_))) => {
+            ArmError::NoAnswer(format!("{code} (correlation id {correlation_id})"))
+        }
+        (Outcome::Absent, _) => ArmError::NotFound(id.name().to_owned()),
+        _ => ArmError::Refused { code, correlation_id },
     }
 }
 

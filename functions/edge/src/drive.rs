@@ -124,8 +124,8 @@ impl Run<'_> {
                 None => Answer::Done,
             },
             Call::Look { rule } => Answer::Looked(self.look(record, rule).await),
-            Call::Pause => {
-                tokio::time::sleep(PAUSE).await;
+            Call::Pause(seconds) => {
+                tokio::time::sleep(PAUSE.max(Duration::from_secs(seconds))).await;
                 Answer::Done
             }
             Call::Stop(_) => Answer::Done,
@@ -176,10 +176,7 @@ impl Run<'_> {
         let way = match self.driver.arm.way(&ask.wish.machine).await {
             Ok(way) => way,
             Err(WayError::Fault(fault)) => return Checked::Refused(Failure::Network(fault)),
-            Err(WayError::Arm(ArmError::Refused { code, .. })) => {
-                return Checked::Refused(Failure::Refused { code });
-            }
-            Err(WayError::Arm(error)) => return no_answer(&error),
+            Err(WayError::Arm(error)) => return unchecked(error),
         };
         let flow = Flow::of(ask);
         let name = RuleName::new(&self.driver.installation, ask.wish.id);
@@ -187,8 +184,7 @@ impl Run<'_> {
         for nsg in way.groups {
             let group = match self.driver.arm.group(&nsg).await {
                 Ok(group) => group,
-                Err(ArmError::Refused { code, .. }) => return Checked::Refused(Failure::Refused { code }),
-                Err(error) => return no_answer(&error),
+                Err(error) => return unchecked(error),
             };
             match nsg::place(&group.rules, &flow, &name) {
                 Ok(priority) => rules.push(PlannedRule { nsg, priority }),
@@ -231,13 +227,21 @@ impl Run<'_> {
             }
             Err(error) => {
                 tracing::warn!(request = %ask.wish.id, error = %error, "a group could not be read");
-                Sight::NoAnswer
+                match error {
+                    ArmError::Later { seconds, .. } => Sight::Later { seconds },
+                    ArmError::Refused { code, .. } => Sight::Refused(code),
+                    ArmError::NotFound(_) | ArmError::NoAnswer(_) => Sight::NoAnswer,
+                }
             }
         }
     }
 }
 
-fn no_answer(error: &ArmError) -> Checked {
+fn unchecked(error: ArmError) -> Checked {
     tracing::warn!(error = %error, "the way to a machine could not be read");
-    Checked::NoAnswer
+    match error {
+        ArmError::Later { seconds, .. } => Checked::Later { seconds },
+        ArmError::Refused { code, .. } => Checked::Refused(Failure::Refused { code }),
+        ArmError::NotFound(_) | ArmError::NoAnswer(_) => Checked::NoAnswer,
+    }
 }

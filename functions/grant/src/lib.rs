@@ -2,7 +2,7 @@
 //! never deletes one, and nobody outside can reach it: the table's stream wakes it.
 
 use access::drive::Role;
-use access::lifecycle::{Tempo, wants_grant};
+use access::lifecycle::{Tempo, next_step};
 use access::request::RequestId;
 use access::signature::SigningSecret;
 use aws_lambda_events::dynamodb::Event;
@@ -75,9 +75,13 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
 }
 
 async fn drive(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreError> {
-    let Driver { store, clock, .. } = &deps.driver;
+    let Driver { store, clock, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(()) };
-    if !wants_grant(&loaded.record) || !store.claim(&loaded.record, clock.now(), CLAIM_SECONDS).await? {
+    let now = clock.now();
+    // What Azure wants to be asked later is not claimed: the claim would outlast that moment.
+    if !next_step(&loaded.record, now, tempo).is_for_grant()
+        || !store.claim(&loaded.record, now, CLAIM_SECONDS).await?
+    {
         return Ok(());
     }
     let drive = deps.driver.drive(Role::Grant, loaded, invocation);

@@ -49,6 +49,6 @@ variants! {
         TooOld, EarlierTooOld, EndsTooLate, Policy,
     }
     NetworkFault { MachineGone, AddressChanged, Unshielded, GroupsChanged, NoRoom }
-    Failure { Evidence, Network, Refused, NoAnswer, Overruled }
+    Failure { Evidence, Network, Refused, NoAnswer, Throttled, Overruled }
     Cause { Expired, Revoked, Failed, Altered, Vanished }
 }

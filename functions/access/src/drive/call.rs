@@ -64,8 +64,8 @@ pub enum Call {
         /// Which planned rule.
         rule: usize,
     },
-    /// Wait a moment, then go on.
-    Pause,
+    /// Wait so many seconds, then go on; 0 is a moment.
+    Pause(u64),
     /// Nothing more to do now.
     Stop(Stopped),
 }
@@ -127,6 +127,11 @@ pub enum Checked {
     Refused(Failure),
     /// Slack or Azure did not answer.
     NoAnswer,
+    /// Azure wants to be asked later.
+    Later {
+        /// In how many seconds.
+        seconds: u64,
+    },
 }
 
 /// The three answers to a write in Azure: done, refused (in several ways), unknown.
@@ -134,8 +139,16 @@ pub enum Checked {
 pub enum Acted {
     /// Accepted; a delete of an absent rule too.
     Done,
-    /// Another operation is in progress: the same again soon.
-    Busy,
+    /// Not done: the same again within this drive.
+    Busy {
+        /// In how many seconds; 0 is a moment.
+        seconds: u64,
+    },
+    /// Not done: the same again, but not within this drive.
+    Later {
+        /// In how many seconds.
+        seconds: u64,
+    },
     /// Another rule has this priority.
     Conflict,
     /// A lock forbids it.
@@ -193,4 +206,11 @@ pub enum Sight {
     },
     /// No answer.
     NoAnswer,
+    /// Azure wants to be asked later.
+    Later {
+        /// In how many seconds.
+        seconds: u64,
+    },
+    /// Azure refuses to show it, until somebody does something about it.
+    Refused(String),
 }

@@ -28,6 +28,7 @@ pub(super) enum Then {
     Reread,
     CheckAgain,
     End(Cause),
+    Delay,
     Stop,
     LockAgain(usize),
 }

@@ -58,6 +58,10 @@ impl Fingerprint for Record {
                 if let Some(granted) = self.granted() {
                     until(granted.expires_at(), now, mix);
                 }
+                match self.delayed_until() {
+                    Some(moment) => until(moment, now, mix),
+                    None => mix.write_u8(97),
+                }
             }
             State::Closing(closing) => {
                 if let Some(retry_at) = due_at(self, &TEMPO) {
@@ -112,6 +116,12 @@ impl Fingerprint for Driver {
             match drive.waiting_since {
                 Some(waiting) => since(waiting, now, TEMPO.delete_patience_seconds, mix),
                 None => mix.write_u8(99),
+            }
+            for not_before in &drive.not_before {
+                match not_before {
+                    Some(moment) => until(*moment, now, mix),
+                    None => mix.write_u8(98),
+                }
             }
         }
         if drive.at != At::Reading {

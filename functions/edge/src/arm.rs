@@ -9,6 +9,7 @@ use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
 use access::refusal::{Again, Outcome, Refusal, Verb};
 use access::request::{Machine, ResourceId, RuleName};
+use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind;
 use azure_core::http::{
     ClientOptions, Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, RetryOptions,
@@ -20,19 +21,34 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 mod answers;
+mod fence;
 mod types;
 
+pub use fence::{Fence, NotAGroup};
+use fence::{NoPermit, Permit};
 use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
 
 /// The version of the network API that our types were written against.
 const NETWORK: &str = "2025-05-01";
 /// The version of the compute API that our types were written against.
 const COMPUTE: &str = "2024-11-01";
-/// A client of Azure's management API, in the name of one function's identity.
+
+/// A client of Azure's management API, in the name of one function's identity, or of an operator.
 #[derive(Clone)]
 pub struct Arm {
     pipeline: Pipeline,
     tokens: Tokens,
+    fence: Fence,
+}
+
+/// A person's own login, in place of a function's identity. It comes with a fence, because a person may
+/// do more than a function's role lets.
+#[derive(Clone)]
+pub struct Operator {
+    /// What gives tokens.
+    pub login: Arc<dyn TokenCredential>,
+    /// What may be written with them.
+    pub fence: Fence,
 }
 
 /// A call that brought no answer of Azure's.
@@ -44,6 +60,14 @@ enum NotSent {
     /// It may have been sent.
     #[error(transparent)]
     NoAnswer(#[from] azure_core::Error),
+}
+
+/// What is sent. What changes something needs a permit, which only the fence gives.
+#[derive(Clone, Copy)]
+enum Sent<'a> {
+    Get(&'a str),
+    Put(&'a Permit<'a>, &'a serde_json::Value),
+    Delete(&'a Permit<'a>),
 }
 
 /// Why a read brought nothing.
@@ -110,8 +134,16 @@ impl Arm {
             env.url("AJAR_ENTRA_URL", "https://login.microsoftonline.com")?,
         );
         let transport = Transport::new(Arc::new(route));
-        let (env, to_entra) = (env.clone(), transport.clone());
-        let tokens = Tokens::new(move || crate::entra::credential(&env, &to_entra))?;
+        let (tokens, fence) = match env.operator() {
+            Some(Operator { login, fence }) => {
+                let login = Arc::clone(login);
+                (Tokens::new(move || Ok(Arc::clone(&login)))?, fence.clone())
+            }
+            None => {
+                let (env, to_entra) = (env.clone(), transport.clone());
+                (Tokens::new(move || crate::entra::credential(&env, &to_entra))?, Fence::default())
+            }
+        };
         let options = ClientOptions {
             transport: Some(transport),
             retry: RetryOptions::none(),
@@ -119,42 +151,39 @@ impl Arm {
         };
         let pipeline =
             Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![], None);
-        Ok(Self { pipeline, tokens })
+        Ok(Self { pipeline, tokens, fence })
     }
 
     /// Makes a call, and once more with a new token where Azure refuses the one it was made with. All of
     /// it has one call's time: the lock of a group is held for that long.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        api_version: &str,
-        body: Option<&serde_json::Value>,
-    ) -> Result<RawResponse, NotSent> {
-        let verb = match method {
-            Method::Get => Verb::Get,
-            Method::Delete => Verb::Delete,
-            _ => Verb::Put,
+    async fn send(&self, what: Sent<'_>, api_version: &str) -> Result<RawResponse, NotSent> {
+        let (verb, path) = match what {
+            Sent::Get(path) => (Verb::Get, path),
+            Sent::Put(permit, _) => (Verb::Put, permit.path()),
+            Sent::Delete(permit) => (Verb::Delete, permit.path()),
         };
         let deadline = Instant::now() + crate::http::CALL_TIMEOUT;
-        let (answer, generation) = self.send_once(deadline, method, path, api_version, body).await?;
+        let (answer, generation) = self.send_once(deadline, what, api_version).await?;
         if answer.status().is_success() || answers::refusal(&answer).outcome(verb) != Outcome::NewToken {
             return Ok(answer);
         }
         tracing::info!(path, correlation_id = answers::correlation_id(&answer), "Azure wants a new token");
         self.tokens.refused(generation);
-        Ok(self.send_once(deadline, method, path, api_version, body).await?.0)
+        Ok(self.send_once(deadline, what, api_version).await?.0)
     }
 
     /// The answer, and which token it was made with.
     async fn send_once(
         &self,
         deadline: Instant,
-        method: Method,
-        path: &str,
+        what: Sent<'_>,
         api_version: &str,
-        body: Option<&serde_json::Value>,
     ) -> Result<(RawResponse, u64), NotSent> {
+        let (method, path, body) = match what {
+            Sent::Get(path) => (Method::Get, path, None),
+            Sent::Put(permit, body) => (Method::Put, permit.path(), Some(body)),
+            Sent::Delete(permit) => (Method::Delete, permit.path(), None),
+        };
         let url = format!("https://management.azure.com{path}?api-version={api_version}");
         let url =
             Url::parse(&url).map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?;
@@ -177,7 +206,7 @@ impl Arm {
     }
 
     async fn get<T: DeserializeOwned>(&self, id: &ResourceId, api_version: &str) -> Result<T, ArmError> {
-        let answer = match self.send(Method::Get, id.as_str(), api_version, None).await {
+        let answer = match self.send(Sent::Get(id.as_str()), api_version).await {
             Ok(answer) => answer,
             Err(NotSent::NoAnswer(error)) => return Err(ArmError::NoAnswer(error.to_string())),
             Err(NotSent::NoToken(NoToken { code, outcome })) => {
@@ -229,7 +258,11 @@ impl Arm {
             groups.extend(nic.properties.network_security_group.map(|reference| reference.id));
             // One group may be both the subnet's and the interface's.
             groups.dedup();
-            return if groups.is_empty() { fault(NetworkFault::Unshielded) } else { Ok(Way { groups }) };
+            if groups.is_empty() {
+                return fault(NetworkFault::Unshielded);
+            }
+            self.fence.admits(&groups).map_err(WayError::Fault)?;
+            return Ok(Way { groups });
         }
         fault(NetworkFault::AddressChanged)
     }
@@ -245,17 +278,27 @@ impl Arm {
 
     /// Writes our rule. The same again writes the same.
     pub async fn put_rule(&self, rule: &OurRule) -> Acted {
-        let path = rule_path(&rule.nsg, &rule.name);
+        let permit = match self.fence.put(&rule.nsg, &rule.name).await {
+            Ok(permit) => permit,
+            Err(why) => return not_sent(why, &rule.nsg),
+        };
         let body = types::rule_body(rule);
-        let answer = self.send(Method::Put, &path, NETWORK, Some(&body)).await;
-        answers::acted(&answer, &path, Verb::Put)
+        let answer = self.send(Sent::Put(&permit, &body), NETWORK).await;
+        let acted = answers::acted(&answer, permit.path(), Verb::Put);
+        if acted != Acted::Unknown {
+            permit.answered();
+        }
+        acted
     }
 
     /// Deletes our rule. Deleting what is not there is done too.
     pub async fn delete_rule(&self, nsg: &ResourceId, name: &RuleName) -> Acted {
-        let path = rule_path(nsg, name);
-        let answer = self.send(Method::Delete, &path, NETWORK, None).await;
-        answers::acted(&answer, &path, Verb::Delete)
+        let permit = match self.fence.delete(nsg, name) {
+            Ok(permit) => permit,
+            Err(why) => return not_sent(why, nsg),
+        };
+        let answer = self.send(Sent::Delete(&permit), NETWORK).await;
+        answers::acted(&answer, permit.path(), Verb::Delete)
     }
 }
 
@@ -272,6 +315,13 @@ fn unread(refusal: &Refusal, outcome: Outcome, id: &ResourceId, correlation_id: 
     }
 }
 
-fn rule_path(nsg: &ResourceId, name: &RuleName) -> String {
-    format!("{nsg}/securityRules/{name}")
+/// A write for which the fence gives no leave: nothing was sent.
+fn not_sent(why: NoPermit, nsg: &ResourceId) -> Acted {
+    match why {
+        NoPermit::Outside => {
+            tracing::error!(%nsg, "a write outside of the one group that may be touched was not sent");
+            Acted::Refused("OutsideTheFence".to_owned())
+        }
+        NoPermit::Ended => Acted::Busy { seconds: 0 },
+    }
 }

@@ -25,7 +25,9 @@ use place::{At, Job, Then};
 #[cfg(test)]
 use safety::Safety;
 
-pub use call::{Access, Acted, Answer, Call, Checked, Role, Sight, Standing, Stopped, Verdict, Written};
+pub use call::{
+    Access, Acted, Answer, Call, Checked, Locked, Role, Sight, Standing, Stopped, Verdict, Written,
+};
 
 /// One driver at work on one request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -43,7 +45,10 @@ pub struct Drive {
     replans: u8,
     started_at: Timestamp,
     waiting_since: Option<Timestamp>,
+    /// The rule whose group is this drive's to write to.
     holds: Option<usize>,
+    /// It is written to without the lock: the patience of a delete was over.
+    bare: bool,
     ends: Vec<RuleEnd>,
     verdicts: Vec<Option<Verdict>>,
     /// When Azure may be asked again about each rule, where it has said so in this drive.
@@ -77,6 +82,7 @@ impl Drive {
             started_at: now,
             waiting_since: None,
             holds: None,
+            bare: false,
             ends: vec![],
             verdicts: vec![],
             not_before: vec![],
@@ -109,7 +115,7 @@ impl Drive {
             (At::Writing, Answer::Written(Written::Lost)) => {
                 // What is stored now has the version that this driver's change would have had.
                 self.checked = false;
-                self.read()
+                self.unlock(Then::Reread, now)
             }
             (At::Checking, Answer::Checked(checked)) => self.checked(checked, now),
             (At::Locking(rule), Answer::Locked(held)) => self.locked(rule, held, now),
@@ -161,7 +167,7 @@ impl Drive {
             (Role::Revoke, Step::Lapse) => self.write(self.record.lapse(now)),
             (Role::Grant, Step::Plan) => self.check(),
             (Role::Grant, Step::PutRules) if !self.checked => self.check(),
-            (Role::Grant, Step::PutRules) => self.work(Job::Allow, now),
+            (Role::Grant, Step::PutRules) => self.open(now),
             (Role::Grant, Step::DenyRules) => self.work(Job::Deny, now),
             (Role::Revoke, Step::Compare) => self.work(Job::Compare, now),
             (Role::Revoke, Step::DeleteRules) => self.work(Job::Delete, now),
@@ -198,17 +204,27 @@ impl Drive {
             }
             (Checked::Planned(plan), State::Opening(_)) => {
                 self.checked = true;
-                let planned = self.record.plan().filter(|planned| planned.same_groups(&plan));
-                if planned.is_none() {
+                let Some(planned) = self.record.plan().filter(|planned| planned.same_groups(&plan)) else {
                     let failure = Failure::Network(NetworkFault::GroupsChanged);
-                    self.write(self.record.end(Cause::Failed(failure), now))
-                } else if self.replans > 0 && planned != Some(&plan) {
-                    self.write(self.record.planned(plan, now))
-                } else {
-                    self.work(Job::Allow, now)
+                    return self.write(self.record.end(Cause::Failed(failure), now));
+                };
+                // In its turn a drive changes only the rule that it is at: the others stand already.
+                let plan = self.holds.map_or_else(|| plan.clone(), |rule| planned.moved(rule, &plan));
+                if self.replans > 0 && *planned != plan {
+                    return self.write(self.record.planned(plan, now));
                 }
+                self.open(now)
             }
             _ => self.stop(Stopped::Later),
+        }
+    }
+
+    /// Writes the rules; one that was placed anew in its turn at once, because the turn was kept and
+    /// nobody of ours has taken the number meanwhile.
+    fn open(&mut self, now: Timestamp) -> Call {
+        match self.holds {
+            Some(rule) => self.recheck(rule),
+            None => self.work(Job::Allow, now),
         }
     }
 
@@ -369,7 +385,9 @@ impl Drive {
         if self.replans > self.tempo.attempts {
             return self.unlock(Then::End(Cause::Failed(or_else)), now);
         }
-        self.unlock(Then::CheckAgain, now)
+        // The turn is kept: a crowd of ours that is placed at once would else take the same number
+        // again and again.
+        self.check()
     }
 
     fn looked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {

@@ -89,6 +89,18 @@ impl Plan {
         &self.0
     }
 
+    /// The same plan with one rule at the priority that another plan has for its group.
+    #[must_use]
+    pub fn moved(&self, rule: usize, other: &Self) -> Self {
+        let mut rules = self.0.clone();
+        if let Some(moved) = rules.get_mut(rule)
+            && let Some(found) = other.0.iter().find(|found| found.nsg == moved.nsg)
+        {
+            moved.priority = found.priority;
+        }
+        Self(rules)
+    }
+
     /// Whether both plans concern the same network security groups.
     pub fn same_groups(&self, other: &Self) -> bool {
         self.0.len() == other.0.len() && self.0.iter().all(|rule| other.0.iter().any(|r| r.nsg == rule.nsg))

@@ -2,17 +2,18 @@
 
 use crate::arm::{Arm, ArmError, WayError};
 use crate::clock::Clock;
+use crate::line::{Lines, Place};
 use crate::slack::Slack;
-use crate::store::{Loaded, Store, StoreError, Stored};
+use crate::store::{Loaded, Store, StoreError, Stored, Taken};
 use access::click::App;
 use access::drive::{
-    Access, Acted, Answer, Call, Checked, Drive, Role, Sight, Standing, Stopped, Verdict, Written,
+    Access, Acted, Answer, Call, Checked, Drive, Locked, Role, Sight, Standing, Stopped, Verdict, Written,
 };
 use access::evidence::{Judge, judge};
 use access::lifecycle::{Change, Failure, NetworkFault, Plan, PlannedRule, Record, Tempo};
 use access::nsg::{self, Flow, OurRule};
 use access::policy::Policy;
-use access::request::{Installation, RuleName};
+use access::request::{Installation, ResourceId, RuleName};
 use access::signature::SigningSecret;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Driver {
     pub installation: Installation,
     /// The lengths of time to go by.
     pub tempo: Tempo,
+    /// Who of this process writes to which group.
+    pub lines: Lines,
     /// What judges the evidence; only `grant` has it, because only `grant` writes.
     pub checker: Option<Checker>,
 }
@@ -54,8 +57,10 @@ struct Run<'a> {
     driver: &'a Driver,
     role: Role,
     loaded: Loaded,
-    /// In whose name locks are held.
+    /// In whose name locks are taken.
     holder: String,
+    /// Where it stands in line.
+    place: Place,
 }
 
 impl Driver {
@@ -66,9 +71,11 @@ impl Driver {
     pub async fn drive(&self, role: Role, loaded: Loaded, invocation: &str) -> Result<Stopped, StoreError> {
         let id = loaded.record.wish().id;
         let (mut drive, mut call) = Drive::start(role, loaded.record.clone(), self.tempo, self.clock.now());
-        let mut run = Run { driver: self, role, loaded, holder: format!("{invocation}/{id}") };
+        let holder = format!("{invocation}/{id}");
+        let mut run = Run { driver: self, role, loaded, holder, place: self.lines.place() };
         loop {
             if let Call::Stop(why) = call {
+                run.place.leave(&self.store).await;
                 tracing::info!(request = %id, ?role, status = run.loaded.record.status(), ?why, "driven");
                 return Ok(why);
             }
@@ -92,27 +99,23 @@ impl Run<'_> {
             Call::Write(change) => Answer::Written(self.write(&change).await),
             Call::Check => Answer::Checked(self.check(record).await),
             Call::Lock { rule, first } => match self.planned(record, rule) {
-                Some(planned) => {
-                    Answer::Locked(store.lock(&planned.nsg, &self.holder).take(first, clock.now()).await?)
-                }
+                Some(planned) => Answer::Locked(self.lock(&planned.nsg, first).await?),
                 None => Answer::Done,
             },
             Call::Recheck { rule } => match self.planned(record, rule) {
                 Some(planned) => {
                     let version =
                         store.read(record.wish().id).await?.map_or(0, |loaded| loaded.record.version());
-                    let held = store.lock(&planned.nsg, &self.holder).is_held(clock.now()).await?;
+                    let held = match self.place.lease() {
+                        Some(lease) => store.lock(&planned.nsg).is_held(&lease, clock.now()).await?,
+                        None => false,
+                    };
                     Answer::Rechecked { version, held }
                 }
                 None => Answer::Done,
             },
-            Call::Unlock { rule } => {
-                if let Some(planned) = self.planned(record, rule)
-                    && let Err(error) = store.lock(&planned.nsg, &self.holder).give_back().await
-                {
-                    // The lease ends by itself.
-                    tracing::warn!(error = %error, "a lock was not given back");
-                }
+            Call::Unlock { .. } => {
+                self.place.leave(store).await;
                 Answer::Done
             }
             Call::Put { rule, access } => Answer::Acted(self.put(record, rule, access).await),
@@ -123,13 +126,60 @@ impl Run<'_> {
                 }
                 None => Answer::Done,
             },
-            Call::Look { rule } => Answer::Looked(self.look(record, rule).await),
+            Call::Look { rule } => {
+                if let Some(planned) = self.planned(record, rule) {
+                    self.renew(&planned.nsg).await;
+                }
+                Answer::Looked(self.look(record, rule).await)
+            }
             Call::Pause(seconds) => {
                 tokio::time::sleep(PAUSE.max(Duration::from_secs(seconds))).await;
                 Answer::Done
             }
             Call::Stop(_) => Answer::Done,
         })
+    }
+
+    /// Waits for this drive's turn in this process, then for the lock, which the one before may have
+    /// left for it.
+    async fn lock(&mut self, nsg: &ResourceId, first: bool) -> Result<Locked, StoreError> {
+        if !self.place.turn(nsg).await {
+            return Ok(Locked::InLine);
+        }
+        let now = self.driver.clock.now();
+        let lock = self.driver.store.lock(nsg);
+        if let Some(mut lease) = self.place.lease() {
+            // A PUT asks each time, because a delete may wait by now.
+            if first && !lease.ends_soon(now) {
+                return Ok(Locked::Held);
+            }
+            if lock.renew(&mut lease, !first, now).await? {
+                self.place.keep(Some(lease));
+                return Ok(Locked::Held);
+            }
+            self.place.keep(None);
+            lock.give_back(&lease).await?;
+        }
+        Ok(match lock.take(&self.holder, first, now).await? {
+            Taken::Yes(lease) => {
+                self.place.keep(Some(lease));
+                Locked::Held
+            }
+            Taken::No { deletes: true } if first => Locked::InLine,
+            Taken::No { .. } => Locked::Elsewhere { since: self.place.waits_since(now) },
+        })
+    }
+
+    /// Keeps a lock that is held here for as long as Azure takes. Whether it is held is read again
+    /// before each write, so a failure here only is noticed there.
+    async fn renew(&self, nsg: &ResourceId) {
+        let now = self.driver.clock.now();
+        let Some(mut lease) = self.place.lease().filter(|lease| lease.ends_soon(now)) else { return };
+        match self.driver.store.lock(nsg).renew(&mut lease, false, now).await {
+            Ok(true) => self.place.keep(Some(lease)),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(error = %error, "a lock was not renewed"),
+        }
     }
 
     fn planned<'r>(&self, record: &'r Record, rule: usize) -> Option<&'r PlannedRule> {

@@ -11,6 +11,7 @@ use edge::arm::Arm;
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
 use edge::drive::{Checker, Driver};
+use edge::line::Lines;
 use edge::slack::Slack;
 use edge::store::{Store, StoreError};
 use edge::stream;
@@ -48,6 +49,7 @@ impl Deps {
             arm: Arm::new(env)?,
             installation: env.installation()?,
             tempo: Tempo { budget_seconds: DRIVE_SECONDS, ..Tempo::DEPLOYED },
+            lines: Lines::default(),
             checker: Some(checker),
         };
         Ok(Self { driver })

@@ -9,6 +9,7 @@ use edge::arm::Arm;
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
 use edge::drive::Driver;
+use edge::line::Lines;
 use edge::store::{Loaded, Store, StoreError, Wake};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
@@ -43,6 +44,7 @@ impl Deps {
             arm: Arm::new(env)?,
             installation: env.installation()?,
             tempo: Tempo::DEPLOYED,
+            lines: Lines::default(),
             checker: None,
         };
         Ok(Self { driver })
@@ -73,11 +75,14 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let (due, later): (Vec<_>, Vec<_>) = unsettled.into_iter().partition(|(due_at, _)| *due_at <= soon);
     let next_tick = now.plus(MINUTE_SECONDS);
     let shutting = due.into_iter().map(|(due_at, loaded)| async move {
-        let id = loaded.record.wish().id;
+        let (id, loaded) = (loaded.record.wish().id, &loaded);
         let mut due = Some(due_at);
         while let Some(due_at) = due {
             let _awake = clock.sleep_until(due_at).await;
+            // What is due together stands in line before the first one has begun.
+            let expected = deps.driver.lines.expect(&loaded.record);
             let shut = shut(deps, id, invocation).await;
+            expected.over(store).await;
             // Azure may have named a moment before the next tick.
             due = shut.as_ref().ok().copied().flatten().filter(|again| *again > due_at && *again < next_tick);
             report(id, shut.map(|_| ()));

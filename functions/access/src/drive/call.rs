@@ -1,5 +1,6 @@
 //! What a driver asks for, and what it may be answered.
 
+use crate::lease::Timestamp;
 use crate::lifecycle::{Change, Failure, Plan, Record};
 
 /// Which function drives. `grant` writes rules and never deletes; `revoke` deletes and never writes.
@@ -90,8 +91,8 @@ pub enum Answer {
     Written(Written),
     /// To [`Call::Check`].
     Checked(Checked),
-    /// To [`Call::Lock`]: whether it is held now.
-    Locked(bool),
+    /// To [`Call::Lock`].
+    Locked(Locked),
     /// To [`Call::Recheck`].
     Rechecked {
         /// The record's version now.
@@ -105,6 +106,21 @@ pub enum Answer {
     Looked(Sight),
     /// To [`Call::Unlock`] and [`Call::Pause`].
     Done,
+}
+
+/// Whether a group's lock is held now.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Locked {
+    /// It is.
+    Held,
+    /// Not yet: deletes go on in this group one after the other, or another drive of this process
+    /// writes, and this one's turn comes. None of them waits for another for long.
+    InLine,
+    /// A writer elsewhere holds it.
+    Elsewhere {
+        /// Since when this process waits for it.
+        since: Timestamp,
+    },
 }
 
 /// What became of a conditional write.

@@ -26,7 +26,6 @@ pub(super) enum At {
 pub(super) enum Then {
     Rule(usize),
     Reread,
-    CheckAgain,
     End(Cause),
     Delay,
     Stop,

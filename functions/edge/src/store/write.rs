@@ -74,7 +74,7 @@ const OPTIONAL: &[&str] = &[
 
 /// An update expression that is built piece by piece.
 #[derive(Default)]
-struct Expression {
+pub(super) struct Expression {
     set: Vec<String>,
     remove: Vec<String>,
     names: HashMap<String, String>,
@@ -88,15 +88,23 @@ impl Expression {
         name
     }
 
-    fn set(&mut self, attribute: &str, value: AttributeValue) {
+    pub(super) fn set(&mut self, attribute: &str, value: AttributeValue) {
         let name = self.name(attribute);
         self.values.insert(format!(":{attribute}"), value);
         self.set.push(format!("{name} = :{attribute}"));
     }
 
-    fn remove(&mut self, attribute: &str) {
+    pub(super) fn remove(&mut self, attribute: &str) {
         let name = self.name(attribute);
         self.remove.push(name);
+    }
+
+    /// Adds one to a number; the first time it is 1.
+    pub(super) fn count(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        self.values.insert(":zero".to_owned(), number(0));
+        self.values.insert(":one".to_owned(), number(1));
+        self.set.push(format!("{name} = if_not_exists({name}, :zero) + :one"));
     }
 
     fn set_or_remove(&mut self, attribute: &str, value: Option<AttributeValue>) {
@@ -264,7 +272,7 @@ impl Store {
     }
 
     /// A conditional update outside the history: `Ok(false)` when the condition did not hold.
-    async fn update(
+    pub(super) async fn update(
         &self,
         key: (String, String),
         expression: Expression,
@@ -384,29 +392,8 @@ impl Store {
         self.update((key.to_owned(), "REPLY".to_owned()), expression, "attribute_exists(pk)", vec![]).await
     }
 
-    /// The lock of a network security group, in the name of `holder`.
-    pub fn lock(&self, nsg: &access::request::ResourceId, holder: &str) -> Lock<'_> {
-        Lock::new(self, nsg, holder)
-    }
-}
-
-impl Store {
-    /// For [`Lock`]: a conditional update of a lock row.
-    pub(super) async fn update_lock(
-        &self,
-        key: (String, String),
-        set: Vec<(&str, AttributeValue)>,
-        remove: &[&str],
-        condition: &str,
-        extra: Vec<(&str, AttributeValue)>,
-    ) -> Result<bool, StoreError> {
-        let mut expression = Expression::default();
-        for (attribute, value) in set {
-            expression.set(attribute, value);
-        }
-        for attribute in remove {
-            expression.remove(attribute);
-        }
-        self.update(key, expression, condition, extra).await
+    /// The lock of a network security group.
+    pub fn lock(&self, nsg: &access::request::ResourceId) -> Lock<'_> {
+        Lock::new(self, nsg)
     }
 }

@@ -276,17 +276,34 @@ fn lock(
         if first {
             row.delete_waits_until = Some(world.now + TIMEOUT);
         }
-        return give(format_args!("not free"), next, Answer::Locked(false));
+        // Deletes wait for each other without counting the time; of a holder that is gone the row tells
+        // either.
+        let deleting = group.lock.filter(|_| !free).map(|(holder, _)| match holder {
+            Holder::Driver(slot) => world.drivers[usize::from(slot)]
+                .as_ref()
+                .map(|holder| holder.value.drive.role == Role::Revoke),
+            Holder::Gone => None,
+        });
+        let deleting = if first { deleting } else { Some(Some(false)) };
+        if !matches!(deleting, Some(Some(true))) {
+            let elsewhere = Locked::Elsewhere { since: next.time() };
+            give(format_args!("not free"), next.clone(), Answer::Locked(elsewhere));
+        }
+        if !matches!(deleting, Some(Some(false))) {
+            give(format_args!("deletes are in front"), next, Answer::Locked(Locked::InLine));
+        }
+        return;
     }
     row.lock = Some((driver_in(slot), world.now + LEASE));
     if first {
         row.delete_waits_until = None;
     }
     if let Some(lost) = next.fault(LOSS) {
-        give(format_args!("held"), next, Answer::Locked(true));
-        give(format_args!("held, the answer is lost"), lost, Answer::Locked(false));
+        give(format_args!("held"), next, Answer::Locked(Locked::Held));
+        let elsewhere = Locked::Elsewhere { since: lost.time() };
+        give(format_args!("held, the answer is lost"), lost, Answer::Locked(elsewhere));
     } else {
-        give(format_args!("held"), next, Answer::Locked(true));
+        give(format_args!("held"), next, Answer::Locked(Locked::Held));
     }
 }
 

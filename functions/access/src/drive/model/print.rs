@@ -84,11 +84,10 @@ impl Fingerprint for Record {
 impl Driver {
     /// Whether the work on the rules is over, and what is remembered of it will not be read.
     const fn begins_anew(&self) -> bool {
-        let then = matches!(
-            self.drive.at,
-            At::Unlocking(Then::Reread | Then::CheckAgain | Then::End(_) | Then::Stop)
-        );
-        then || matches!(self.drive.at, At::Reading | At::Writing | At::Checking)
+        let then = matches!(self.drive.at, At::Unlocking(Then::Reread | Then::End(_) | Then::Stop));
+        // Who keeps the turn goes on with the rule that it is at.
+        self.drive.holds.is_none()
+            && (then || matches!(self.drive.at, At::Reading | At::Writing | At::Checking))
     }
 }
 
@@ -96,7 +95,16 @@ impl Fingerprint for Driver {
     fn timeless(&self, mix: &mut Mix) {
         let drive = &self.drive;
         (self.request, &self.answer, self.name, self.overtaken).hash(mix);
-        (drive.role, &drive.at, drive.checked, drive.replans, drive.holds, drive.swept, drive.settles)
+        (
+            drive.role,
+            &drive.at,
+            drive.checked,
+            drive.replans,
+            drive.holds,
+            drive.bare,
+            drive.swept,
+            drive.settles,
+        )
             .hash(mix);
         if !self.begins_anew() {
             (drive.job, drive.attempts).hash(mix);

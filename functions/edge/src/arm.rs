@@ -22,10 +22,12 @@ use tokio::time::{Instant, timeout_at};
 
 mod answers;
 mod fence;
+mod survey;
 mod types;
 
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
+pub use survey::ShownRule;
 use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
 
 /// The version of the network API that our types were written against.

@@ -127,8 +127,11 @@ async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<Option<Tim
     let Driver { clock, store, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(None) };
     let now = clock.now();
-    if is_ours(&lifecycle::next_step(&loaded.record, now, tempo)) {
-        if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? {
+    let step = lifecycle::next_step(&loaded.record, now, tempo);
+    if is_ours(&step) {
+        // Whoever opens it may have claimed it; its end does not wait for that.
+        let ends = matches!(step, Step::End(_));
+        if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? && !ends {
             return Ok(None);
         }
         let stopped = deps.driver.drive(Role::Revoke, loaded, invocation).await?;

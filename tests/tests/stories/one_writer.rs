@@ -23,7 +23,8 @@ async fn open_together(story: &Story, commands: &[String]) -> Vec<String> {
     for command in commands {
         let answer = story.ask(ANA, command).await;
         let id = answer.rsplit_once("Ref ").map(|(_, id)| id.to_owned());
-        ids.push(id.unwrap_or_else(|| panic!("not recorded: {answer}")));
+        assert!(id.is_some(), "not recorded: {answer}");
+        ids.extend(id);
     }
     story.settle().await;
     let at = story.now();
@@ -51,6 +52,8 @@ async fn fifty_grants_of_one_group_end_at_once() {
     story.to_next_end().await;
     let journal = story.world.azure.journal();
     let removed: Vec<_> = journal.iter().filter(|entry| entry.what == What::Removed).collect();
+    let gaps: Vec<u64> = removed.windows(2).map(|two| two[1].at_ms - two[0].at_ms).collect();
+    println!("first after {} ms, then {gaps:?} ms", removed[0].at_ms - end_ms);
     assert_eq!(removed.len(), 50);
     let seconds = (removed[49].at_ms - end_ms) / 1000;
     println!("50 rules of one group: the last one is gone {seconds} s after the end");

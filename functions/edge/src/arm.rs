@@ -8,7 +8,7 @@ use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
 use access::refusal::{Again, Outcome, Refusal, Verb};
-use access::request::{Machine, ResourceId, RuleName};
+use access::request::{ResourceId, RuleName};
 use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind;
 use azure_core::http::{
@@ -16,19 +16,20 @@ use azure_core::http::{
     Transport, Url,
 };
 use serde::de::DeserializeOwned;
-use std::net::IpAddr;
+use std::fmt::Display;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 mod answers;
 mod fence;
+mod machines;
 mod survey;
 mod types;
 
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
 pub use survey::ShownRule;
-use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
+use types::SecurityGroup;
 
 /// The version of the network API that our types were written against.
 const NETWORK: &str = "2025-05-01";
@@ -158,35 +159,33 @@ impl Arm {
 
     /// Makes a call, and once more with a new token where Azure refuses the one it was made with. All of
     /// it has one call's time: the lock of a group is held for that long.
-    async fn send(&self, what: Sent<'_>, api_version: &str) -> Result<RawResponse, NotSent> {
+    async fn send(&self, what: Sent<'_>) -> Result<RawResponse, NotSent> {
         let (verb, path) = match what {
             Sent::Get(path) => (Verb::Get, path),
             Sent::Put(permit, _) => (Verb::Put, permit.path()),
             Sent::Delete(permit) => (Verb::Delete, permit.path()),
         };
         let deadline = Instant::now() + crate::http::CALL_TIMEOUT;
-        let (answer, generation) = self.send_once(deadline, what, api_version).await?;
+        let (answer, generation) = self.send_once(deadline, what).await?;
         if answer.status().is_success() || answers::refusal(&answer).outcome(verb) != Outcome::NewToken {
             return Ok(answer);
         }
+        // Without the query: it may be that of a next page.
+        let path = path.split('?').next().unwrap_or_default();
         tracing::info!(path, correlation_id = answers::correlation_id(&answer), "Azure wants a new token");
         self.tokens.refused(generation);
-        Ok(self.send_once(deadline, what, api_version).await?.0)
+        Ok(self.send_once(deadline, what).await?.0)
     }
 
     /// The answer, and which token it was made with.
-    async fn send_once(
-        &self,
-        deadline: Instant,
-        what: Sent<'_>,
-        api_version: &str,
-    ) -> Result<(RawResponse, u64), NotSent> {
+    async fn send_once(&self, deadline: Instant, what: Sent<'_>) -> Result<(RawResponse, u64), NotSent> {
+        let written = |permit: &Permit<'_>| format!("{}?api-version={NETWORK}", permit.path());
         let (method, path, body) = match what {
-            Sent::Get(path) => (Method::Get, path, None),
-            Sent::Put(permit, body) => (Method::Put, permit.path(), Some(body)),
-            Sent::Delete(permit) => (Method::Delete, permit.path(), None),
+            Sent::Get(path) => (Method::Get, path.to_owned(), None),
+            Sent::Put(permit, body) => (Method::Put, written(permit), Some(body)),
+            Sent::Delete(permit) => (Method::Delete, written(permit), None),
         };
-        let url = format!("https://management.azure.com{path}?api-version={api_version}");
+        let url = format!("https://management.azure.com{path}");
         let url =
             Url::parse(&url).map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?;
         let mut request = Request::new(url, method);
@@ -208,65 +207,28 @@ impl Arm {
     }
 
     async fn get<T: DeserializeOwned>(&self, id: &ResourceId, api_version: &str) -> Result<T, ArmError> {
-        let answer = match self.send(Sent::Get(id.as_str()), api_version).await {
+        self.read(&format!("{id}?api-version={api_version}"), id).await
+    }
+
+    /// Reads a path with its query. `what` names it where it is not found.
+    async fn read<T: DeserializeOwned>(&self, path: &str, what: impl Display) -> Result<T, ArmError> {
+        let answer = match self.send(Sent::Get(path)).await {
             Ok(answer) => answer,
             Err(NotSent::NoAnswer(error)) => return Err(ArmError::NoAnswer(error.to_string())),
             Err(NotSent::NoToken(NoToken { code, outcome })) => {
                 let refusal = Refusal { code, ..Refusal::default() };
-                return Err(unread(&refusal, outcome, id, ""));
+                return Err(unread(&refusal, outcome, what, ""));
             }
         };
         if answer.status().is_success() {
             return serde_json::from_slice(answer.body()).map_err(|error| {
                 // Without what it holds.
-                ArmError::NoAnswer(format!(
-                    "line {}, column {}: not as expected",
-                    error.line(),
-                    error.column()
-                ))
+                let (line, column) = (error.line(), error.column());
+                ArmError::NoAnswer(format!("line {line}, column {column}: not as expected"))
             });
         }
         let refusal = answers::refusal(&answer);
-        Err(unread(&refusal, refusal.outcome(Verb::Get), id, answers::correlation_id(&answer)))
-    }
-
-    /// The groups between the Internet and a machine, as Azure says now. The machine must still have
-    /// the private address that was approved.
-    ///
-    /// # Errors
-    /// The machine is gone, has another address, or nothing shields it; or Azure did not answer.
-    pub async fn way(&self, machine: &Machine) -> Result<Way, WayError> {
-        let fault = |fault| Err(WayError::Fault(fault));
-        let vm: VirtualMachine = match self.get(&machine.resource_id, COMPUTE).await {
-            Err(ArmError::NotFound(_)) => return fault(NetworkFault::MachineGone),
-            other => other?,
-        };
-        for reference in vm.properties.network_profile.network_interfaces {
-            let nic: Nic = self.get(&reference.id, NETWORK).await?;
-            let has = |address: IpAddr| address == machine.private_address;
-            let Some(ip) = nic
-                .properties
-                .ip_configurations
-                .iter()
-                .find(|ip| ip.properties.private_ip_address.is_some_and(has))
-            else {
-                continue;
-            };
-            let mut groups = vec![];
-            if let Some(reference) = &ip.properties.subnet {
-                let subnet: Subnet = self.get(&reference.id, NETWORK).await?;
-                groups.extend(subnet.properties.network_security_group.map(|reference| reference.id));
-            }
-            groups.extend(nic.properties.network_security_group.map(|reference| reference.id));
-            // One group may be both the subnet's and the interface's.
-            groups.dedup();
-            if groups.is_empty() {
-                return fault(NetworkFault::Unshielded);
-            }
-            self.fence.admits(&groups).map_err(WayError::Fault)?;
-            return Ok(Way { groups });
-        }
-        fault(NetworkFault::AddressChanged)
+        Err(unread(&refusal, refusal.outcome(Verb::Get), what, answers::correlation_id(&answer)))
     }
 
     /// A network security group with its rules.
@@ -285,7 +247,7 @@ impl Arm {
             Err(why) => return not_sent(why, &rule.nsg),
         };
         let body = types::rule_body(rule);
-        let answer = self.send(Sent::Put(&permit, &body), NETWORK).await;
+        let answer = self.send(Sent::Put(&permit, &body)).await;
         let acted = answers::acted(&answer, permit.path(), Verb::Put);
         if acted != Acted::Unknown {
             permit.answered();
@@ -299,20 +261,23 @@ impl Arm {
             Ok(permit) => permit,
             Err(why) => return not_sent(why, nsg),
         };
-        let answer = self.send(Sent::Delete(&permit), NETWORK).await;
+        let answer = self.send(Sent::Delete(&permit)).await;
         answers::acted(&answer, permit.path(), Verb::Delete)
     }
 }
 
 /// What a read without success is to whoever asked.
-fn unread(refusal: &Refusal, outcome: Outcome, id: &ResourceId, correlation_id: &str) -> ArmError {
+fn unread(refusal: &Refusal, outcome: Outcome, what: impl Display, correlation_id: &str) -> ArmError {
     let (code, correlation_id) = (refusal.told(), correlation_id.to_owned());
     match (outcome, refusal.again(outcome)) {
         (_, Some(Again::After(seconds))) => ArmError::Later { seconds, code },
         (_, Some(Again::Within(_))) => {
             ArmError::NoAnswer(format!("{code} (correlation id {correlation_id})"))
         }
-        (Outcome::Absent, _) => ArmError::NotFound(id.name().to_owned()),
+        (Outcome::Absent, _) => {
+            let what = what.to_string();
+            ArmError::NotFound(what.rsplit('/').next().unwrap_or_default().to_owned())
+        }
         _ => ArmError::Refused { code, correlation_id },
     }
 }

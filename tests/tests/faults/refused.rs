@@ -288,7 +288,9 @@ async fn bodies_over_several_lines_and_ids_in_capitals() {
         story.world.store.put_machine(machine).await.unwrap();
     }
     let id = open(&story, "VM3 22 for 10m").await;
-    assert_eq!(machine.as_ref(), Some(&story.record(&id).await.wish().machine));
+    let record = story.record(&id).await;
+    let asked = record.wish().machine.resource_id.as_str();
+    assert_eq!(machine.as_ref().map(|machine| machine.resource_id.as_str()), Some(asked));
     story.advance(90).await;
     assert!(story.lets_in("VM3", 22, CLIENT));
     assert_eq!(story.status(&id).await, "OPEN", "and stands as planned");

@@ -7,14 +7,15 @@
 
 use crate::lease::Timestamp;
 use crate::lifecycle::{
-    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Proof, Record, RuleEnd, State, Step,
-    Tempo, next_step,
+    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, OpenProof, Proof, Record, RuleEnd, State,
+    Step, Tempo, next_step,
 };
 
 #[macro_use]
 mod safety;
 
 mod call;
+mod confirm;
 mod locking;
 #[cfg(test)]
 mod model;
@@ -26,7 +27,8 @@ use place::{At, Job, Then};
 use safety::Safety;
 
 pub use call::{
-    Access, Acted, Answer, Call, Checked, Locked, Role, Sight, Standing, Stopped, Verdict, Written,
+    Access, Acted, Answer, Call, Checked, Confirmation, Locked, Role, Sight, Standing, Stopped, Verdict,
+    Written,
 };
 
 /// One driver at work on one request.
@@ -53,6 +55,10 @@ pub struct Drive {
     verdicts: Vec<Option<Verdict>>,
     /// When Azure may be asked again about each rule, where it has said so in this drive.
     not_before: Vec<Option<Timestamp>>,
+    /// What Azure's own check has said once every rule had its turn.
+    said: Option<Confirmation>,
+    /// What stands already as planned is not written again: the record was Opening before this drive.
+    looks_first: bool,
     found: bool,
     swept: bool,
     /// The sweep began when late writes were over: what it sees gone stays gone.
@@ -86,6 +92,8 @@ impl Drive {
             ends: vec![],
             verdicts: vec![],
             not_before: vec![],
+            said: None,
+            looks_first: false,
             found: false,
             swept: false,
             settles: false,
@@ -126,7 +134,8 @@ impl Drive {
             (At::Looking(rule), Answer::Looked(sight)) => self.looked(rule, sight, now),
             (At::Barred(rule), Answer::Looked(sight)) => self.barred(rule, sight, now),
             (At::Peeking(rule), Answer::Looked(sight)) => self.peeked(rule, sight, now),
-            (At::Pausing(then), Answer::Done) => self.resume(*then),
+            (At::Confirming, Answer::Confirmed(said)) => self.confirmed(said, now),
+            (At::Pausing(then), Answer::Done) => self.resume(*then, now),
             (At::Unlocking(then), Answer::Done) => self.unlocked(then, now),
             // A write of the record without an answer, or an answer to another question: what is true
             // is in the record, and the next trigger reads it.
@@ -213,6 +222,7 @@ impl Drive {
                 if self.replans > 0 && *planned != plan {
                     return self.write(self.record.planned(plan, now));
                 }
+                self.looks_first = true;
                 self.open(now)
             }
             _ => self.stop(Stopped::Later),
@@ -242,6 +252,7 @@ impl Drive {
         };
         self.verdicts = vec![None; self.rules()];
         self.not_before = vec![None; self.rules()];
+        self.said = None;
         self.rule(0, now)
     }
 
@@ -257,13 +268,14 @@ impl Drive {
             // A rule that was seen gone at an earlier try may have come back by a late write.
             Some(rule)
                 if matches!(self.job, Job::Compare | Job::Sweep)
+                    || self.job == Job::Allow && self.looks_first
                     || self.job == Job::Delete && self.ends[rule] == RuleEnd::Gone =>
             {
                 self.at = At::Peeking(rule);
                 Call::Look { rule }
             }
             Some(rule) => self.lock(rule),
-            None => self.finished(now),
+            None => self.confirm(now),
         }
     }
 
@@ -280,12 +292,13 @@ impl Drive {
         Call::Pause(seconds)
     }
 
-    fn resume(&mut self, then: At) -> Call {
+    fn resume(&mut self, then: At, now: Timestamp) -> Call {
         self.at = then;
         match &self.at {
             At::Locking(rule) => Call::Lock { rule: *rule, first: self.deletes() },
             At::Rechecking(rule) => Call::Recheck { rule: *rule },
             At::Looking(rule) | At::Barred(rule) => Call::Look { rule: *rule },
+            At::Confirming => self.confirm(now),
             _ => self.stop(Stopped::Later),
         }
     }
@@ -459,6 +472,14 @@ impl Drive {
 
     fn peeked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
         match (self.job, sight) {
+            (
+                Job::Allow,
+                Sight::Seen { standing: Standing::Allow, verdict: verdict @ Verdict::Allowed { .. } },
+            ) => {
+                self.verdicts[rule] = Some(verdict);
+                self.rule(rule + 1, now)
+            }
+            (Job::Allow, _) => self.lock(rule),
             (Job::Compare, Sight::Seen { standing: Standing::Absent, .. }) => {
                 self.write(self.record.end(Cause::Vanished, now))
             }

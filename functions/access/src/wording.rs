@@ -382,6 +382,10 @@ fn failure(why: &Failure) -> String {
             "Azure takes no changes before its time would be over. Ask again in ten minutes.".to_owned()
         }
         Failure::Overruled { by } => format!("The rule `{}` decides before ours.", word(by)),
+        Failure::Contradicted { by } => format!(
+            "Azure says that `{}` denies the connection although our rule was in place: ask whoever runs the network.",
+            word(by)
+        ),
     }
 }
 

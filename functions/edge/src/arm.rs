@@ -25,11 +25,13 @@ mod fence;
 mod machines;
 mod survey;
 mod types;
+mod watcher;
 
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
 pub use survey::ShownRule;
 use types::SecurityGroup;
+pub use watcher::Said;
 
 /// The version of the network API that our types were written against.
 const NETWORK: &str = "2025-05-01";
@@ -42,6 +44,7 @@ pub struct Arm {
     pipeline: Pipeline,
     tokens: Tokens,
     fence: Fence,
+    watchers: Arc<watcher::Watchers>,
 }
 
 /// A person's own login, in place of a function's identity. It comes with a fence, because a person may
@@ -69,6 +72,8 @@ enum NotSent {
 #[derive(Clone, Copy)]
 enum Sent<'a> {
     Get(&'a str),
+    /// A question that does not fit into an address: Network Watcher's.
+    Ask(&'a str, &'a serde_json::Value),
     Put(&'a Permit<'a>, &'a serde_json::Value),
     Delete(&'a Permit<'a>),
 }
@@ -123,6 +128,8 @@ pub enum WayError {
 pub struct Group {
     /// Its inbound rules, the default ones too.
     pub rules: Vec<Rule>,
+    /// The region that it is in, and with it what it shields.
+    pub location: String,
 }
 
 impl Arm {
@@ -154,14 +161,15 @@ impl Arm {
         };
         let pipeline =
             Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![], None);
-        Ok(Self { pipeline, tokens, fence })
+        let watchers = Arc::new(watcher::Watchers::new(!env.on("AJAR_IP_FLOW_VERIFY")?));
+        Ok(Self { pipeline, tokens, fence, watchers })
     }
 
     /// Makes a call, and once more with a new token where Azure refuses the one it was made with. All of
     /// it has one call's time: the lock of a group is held for that long.
     async fn send(&self, what: Sent<'_>) -> Result<RawResponse, NotSent> {
         let (verb, path) = match what {
-            Sent::Get(path) => (Verb::Get, path),
+            Sent::Get(path) | Sent::Ask(path, _) => (Verb::Get, path),
             Sent::Put(permit, _) => (Verb::Put, permit.path()),
             Sent::Delete(permit) => (Verb::Delete, permit.path()),
         };
@@ -182,6 +190,7 @@ impl Arm {
         let written = |permit: &Permit<'_>| format!("{}?api-version={NETWORK}", permit.path());
         let (method, path, body) = match what {
             Sent::Get(path) => (Method::Get, path.to_owned(), None),
+            Sent::Ask(path, body) => (Method::Post, path.to_owned(), Some(body)),
             Sent::Put(permit, body) => (Method::Put, written(permit), Some(body)),
             Sent::Delete(permit) => (Method::Delete, written(permit), None),
         };
@@ -237,7 +246,8 @@ impl Arm {
     /// It does not exist, or Azure refused or did not answer.
     pub async fn group(&self, id: &ResourceId) -> Result<Group, ArmError> {
         let group: SecurityGroup = self.get(id, NETWORK).await?;
-        Ok(Group { rules: group.inbound() })
+        let location = group.location.clone();
+        Ok(Group { rules: group.inbound(), location })
     }
 
     /// Writes our rule. The same again writes the same.
@@ -280,6 +290,14 @@ fn unread(refusal: &Refusal, outcome: Outcome, what: impl Display, correlation_i
         }
         _ => ArmError::Refused { code, correlation_id },
     }
+}
+
+/// The inbound rules of a network security group, from the JSON that the management API sends of it.
+///
+/// # Errors
+/// It is not the JSON of a group.
+pub fn inbound_rules(body: &[u8]) -> Result<Vec<Rule>, serde_json::Error> {
+    Ok(serde_json::from_slice::<SecurityGroup>(body)?.inbound())
 }
 
 /// A write for which the fence gives no leave: nothing was sent.

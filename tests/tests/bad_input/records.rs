@@ -109,7 +109,8 @@ pub(crate) fn failures(walk: &mut Walk, rows: &[Failed]) {
                 Failure::Refused { .. }
                 | Failure::NoAnswer
                 | Failure::Throttled
-                | Failure::Overruled { .. } => {}
+                | Failure::Overruled { .. }
+                | Failure::Contradicted { .. } => {}
             }
         }
         let mut set = json!({

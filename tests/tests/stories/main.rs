@@ -9,3 +9,4 @@ mod life;
 mod machines;
 mod one_writer;
 mod truth;
+mod watcher;

@@ -385,14 +385,6 @@ impl Drive {
         self.unlock(then, now)
     }
 
-    /// An opening waits until then; one that would be over by then is given up.
-    fn delay(&mut self, until: Timestamp, now: Timestamp) -> Call {
-        if self.record.granted().is_some_and(|granted| until >= granted.expires_at()) {
-            return self.write(self.record.end(Cause::Failed(Failure::Throttled), now));
-        }
-        self.write(self.record.delayed(until, now))
-    }
-
     fn replan(&mut self, or_else: Failure, now: Timestamp) -> Call {
         self.replans += 1;
         if self.replans > self.tempo.attempts {

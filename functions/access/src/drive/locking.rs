@@ -76,4 +76,12 @@ impl Drive {
             Then::Stop => self.stop(Stopped::Later),
         }
     }
+
+    /// An opening waits until then; one that would be over by then is given up.
+    pub(super) fn delay(&mut self, until: Timestamp, now: Timestamp) -> Call {
+        if self.record.granted().is_some_and(|granted| until >= granted.expires_at()) {
+            return self.write(self.record.end(Cause::Failed(Failure::Throttled), now));
+        }
+        self.write(self.record.delayed(until, now))
+    }
 }

@@ -129,6 +129,8 @@ locals {
     ]
     grant = concat(local.read_stream, [
       local.items.grant,
+      # What is open in the group where it has just turned a rule into Deny.
+      { Effect = "Allow", Action = "dynamodb:Query", Resource = local.index.due },
       local.secret,
       local.azure_token.grant,
     ])

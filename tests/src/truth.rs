@@ -71,12 +71,58 @@ const REQUEST: &[(&str, Claim)] = &[
         Claim::RuleStands,
     ),
     (
-        "{place} should be shut and is not. It was shut at {time:past}; then a delayed write in Azure brought its rule back, and a lock forbids to remove it. Tried again each minute. Ref {ref}",
+        "{place} may still be open. It should have shut at {time:past}; Azure has not said that it has. {why} Tried again each minute. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: grant shut, rule not yet removed. {why} The rule denies now; Azure refuses to remove it ({any}). Tried again each hour. Ref {ref}",
+        Claim::Denied,
+    ),
+    (
+        "{place}: grant shut, rule not yet removed. {why} The rule denies now; Azure has not removed it yet. Tried again each hour. Ref {ref}",
+        Claim::Denied,
+    ),
+    (
+        "{place} should be shut and is not. It was shut at {time:past}; then a delayed write in Azure brought its rule back, and Azure refuses to remove it. Tried again each minute. Ref {ref}",
         Claim::RuleStands,
     ),
     (
-        "{place}: grant shut, rule not yet removed. It was shut at {time:past}; then a delayed write in Azure brought its rule back. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {ref}",
+        "{place}: grant shut, rule not yet removed. It was shut at {time:past}; then a delayed write in Azure brought its rule back. The rule denies now; Azure refuses to remove it. Tried again each hour. Ref {ref}",
         Claim::Denied,
+    ),
+    // Beside the card: in the channel.
+    (
+        "{place} should have shut at {time:past} and has not. {hindrance} Whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place} may still be open: it should have shut at {time:past}. {hindrance} Whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place} should be shut and is not. A delayed write in Azure brought its rule {code} back, and Azure refuses to remove it. Whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place}: the overdue grant is shut at last. Its rule {code} was removed by {time:past}. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "{place}: the overdue grant is shut at last. Its rule {code} denies now; Azure does not let it be removed yet. Ref {ref}",
+        Claim::Denied,
+    ),
+    // Beside the card: in its thread.
+    (
+        "Somebody else changed the rule {code} while {any} was open. It is not set right but shut. Who still needs it asks again. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "Somebody else deleted the rule {code} while {any} was open; a tool that writes the whole security group does that, too. It is not written again. Who still needs it asks again. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "While {any} was open, the rule {code} came before the rule {code} and decides. It may have let nobody in, and was ended. Who still needs it asks again. Ref {ref}",
+        Claim::Nothing,
     ),
     ("{place}: lapsed. Nobody decided by {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
     (
@@ -136,11 +182,22 @@ const WHY: &[&str] = &[
     "Azure refused the rule ({any}).",
     "Azure did not answer, three times in a row.",
     "The rule {code} decides before ours.",
+    "The rule {code} came before ours.",
     "The machine does not exist any more in Azure.",
     "The machine's private address is not the one that was approved.",
     "Nothing shields the machine: it is already open.",
     "The security groups on the way have changed meanwhile.",
     "In {code} no number is free before the rule {code}, which denies.",
+];
+
+/// What keeps a grant from being shut.
+const HINDRANCES: &[&str] = &[
+    "A lock in Azure keeps its rule {code}. Whoever may remove locks there must take it off now.",
+    "Azure does not allow Ajar to remove its rule {code} ({any}). Whoever assigns roles there must give Ajar's identities theirs back now.",
+    "A policy in Azure keeps its rule {code}. Whoever keeps that policy must exempt the group now.",
+    "Azure refuses to remove its rule {code} ({any}).",
+    "Azure has taken the removal of its rule {code} and has not finished it.",
+    "Azure gives no answer that tells whether its rule {code} is gone.",
 ];
 
 /// Sentences that are about no state of a request: to one person, about a click or a command.
@@ -312,6 +369,11 @@ impl Seen<'_> {
     /// A known reason, and one that is true as far as a bystander can tell.
     fn reason(&self) -> Vec<String> {
         let mut wrong = vec![];
+        for hindrance in self.found.all("hindrance") {
+            if !HINDRANCES.iter().any(|known| find(known, hindrance).is_some()) {
+                wrong.push(format!("a hindrance that is not known ({hindrance})"));
+            }
+        }
         for why in self.found.all("why") {
             if !WHY.iter().any(|known| find(known, why).is_some()) {
                 wrong.push(format!("a reason that is not known ({why})"));

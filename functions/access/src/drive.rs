@@ -7,17 +7,19 @@
 
 use crate::lease::Timestamp;
 use crate::lifecycle::{
-    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Proof, Record, RuleEnd, State, Step,
-    Tempo, next_step,
+    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Obstacle, Proof, Record, RuleEnd, State,
+    Step, Tempo, next_step,
 };
 
+#[macro_use]
+mod safety;
+
 mod call;
+mod locking;
 #[cfg(test)]
 mod model;
 mod outcome;
 mod place;
-#[macro_use]
-mod safety;
 
 use place::{At, Job, Then};
 #[cfg(test)]
@@ -43,6 +45,8 @@ pub struct Drive {
     waiting_since: Option<Timestamp>,
     holds: Option<usize>,
     ends: Vec<RuleEnd>,
+    /// What is in the way of shutting it, as far as this drive has met it.
+    obstacle: Option<Obstacle>,
     verdicts: Vec<Option<Verdict>>,
     found: bool,
     swept: bool,
@@ -74,6 +78,7 @@ impl Drive {
             waiting_since: None,
             holds: None,
             ends: vec![],
+            obstacle: None,
             verdicts: vec![],
             found: false,
             swept: false,
@@ -113,7 +118,7 @@ impl Drive {
             }
             (At::Acting(rule), Answer::Acted(acted)) => self.acted(rule, acted, now),
             (At::Looking(rule), Answer::Looked(sight)) => self.looked(rule, sight, now),
-            (At::Barred(rule), Answer::Looked(sight)) => self.barred(rule, sight, now),
+            (At::Barred(rule, obstacle), Answer::Looked(sight)) => self.barred(rule, obstacle, sight, now),
             (At::Peeking(rule), Answer::Looked(sight)) => self.peeked(rule, sight, now),
             (At::Pausing(then), Answer::Done) => self.resume(*then),
             (At::Unlocking(then), Answer::Done) => self.unlocked(then, now),
@@ -158,7 +163,8 @@ impl Drive {
             (Role::Grant, Step::PutRules) if !self.checked => self.check(),
             (Role::Grant, Step::PutRules) => self.work(Job::Allow, now),
             (Role::Grant, Step::DenyRules) => self.work(Job::Deny, now),
-            (Role::Revoke, Step::Compare) => self.work(Job::Compare, now),
+            // Nothing in Azure is changed by it: `grant` does so where it has just denied something.
+            (_, Step::Compare) => self.work(Job::Compare, now),
             (Role::Revoke, Step::DeleteRules) => self.work(Job::Delete, now),
             (Role::Revoke, Step::Sweep | Step::Settle) if without!(self, NoSweep) => {
                 self.write(self.record.settled(now))
@@ -213,6 +219,7 @@ impl Drive {
     fn work(&mut self, job: Job, now: Timestamp) -> Call {
         self.job = job;
         self.found = false;
+        self.obstacle = None;
         self.ends = match self.record.state() {
             State::Closing(closing) => closing.ends().to_vec(),
             State::Closed(closed) if self.rules() == closed.late().len() => closed.late().to_vec(),
@@ -231,11 +238,7 @@ impl Drive {
             Job::Allow | Job::Delete | Job::Compare | Job::Sweep => true,
         };
         match (from..self.rules()).find(needs_work) {
-            // A rule that was seen gone at an earlier try may have come back by a late write.
-            Some(rule)
-                if matches!(self.job, Job::Compare | Job::Sweep)
-                    || self.job == Job::Delete && self.ends[rule] == RuleEnd::Gone =>
-            {
+            Some(rule) if self.looks_first(rule, now) => {
                 self.at = At::Peeking(rule);
                 Call::Look { rule }
             }
@@ -244,12 +247,16 @@ impl Drive {
         }
     }
 
-    fn lock(&mut self, rule: usize) -> Call {
-        if without!(self, NoLock) {
-            return self.recheck(rule);
+    /// Whether a look decides what is to be done about a rule.
+    fn looks_first(&self, rule: usize, now: Timestamp) -> bool {
+        match (self.job, self.ends[rule]) {
+            (Job::Compare | Job::Sweep, _) => true,
+            // It may have come back by a late write.
+            (Job::Delete, RuleEnd::Gone) => true,
+            (Job::Delete, RuleEnd::Denied) => self.watches(now),
+            (Job::Delete, RuleEnd::Standing | RuleEnd::Locked) => self.waits_for_azure(now),
+            (Job::Allow | Job::Deny, _) => false,
         }
-        self.at = At::Locking(rule);
-        Call::Lock { rule, first: self.deletes() }
     }
 
     fn deletes(&self) -> bool {
@@ -266,48 +273,9 @@ impl Drive {
         match &self.at {
             At::Locking(rule) => Call::Lock { rule: *rule, first: self.deletes() },
             At::Rechecking(rule) => Call::Recheck { rule: *rule },
-            At::Looking(rule) | At::Barred(rule) => Call::Look { rule: *rule },
+            At::Looking(rule) | At::Barred(rule, _) | At::Peeking(rule) => Call::Look { rule: *rule },
             _ => self.stop(Stopped::Later),
         }
-    }
-
-    fn locked(&mut self, rule: usize, held: bool, now: Timestamp) -> Call {
-        if held {
-            self.holds = Some(rule);
-            return self.recheck(rule);
-        }
-        let since = *self.waiting_since.get_or_insert(now);
-        if self.deletes() && now.since(since) >= self.tempo.delete_patience_seconds {
-            // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
-            return self.recheck(rule);
-        }
-        if self.out_of_time(now) {
-            return self.stop(Stopped::Later);
-        }
-        self.pause(At::Locking(rule))
-    }
-
-    fn recheck(&mut self, rule: usize) -> Call {
-        self.at = At::Rechecking(rule);
-        Call::Recheck { rule }
-    }
-
-    fn rechecked(&mut self, rule: usize, version: u64, held: bool, now: Timestamp) -> Call {
-        if without!(self, NoRecheck) && !self.deletes() {
-            return self.act(rule);
-        }
-        if version != self.record.version() {
-            return self.unlock(Then::Reread, now);
-        }
-        if self.holds == Some(rule) && !held {
-            self.holds = None;
-            return self.unlocked(Then::LockAgain(rule), now);
-        }
-        let over = self.record.granted().is_none_or(|granted| now >= granted.expires_at());
-        if self.job == Job::Allow && over {
-            return self.unlock(Then::End(Cause::Expired), now);
-        }
-        self.act(rule)
     }
 
     fn act(&mut self, rule: usize) -> Call {
@@ -338,7 +306,10 @@ impl Drive {
             (_, Acted::Done) => self.look(rule),
             // Whatever a lost reply hides, the group shows.
             (_, Acted::Unknown) => self.in_vain(rule, now, Self::look),
-            (_, Acted::Busy) if self.out_of_time(now) => self.unlock(Then::Stop, now),
+            (_, Acted::Busy) if self.out_of_time(now) => {
+                self.hindered(Obstacle::Unseen);
+                self.unlock(Then::Stop, now)
+            }
             (_, Acted::Busy) => self.pause(At::Rechecking(rule)),
             (Job::Allow, Acted::Conflict) => {
                 self.replan(Failure::Refused { code: "SecurityRuleConflict".to_owned() }, now)
@@ -353,11 +324,10 @@ impl Drive {
                     self.ends[rule] = RuleEnd::Gone;
                     return self.unlock(Then::Rule(rule + 1), now);
                 }
-                // What the lock protects is not what was recorded of it: nothing may be there, or a
-                // late write may have undone a Deny.
-                self.ends[rule] = RuleEnd::Locked;
-                self.at = At::Barred(rule);
-                Call::Look { rule }
+                self.refused(rule, Obstacle::Lock)
+            }
+            (Job::Delete | Job::Sweep, Acted::Refused(code)) => {
+                self.refused(rule, Obstacle::Refused { code })
             }
             (_, Acted::Conflict | Acted::Locked | Acted::Refused(_)) => {
                 self.unlock(Then::Rule(rule + 1), now)
@@ -377,6 +347,7 @@ impl Drive {
 
     /// The rule is left as it is: an opening is abandoned, a closing carries on at its next try.
     fn give_up(&mut self, rule: usize, now: Timestamp) -> Call {
+        self.hindered(Obstacle::Unseen);
         match self.job {
             Job::Allow => self.unlock(Then::End(Cause::Failed(Failure::NoAnswer)), now),
             Job::Deny | Job::Delete | Job::Compare | Job::Sweep => self.unlock(Then::Rule(rule + 1), now),
@@ -412,14 +383,21 @@ impl Drive {
                 self.unlock(Then::Rule(rule + 1), now)
             }
             // Not what was written: written again, after the record and the clock were read again.
-            _ => self.in_vain(rule, now, Self::recheck),
+            _ => {
+                self.hindered(Obstacle::Unfinished);
+                self.in_vain(rule, now, Self::recheck)
+            }
         }
     }
 
-    /// A lock has refused the delete: how the rule stands decides whether `grant` must deny it.
-    fn barred(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
-        match self.seen(rule, sight, At::Barred, now) {
+    /// The delete was refused: how the rule stands decides whether `grant` must deny it.
+    fn barred(&mut self, rule: usize, obstacle: Obstacle, sight: Sight, now: Timestamp) -> Call {
+        let barred = |rule| At::Barred(rule, obstacle.clone());
+        match self.seen(rule, sight, barred, now) {
             Ok((standing, _)) => {
+                if standing != Standing::Absent {
+                    self.hindered(obstacle);
+                }
                 self.ends[rule] = match standing {
                     Standing::Absent => RuleEnd::Gone,
                     Standing::Deny => RuleEnd::Denied,
@@ -436,13 +414,14 @@ impl Drive {
         &mut self,
         rule: usize,
         sight: Sight,
-        look: fn(usize) -> At,
+        look: impl FnOnce(usize) -> At,
         now: Timestamp,
     ) -> Result<(Standing, Verdict), Call> {
         match sight {
             Sight::NoAnswer if self.tries_again(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer => Err(self.give_up(rule, now)),
             Sight::Seen { standing: Standing::Changing, .. } if self.out_of_time(now) => {
+                self.hindered(Obstacle::Unfinished);
                 Err(self.unlock(Then::Stop, now))
             }
             Sight::Seen { standing: Standing::Changing, .. } => Err(self.pause(look(rule))),
@@ -461,10 +440,30 @@ impl Drive {
             (Job::Compare, Sight::Seen { standing: Standing::Altered | Standing::Deny, .. }) => {
                 self.write(self.record.end(Cause::Altered, now))
             }
+            (
+                Job::Compare,
+                Sight::Seen {
+                    standing: Standing::Allow,
+                    verdict: Verdict::Denied { by } | Verdict::Unclear { by },
+                },
+            ) => self.write(self.record.end(Cause::Overruled { by }, now)),
             (Job::Sweep | Job::Delete, Sight::Seen { standing: Standing::Absent, verdict }) => {
                 self.ends[rule] = RuleEnd::Gone;
                 self.verdicts[rule] = Some(verdict);
                 self.rule(rule + 1, now)
+            }
+            (Job::Delete, Sight::Seen { standing: Standing::Deny, .. })
+                if self.ends[rule] == RuleEnd::Denied && self.watches(now) =>
+            {
+                self.rule(rule + 1, now)
+            }
+            (Job::Delete, Sight::Seen { standing: Standing::Changing, .. }) if self.waits_for_azure(now) => {
+                self.hindered(Obstacle::Unfinished);
+                if self.out_of_time(now) {
+                    self.unlock(Then::Stop, now)
+                } else {
+                    self.pause(At::Peeking(rule))
+                }
             }
             (Job::Sweep | Job::Delete, Sight::Seen { .. }) => {
                 self.found = true;
@@ -472,23 +471,6 @@ impl Drive {
                 self.lock(rule)
             }
             (_, _) => self.rule(rule + 1, now),
-        }
-    }
-
-    fn unlock(&mut self, then: Then, now: Timestamp) -> Call {
-        let Some(rule) = self.holds.take() else { return self.unlocked(then, now) };
-        self.at = At::Unlocking(then);
-        Call::Unlock { rule }
-    }
-
-    fn unlocked(&mut self, then: Then, now: Timestamp) -> Call {
-        match then {
-            Then::Rule(rule) => self.rule(rule, now),
-            Then::Reread => self.read(),
-            Then::CheckAgain => self.check(),
-            Then::End(cause) => self.write(self.record.end(cause, now)),
-            Then::LockAgain(rule) => self.lock(rule),
-            Then::Stop => self.stop(Stopped::Later),
         }
     }
 }

@@ -293,7 +293,9 @@ pub fn place(rules: &[Rule], flow: &Flow, own: &RuleName) -> Result<u16, NoRoom>
 }
 
 /// Where our rule goes when it is turned into Deny: behind every rule of ours that allows, so that
-/// it takes nothing from another grant. `None` where there is no free number: it stays where it is.
+/// it takes nothing from another grant, and out of [`GRANT_BAND`], so that it takes no number from one
+/// either. The last free number, so that it comes before as few rules of others as it can. `None`
+/// where there is no free number: it stays where it is.
 pub fn place_deny(rules: &[Rule], own: &RuleName, installation: &Installation) -> Option<u16> {
     let own = own.to_string();
     let allows = rules.iter().filter(|rule| {
@@ -301,8 +303,9 @@ pub fn place_deny(rules: &[Rule], own: &RuleName, installation: &Installation) -
             && rule.name != own
             && RuleName::request_of(&rule.name, installation).is_some()
     });
-    let last = allows.map(|rule| rule.priority).max()?;
-    (last.max(*GRANT_BAND.start()) + 1..=LAST_PRIORITY)
+    let behind = allows.map(|rule| rule.priority).chain([*GRANT_BAND.end()]).max()?;
+    (behind.saturating_add(1)..=LAST_PRIORITY)
+        .rev()
         .find(|number| rules.iter().all(|rule| rule.priority != *number || rule.name == own))
 }
 
@@ -367,7 +370,7 @@ impl OurRule {
             Access::Allow
                 if same_flow
                     && rule.priority == self.priority
-                    && described_end(&rule.description) == Some(self.ends_at.to_string().as_str()) =>
+                    && described_end(&rule.description) == Some(self.ends_at) =>
             {
                 Standing::Allow
             }
@@ -376,8 +379,9 @@ impl OurRule {
     }
 }
 
-/// Request, requester, approvers and end, so that the rule explains itself and can be judged from
-/// Azure alone.
+/// Request, requester, end and approvers, so that the rule explains itself and can be judged from
+/// Azure alone. The end comes before the approvers, who are cut off where there are many: Azure takes
+/// 140 characters.
 fn describe(granted: &Granted) -> String {
     let approvers: Vec<&str> = granted.approvals().iter().map(|approval| approval.by.as_str()).collect();
     let wish = &granted.ask().wish;
@@ -391,10 +395,11 @@ fn describe(granted: &Granted) -> String {
     text.chars().take(140).collect()
 }
 
-/// The end that [`describe`] wrote on a rule, as text; `None` where somebody wrote something else.
-fn described_end(description: &str) -> Option<&str> {
+/// The end that [`describe`] wrote on a rule; `None` where somebody wrote something else, and where it
+/// was cut off.
+pub fn described_end(description: &str) -> Option<Timestamp> {
     let (_, rest) = description.split_once(", until ")?;
-    Some(rest.split_once(',')?.0)
+    rest.split_once(',')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -490,9 +495,19 @@ mod tests {
     fn a_denying_rule_of_ours_goes_behind_the_allowing_ones() {
         let installation = "sandbox".parse().unwrap();
         let mut rules = vec![rule(&own().to_string(), 498, Access::Allow, "203.0.113.7", "22")];
-        assert_eq!(place_deny(&rules, &own(), &installation), None);
+        assert_eq!(place_deny(&rules, &own(), &installation), Some(999));
         rules.push(rule("jit-sandbox-00000-00001", 499, Access::Allow, "203.0.113.7", "22"));
-        rules.push(rule("somebody", 500, Access::Allow, "*", "80"));
-        assert_eq!(place_deny(&rules, &own(), &installation), Some(501));
+        rules.push(rule("somebody", 999, Access::Allow, "*", "80"));
+        assert_eq!(place_deny(&rules, &own(), &installation), Some(998));
+        for number in 500..=997 {
+            rules.push(rule(&format!("n{number}"), number, Access::Deny, "203.0.113.7", "22"));
+        }
+        assert_eq!(place_deny(&rules, &own(), &installation), Some(998));
+        rules.push(rule("n998", 998, Access::Deny, "203.0.113.7", "22"));
+        assert_eq!(place_deny(&rules, &own(), &installation), None, "it stays where it is");
+        // Somebody has moved a rule of ours behind: a Deny goes behind that one too.
+        rules.retain(|rule| rule.priority < 900 || rule.name == "somebody");
+        rules.push(rule("jit-sandbox-00000-00002", 998, Access::Allow, "203.0.113.7", "22"));
+        assert_eq!(place_deny(&rules, &own(), &installation), None);
     }
 }

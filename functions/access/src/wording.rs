@@ -15,8 +15,10 @@ use crate::request::{Ask, Machine, MachineName, Ports, Source, UserId, Wish};
 use serde_json::{Value, json};
 
 mod card;
+mod news;
 
 pub use card::{Told, card, direct};
+pub use news::{Alarm, alarm, aside};
 
 /// A message: what screen readers and notifications say, and what is shown.
 #[derive(Clone, PartialEq, Debug)]
@@ -354,6 +356,7 @@ fn ended(cause: &Cause) -> String {
         Cause::Failed(why) => failure(why),
         Cause::Altered => "Somebody else changed its rule in Azure.".to_owned(),
         Cause::Vanished => "Somebody else deleted its rule in Azure.".to_owned(),
+        Cause::Overruled { by } => format!("The rule `{}` came before ours.", word(by)),
     }
 }
 

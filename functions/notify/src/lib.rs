@@ -6,7 +6,7 @@
 use access::lifecycle::State;
 use access::policy::Policy;
 use access::request::{Installation, RequestId};
-use access::wording::{self, Message, Told};
+use access::wording::{self, Alarm, Message, Told};
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use aws_sdk_lambda::types::InvocationType;
@@ -136,6 +136,8 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
         if now.record.version() != loaded.record.version() {
             continue;
         }
+        tell_channel(deps, &now, &mut shown).await?;
+        tell_thread(deps, &now, &mut shown).await?;
         tell_requester(deps, &now, &mut shown).await?;
         if deps.store.shown(&now.record, &shown, true).await? {
             return Ok(());
@@ -167,7 +169,14 @@ async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<()
 }
 
 fn is_lost(code: &str) -> bool {
-    matches!(code, "message_not_found" | "cant_update_message" | "edit_window_closed" | "is_inactive")
+    matches!(
+        code,
+        "message_not_found"
+            | "cant_update_message"
+            | "cannot_reply_to_message"
+            | "edit_window_closed"
+            | "is_inactive"
+    )
 }
 
 async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Message) -> Result<(), NotShown> {
@@ -176,6 +185,47 @@ async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Messa
     shown.ts = Some(posted.ts);
     // At once: a second card is worse than a stale one.
     deps.store.shown(&loaded.record, shown, false).await?;
+    Ok(())
+}
+
+/// The channel hears in a message of its own that a grant should be shut and is not, and that it is shut
+/// at last: a card that changes is not noticed.
+async fn tell_channel(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
+    let record = &loaded.record;
+    let was_told = shown.told.contains(&Told::Overdue);
+    let message = match wording::alarm(record, &deps.installation, deps.clock.now()) {
+        Some(Alarm::Overdue(message)) if !was_told => message,
+        Some(Alarm::Over(message)) if was_told => message,
+        _ => return Ok(()),
+    };
+    deps.slack.post(deps.policy.channel(), &message).await?;
+    if was_told {
+        // Should it ever be late again, that is news.
+        shown.told.retain(|told| *told != Told::Overdue);
+    } else {
+        shown.told.push(Told::Overdue);
+    }
+    deps.store.shown(record, shown, false).await?;
+    Ok(())
+}
+
+/// The thread of the card hears once what other hands did to the rule.
+async fn tell_thread(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
+    let record = &loaded.record;
+    let Some(message) = wording::aside(record, &deps.installation) else { return Ok(()) };
+    let (Some(channel), Some(ts)) = (shown.channel.clone(), shown.ts.clone()) else { return Ok(()) };
+    if shown.told.contains(&Told::Aside) {
+        return Ok(());
+    }
+    match deps.slack.reply(&Posted { channel, ts }, &message).await {
+        // Somebody deleted the card: the channel hears it instead.
+        Err(SlackError::Refused(code)) if is_lost(&code) => {
+            deps.slack.post(deps.policy.channel(), &message).await?;
+        }
+        other => other?,
+    }
+    shown.told.push(Told::Aside);
+    deps.store.shown(record, shown, false).await?;
     Ok(())
 }
 

@@ -91,19 +91,18 @@ fn report(id: RequestId, outcome: Result<(), StoreError>) {
     }
 }
 
-/// The age of the oldest grant that should be shut and is not: the number that matters most. Logged
-/// at each tick, so that its absence is seen too.
+/// How many grants should be shut and are not, and the age of the oldest: the numbers that matter most.
+/// Logged at each tick, so that their absence is seen too.
 fn overdue(unsettled: &[(Timestamp, Loaded)], now: Timestamp) {
-    let late = |(_, loaded): &(Timestamp, Loaded)| {
-        let granted = loaded.record.granted()?;
-        match loaded.record.state() {
-            State::Closed(_) => None,
-            State::Closing(closing) if closing.is_shut() => None,
-            _ => Some(now.since(granted.expires_at())),
-        }
-    };
-    let seconds = unsettled.iter().filter_map(late).max().unwrap_or(0);
-    tracing::info!(overdue_grant_age_seconds = seconds, unsettled = unsettled.len(), "tick");
+    let since = unsettled.iter().filter_map(|(_, loaded)| loaded.record.overdue_since(now));
+    let ages: Vec<u64> = since.map(|since| now.since(since)).collect();
+    let oldest = ages.iter().max().copied().unwrap_or(0);
+    tracing::info!(
+        overdue_grants = ages.len(),
+        overdue_grant_age_seconds = oldest,
+        unsettled = unsettled.len(),
+        "tick"
+    );
 }
 
 /// Drives one record that is due now, then tells whoever has to do with what is left.

@@ -60,7 +60,7 @@ fn is(kind: &str, text: &str) -> Option<String> {
     let plain = |inner: &&str| !inner.is_empty() && !inner.contains(['`', '<', '>', '\n']);
     match kind {
         "any" => Some(text.to_owned()),
-        "why" => text.ends_with('.').then(|| text.to_owned()),
+        "why" | "hindrance" => text.ends_with('.').then(|| text.to_owned()),
         "user" => between("<@", ">").filter(plain).map(str::to_owned),
         "code" => between("`", "`").filter(plain).map(str::to_owned),
         // `a`, `b` and `c`

@@ -50,5 +50,5 @@ variants! {
     }
     NetworkFault { MachineGone, AddressChanged, Unshielded, GroupsChanged, NoRoom }
     Failure { Evidence, Network, Refused, NoAnswer, Overruled }
-    Cause { Expired, Revoked, Failed, Altered, Vanished }
+    Cause { Expired, Revoked, Failed, Altered, Vanished, Overruled }
 }

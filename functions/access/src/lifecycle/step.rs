@@ -15,6 +15,9 @@ pub struct Tempo {
     pub locked_retry_seconds: u64,
     /// After this long a delete goes without the lock.
     pub delete_patience_seconds: u64,
+    /// For this long after it was begun, a closing that Azure has not finished is waited for and not
+    /// begun again.
+    pub unfinished_patience_seconds: u64,
     /// The longest that one drive takes; what is not finished is taken up again.
     pub budget_seconds: u64,
     /// How often a call without an answer is repeated within one drive.
@@ -29,6 +32,7 @@ impl Tempo {
         retry_seconds: 60,
         locked_retry_seconds: 60 * 60,
         delete_patience_seconds: 20,
+        unfinished_patience_seconds: 10 * 60,
         budget_seconds: 40,
         attempts: 3,
     };

@@ -17,8 +17,8 @@ use std::hash::{Hash, Hasher};
 pub(super) trait Fingerprint {
     /// All but the times.
     fn timeless(&self, mix: &mut Mix);
-    /// The times, as seen now. `locks`: whether a `CanNotDelete` lock was or may still be put on; without
-    /// one nothing is turned into Deny, and for how long that is watched makes no difference.
+    /// The times, as seen now. `locks`: whether a delete may be refused, by a lock or otherwise; if not,
+    /// nothing is turned into Deny, and for how long that is watched makes no difference.
     fn times(&self, now: Timestamp, locks: bool, mix: &mut Mix);
 }
 
@@ -45,7 +45,9 @@ impl Fingerprint for Record {
                 by.sort_unstable();
                 by.hash(mix);
             }
-            State::Closing(closing) => closing.ends().hash(mix),
+            State::Closing(closing) => {
+                (closing.ends(), closing.obstacle() == Some(&Obstacle::Unfinished)).hash(mix);
+            }
             State::Closed(closed) => (closed.late(), due_at(self, &TEMPO).is_none()).hash(mix),
             State::Draft(_) | State::Approved(_) | State::Opening(_) | State::Open(_) => {}
         }
@@ -66,6 +68,9 @@ impl Fingerprint for Record {
                 if locks {
                     until(closing.closing_at().plus(TEMPO.sweep_seconds), now, mix);
                 }
+                if closing.obstacle() == Some(&Obstacle::Unfinished) {
+                    until(closing.closing_at().plus(TEMPO.unfinished_patience_seconds), now, mix);
+                }
             }
             State::Closed(closed) => {
                 until(self.changed_at().plus(TEMPO.sweep_seconds), now, mix);
@@ -80,10 +85,7 @@ impl Fingerprint for Record {
 impl Driver {
     /// Whether the work on the rules is over, and what is remembered of it will not be read.
     const fn begins_anew(&self) -> bool {
-        let then = matches!(
-            self.drive.at,
-            At::Unlocking(Then::Reread | Then::CheckAgain | Then::End(_) | Then::Stop)
-        );
+        let then = matches!(self.drive.at, At::Unlocking(Then::Reread | Then::CheckAgain | Then::End(_)));
         then || matches!(self.drive.at, At::Reading | At::Writing | At::Checking)
     }
 }

@@ -89,9 +89,9 @@ locals {
   partitions = {
     request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*"] }
     grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
-    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
-    # Only what it keeps beside a record and a reply; it adds no item.
-    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*"] }
+    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORPHAN"] }
+    # Only what it keeps beside a record, a reply and an orphan; it adds no item.
+    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ORPHAN"] }
   }
   items = { for name, items in local.partitions : name => {
     Effect    = "Allow"
@@ -137,6 +137,13 @@ locals {
     revoke = [
       local.items.revoke,
       { Effect = "Allow", Action = "dynamodb:Query", Resource = local.index.due },
+      # The rules that no record answers for are one partition of the table.
+      {
+        Effect    = "Allow"
+        Action    = "dynamodb:Query"
+        Resource  = local.table
+        Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["ORPHAN"] } }
+      },
       local.azure_token.revoke,
     ]
     notify = concat(local.read_stream, [
@@ -154,7 +161,8 @@ locals {
     AJAR_SLACK_TEAM_ID   = var.slack_team_id
     AJAR_SLACK_APP_ID    = var.slack_app_id
     AJAR_AZURE_TENANT_ID = var.azure_tenant_id
-    AJAR_SUBSCRIPTIONS   = join(",", var.subscriptions)
+    # Where machines and left-over rules are looked for.
+    AJAR_AZURE_SUBSCRIPTIONS = join(",", var.subscriptions)
   }
 }
 

@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod lease;
 pub mod lifecycle;
 pub mod nsg;
+pub mod orphan;
 pub mod policy;
 pub mod request;
 pub mod signature;

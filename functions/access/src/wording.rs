@@ -16,9 +16,11 @@ use serde_json::{Value, json};
 
 mod card;
 mod news;
+mod orphan;
 
 pub use card::{Told, card, direct};
 pub use news::{Alarm, alarm, aside};
+pub use orphan::{OrphanTold, orphan};
 
 /// A message: what screen readers and notifications say, and what is shown.
 #[derive(Clone, PartialEq, Debug)]

@@ -19,9 +19,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 mod answers;
+mod graph;
 mod fence;
 mod types;
 
+pub use graph::{GraphError, Listed};
 use answers::{Refused, refused};
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
@@ -54,6 +56,8 @@ pub struct Operator {
 /// What is sent. What changes something needs a permit, which only the fence gives.
 enum Sent<'a> {
     Get(&'a str),
+    /// A question that is asked by POST and changes nothing.
+    Query(&'a str, &'a serde_json::Value),
     Put(&'a Permit<'a>, &'a serde_json::Value),
     Delete(&'a Permit<'a>),
 }
@@ -132,6 +136,7 @@ impl Arm {
     async fn send(&self, what: Sent<'_>, api_version: &str) -> azure_core::Result<RawResponse> {
         let (method, path, body) = match what {
             Sent::Get(path) => (Method::Get, path, None),
+            Sent::Query(path, body) => (Method::Post, path, Some(body)),
             Sent::Put(permit, body) => (Method::Put, permit.path(), Some(body)),
             Sent::Delete(permit) => (Method::Delete, permit.path(), None),
         };

@@ -130,6 +130,25 @@ impl Environment {
         Ok(self.required("AJAR_INSTALLATION")?.parse()?)
     }
 
+    /// The Azure subscriptions whose machines may be asked for: ids with commas between them.
+    ///
+    /// # Errors
+    /// Missing, or something in it is not an id.
+    pub fn subscriptions(&self) -> Result<Vec<String>, ConfigError> {
+        const NAME: &str = "AJAR_AZURE_SUBSCRIPTIONS";
+        let ids = self.required(NAME)?.split(',').map(|id| {
+            let id = id.trim();
+            let shaped = id.len() == 36
+                && id.bytes().enumerate().all(|(at, byte)| match at {
+                    8 | 13 | 18 | 23 => byte == b'-',
+                    _ => byte.is_ascii_hexdigit(),
+                });
+            let why = || format!("`{id}` is not the id of a subscription; one looks like 00000000-0000-0000-0000-000000000000");
+            if shaped { Ok(id.to_owned()) } else { Err(ConfigError::Malformed { name: NAME, why: why() }) }
+        });
+        ids.collect()
+    }
+
     /// The Slack workspace and app.
     ///
     /// # Errors

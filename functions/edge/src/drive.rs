@@ -17,7 +17,7 @@ use access::signature::SigningSecret;
 use std::time::Duration;
 
 /// Between two looks at an operation that has not ended, and between two tries for a lock.
-const PAUSE: Duration = Duration::from_millis(400);
+pub(crate) const PAUSE: Duration = Duration::from_millis(400);
 
 /// What drives requests: one function's clients.
 #[derive(Clone)]

@@ -5,6 +5,7 @@
 //! - `REQUEST#<id>` / `EVENT#<n>`: its history, append-only, each line with the hash of the one before;
 //! - `REPLY#<id>` / `REPLY`: a sentence to one person;
 //! - `MACHINE` / `<resource id>`: a machine that can be asked for;
+//! - `ORPHAN` / `<group's key>#<request>`: a rule of ours that no record answers for;
 //! - `NSG#<id>` / `LOCK`: who may write to a network security group now.
 //!
 //! Every write of a record is conditional on the version that was read and keeps attributes that this
@@ -21,9 +22,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 mod lock;
+mod orphans;
 mod write;
 
 pub use lock::Lock;
+pub use orphans::KnownOrphan;
 pub use write::{Created, Stored};
 
 type Item = HashMap<String, AttributeValue>;

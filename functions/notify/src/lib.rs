@@ -94,6 +94,17 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
             failures.push(sequence_number);
         }
     }
+    for (key, sequence_number) in stream::orphans(&event) {
+        match tell_of_orphan(deps, &key).await {
+            Ok(()) => {}
+            // The tick has it told later.
+            Err(NotShown::Slack(error)) => tracing::warn!(error = %error, "an orphan was not told of yet"),
+            Err(NotShown::Store(error)) => {
+                tracing::error!(error = %edge::report::chain(&error), "an orphan was not read");
+                failures.push(sequence_number);
+            }
+        }
+    }
     Ok(stream::failed(failures))
 }
 
@@ -241,6 +252,21 @@ async fn tell_requester(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Resu
     deps.slack.post(record.wish().requester.as_str(), &message).await?;
     shown.told.push(told);
     deps.store.shown(record, shown, false).await?;
+    Ok(())
+}
+
+/// Tells the channel of a rule that no record answers for, each thing once.
+async fn tell_of_orphan(deps: &Deps, key: &str) -> Result<(), NotShown> {
+    let Some(known) = deps.store.orphan(key).await?.filter(|known| known.untold) else { return Ok(()) };
+    let mut told = known.told.clone();
+    while let Some((what, message)) =
+        wording::orphan(&known.orphan, &told, &deps.installation, deps.clock.now())
+    {
+        deps.slack.post(deps.policy.channel(), &message).await?;
+        told.push(what);
+        deps.store.orphan_told(&known, &told, false).await?;
+    }
+    deps.store.orphan_told(&known, &told, true).await?;
     Ok(())
 }
 

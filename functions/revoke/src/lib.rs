@@ -13,6 +13,8 @@ use edge::store::{Loaded, Store, StoreError, Wake};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 
+mod orphans;
+
 /// A tick takes everything that is due within this, in seconds: the next tick may come late.
 const AHEAD_SECONDS: u64 = 120;
 
@@ -22,6 +24,8 @@ const CLAIM_SECONDS: u64 = 30;
 /// What the function works with.
 pub struct Deps {
     driver: Driver,
+    /// Where rules that no record names are looked for.
+    subscriptions: Vec<String>,
 }
 
 impl Deps {
@@ -42,7 +46,7 @@ impl Deps {
             tempo: Tempo::DEPLOYED,
             checker: None,
         };
-        Ok(Self { driver })
+        Ok(Self { driver, subscriptions: env.subscriptions()? })
     }
 }
 
@@ -62,12 +66,23 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
 }
 
 async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
-    let Driver { clock, store, .. } = &deps.driver;
+    let Driver { clock, store, tempo, .. } = &deps.driver;
     let now = clock.now();
     let unsettled = store.unsettled().await?;
     overdue(&unsettled, now);
     let soon = now.plus(AHEAD_SECONDS);
-    let (due, later): (Vec<_>, Vec<_>) = unsettled.into_iter().partition(|(due_at, _)| *due_at <= soon);
+    let orphans = async {
+        if let Err(error) = orphans::sweep(deps, &unsettled, invocation).await {
+            tracing::error!(error = %edge::report::chain(&error), "rules that no record answers for were not attended to");
+        }
+    };
+    let when = |(due_at, loaded): &(Timestamp, Loaded)| {
+        // A reminder puts a record off by a minute. What is put off further, and would be due by what the
+        // record says, was put off by somebody else.
+        let own = lifecycle::due_at(&loaded.record, tempo).filter(|_| *due_at > soon);
+        (own.map_or(*due_at, |own| own.max(now).min(*due_at)), loaded.clone())
+    };
+    let (due, later): (Vec<_>, Vec<_>) = unsettled.iter().map(when).partition(|(due_at, _)| *due_at <= soon);
     let shutting = due.into_iter().map(|(due_at, loaded)| async move {
         let _awake = clock.sleep_until(due_at).await;
         let id = loaded.record.wish().id;
@@ -80,7 +95,7 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
         let id = loaded.record.wish().id;
         report(id, deps.driver.drive(Role::Revoke, loaded, invocation).await.map(|_| ()));
     });
-    futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing));
+    futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing), orphans);
     Ok(())
 }
 

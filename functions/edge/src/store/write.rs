@@ -76,7 +76,7 @@ const OPTIONAL: &[&str] = &[
 
 /// An update expression that is built piece by piece.
 #[derive(Default)]
-struct Expression {
+pub(super) struct Expression {
     set: Vec<String>,
     remove: Vec<String>,
     names: HashMap<String, String>,
@@ -90,18 +90,18 @@ impl Expression {
         name
     }
 
-    fn set(&mut self, attribute: &str, value: AttributeValue) {
+    pub(super) fn set(&mut self, attribute: &str, value: AttributeValue) {
         let name = self.name(attribute);
         self.values.insert(format!(":{attribute}"), value);
         self.set.push(format!("{name} = :{attribute}"));
     }
 
-    fn remove(&mut self, attribute: &str) {
+    pub(super) fn remove(&mut self, attribute: &str) {
         let name = self.name(attribute);
         self.remove.push(name);
     }
 
-    fn set_or_remove(&mut self, attribute: &str, value: Option<AttributeValue>) {
+    pub(super) fn set_or_remove(&mut self, attribute: &str, value: Option<AttributeValue>) {
         match value {
             Some(value) => self.set(attribute, value),
             None => self.remove(attribute),
@@ -266,7 +266,7 @@ impl Store {
     }
 
     /// A conditional update outside the history: `Ok(false)` when the condition did not hold.
-    async fn update(
+    pub(super) async fn update(
         &self,
         key: (String, String),
         expression: Expression,

@@ -99,7 +99,7 @@ impl Fingerprint for Driver {
         if !self.begins_anew() {
             (drive.job, drive.attempts).hash(mix);
             if matches!(drive.job, Job::Deny | Job::Delete | Job::Sweep) {
-                (&drive.ends, drive.found).hash(mix);
+                (&drive.ends, drive.found, &drive.obstacle).hash(mix);
             }
         }
         if drive.at != At::Reading {

@@ -32,6 +32,8 @@ enum Claim {
     Shut,
     /// Its rules deny.
     Denied,
+    /// The group that is named has no rule of it.
+    GoneFromGroup,
     /// No rule of it is left, and another rule lets the requester in.
     OpenByAnother,
     /// It was open until a moment that has come.
@@ -110,6 +112,39 @@ const REQUEST: &[(&str, Claim)] = &[
     (
         "{place}: the overdue grant is shut at last. Its rule {code} denies now; Azure does not let it be removed yet. Ref {ref}",
         Claim::Denied,
+    ),
+    // Of a rule that no record answers for.
+    (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. By what it says it ends at {time}, and Ajar removes it then. Whoever does not know of it should delete it in Azure now. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. By what it says it has ended at {time:past}; Ajar removes it now. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. It says no end that can be believed; Ajar removes it now. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. It lets nobody in; Ajar removes it. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "The rule {code} in {code:group}, which none of Ajar's requests answers for, was gone by {time:past}. Ref {ref}",
+        Claim::GoneFromGroup,
+    ),
+    (
+        "The rule {code} in {code:group}, which none of Ajar's requests answers for, should be gone and is not: Azure refuses to remove it ({any}). Whoever may change {code} can delete it there by hand. Ajar tries again each minute and says here when it is gone. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "The rule {code} in {code:group}, which none of Ajar's requests answers for, should be gone, and Azure does not say that it is. Whoever may change {code} can delete it there by hand. Ajar tries again each minute and says here when it is gone. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "Somebody has taken the request of the rule {code} in {code:group} out of the list of what Ajar looks at each minute. It is back there, and ends as it was approved. Ask who can write Ajar's table. Ref {ref}",
+        Claim::Nothing,
     ),
     // Beside the card: in its thread.
     (
@@ -413,6 +448,10 @@ impl Seen<'_> {
                 let deny =
                     |rule: &Value| rule["access"] == "Deny" && rule["provisioning_state"] == "Succeeded";
                 must(rules.iter().all(|(_, rule)| deny(rule)), "a rule of it does not deny");
+            }
+            Claim::GoneFromGroup => {
+                let group = self.found.first("group");
+                must(rules.iter().all(|(name, _)| Some(*name) != group), "the rule is there");
             }
             Claim::Shut => {
                 must(rules.is_empty(), "a rule of it exists");

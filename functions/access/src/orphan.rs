@@ -24,7 +24,8 @@ pub enum Keeper {
 /// Who answers for the rule of this request in this group. `record`: the request's, if there is one that
 /// can be read; `listed`: whether it is in the list of what is looked at.
 pub fn keeper(record: Option<&Record>, listed: bool, nsg: &ResourceId, tempo: &Tempo) -> Keeper {
-    let names = |record: &&Record| record.plan().is_some_and(|plan| plan.rules().iter().any(|rule| rule.nsg == *nsg));
+    let names =
+        |record: &&Record| record.plan().is_some_and(|plan| plan.rules().iter().any(|rule| rule.nsg == *nsg));
     match record.filter(names).map(|record| due_at(record, tempo)) {
         Some(Some(_)) if listed => Keeper::Record,
         Some(Some(_)) => Keeper::Hidden,

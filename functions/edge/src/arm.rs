@@ -19,15 +19,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 mod answers;
-mod graph;
 mod fence;
+mod graph;
 mod survey;
 mod types;
 
-pub use graph::{GraphError, Listed};
 use answers::{Refused, refused};
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
+pub use graph::{GraphError, Listed};
 pub use survey::ShownRule;
 use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
 

@@ -37,7 +37,12 @@ impl Driver {
     ///
     /// # Errors
     /// The table did not answer.
-    pub async fn remove(&self, nsg: &ResourceId, name: &RuleName, invocation: &str) -> Result<Removal, StoreError> {
+    pub async fn remove(
+        &self,
+        nsg: &ResourceId,
+        name: &RuleName,
+        invocation: &str,
+    ) -> Result<Removal, StoreError> {
         let holder = format!("{invocation}/orphan/{name}");
         let lock = self.store.lock(nsg, &holder);
         let begun = self.clock.now();
@@ -67,7 +72,8 @@ impl Driver {
             loop {
                 match self.rule(nsg, name).await {
                     Ok(None) => return Removal::Gone,
-                    Ok(Some(rule)) if rule.provisioning == access::nsg::Provisioning::Changing && in_time() => {}
+                    Ok(Some(rule))
+                        if rule.provisioning == access::nsg::Provisioning::Changing && in_time() => {}
                     _ => break,
                 }
                 tokio::time::sleep(PAUSE).await;

@@ -113,7 +113,11 @@ async fn attend(deps: &Deps, known: &KnownOrphan, invocation: &str) -> Result<()
             Ok(None) => Orphan { fate: Fate::Gone { at: clock.now() }, ..orphan.clone() },
             Ok(Some(rule)) => {
                 let again = orphan.seen_again(&rule);
-                if again.shut_at() > clock.now() { again } else { remove(deps, &again, &name, invocation).await? }
+                if again.shut_at() > clock.now() {
+                    again
+                } else {
+                    remove(deps, &again, &name, invocation).await?
+                }
             }
             Err(_) if !due => return Ok(()),
             Err(_) => orphan.hindered(None, clock.now()),
@@ -126,7 +130,12 @@ async fn attend(deps: &Deps, known: &KnownOrphan, invocation: &str) -> Result<()
     Ok(())
 }
 
-async fn remove(deps: &Deps, orphan: &Orphan, name: &RuleName, invocation: &str) -> Result<Orphan, StoreError> {
+async fn remove(
+    deps: &Deps,
+    orphan: &Orphan,
+    name: &RuleName,
+    invocation: &str,
+) -> Result<Orphan, StoreError> {
     let now = || deps.driver.clock.now();
     Ok(match deps.driver.remove(&orphan.nsg, name, invocation).await? {
         Removal::Gone => Orphan { fate: Fate::Gone { at: now() }, ..orphan.clone() },

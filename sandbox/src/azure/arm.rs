@@ -11,7 +11,7 @@ use super::views;
 use super::views::Shown;
 use super::wire::{self, Call, Ending, Moment};
 use super::world::{Kind, LOCATION, Place, RESOURCE_GROUP, TENANT_ID, World};
-use super::{locks, writes};
+use super::{graph, locks, writes};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -120,6 +120,9 @@ async fn carry_out(
     call: Call,
     ending: Option<Ending>,
 ) -> Result<Response, ArmError> {
+    if call.method == "POST" && call.uri.path().eq_ignore_ascii_case(graph::PATH) {
+        return graph::answer(core, &who.name, &call.body, &api_version(&call)?);
+    }
     let Some(path) = paths::parse(call.uri.path()) else {
         let message = format!("The resource type could not be found in the path '{}'.", call.uri.path());
         return Err(ArmError::gateway(404, "InvalidResourceType", message));

@@ -50,7 +50,8 @@ impl Graph {
     }
 
     fn at(&self, moment_ms: u64) -> Arc<Groups> {
-        let known = self.past.iter().rev().find(|(since, _)| *since <= moment_ms).or_else(|| self.past.front());
+        let known =
+            self.past.iter().rev().find(|(since, _)| *since <= moment_ms).or_else(|| self.past.front());
         known.map(|(_, groups)| Arc::clone(groups)).unwrap_or_default()
     }
 
@@ -97,9 +98,16 @@ struct Options {
 }
 
 /// Answers a query.
-pub(super) fn answer(core: &Core, who: &str, ask_body: &[u8], api_version: &str) -> Result<Response, ArmError> {
+pub(super) fn answer(
+    core: &Core,
+    who: &str,
+    ask_body: &[u8],
+    api_version: &str,
+) -> Result<Response, ArmError> {
     if !["2021-03-01", "2022-10-01", "2024-04-01"].contains(&api_version) {
-        let message = format!("No registered resource provider found for API version '{api_version}' for type 'resources'.");
+        let message = format!(
+            "No registered resource provider found for API version '{api_version}' for type 'resources'."
+        );
         return Err(ArmError::gateway(400, "NoRegisteredProviderFound", message));
     }
     let settings = core.settings();
@@ -125,21 +133,26 @@ pub(super) fn answer(core: &Core, who: &str, ask_body: &[u8], api_version: &str)
             .detail("InvalidQuery", "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error before retrying.")
             .detail("ParserFailure", why)
     })?;
-    let groups = core.graph().at(now_ms.saturating_sub(lag_ms(settings.graph_seed, settings.graph_lag_ms, now_ms)));
+    let groups =
+        core.graph().at(now_ms.saturating_sub(lag_ms(settings.graph_seed, settings.graph_lag_ms, now_ms)));
     let may_read = roles::allows(who, "Microsoft.Network/networkSecurityGroups/read", false);
     let asked = |id: &str| {
-        request.subscriptions.iter().any(|one| id.to_ascii_lowercase().starts_with(&format!("/subscriptions/{}/", one.to_ascii_lowercase())))
+        request.subscriptions.iter().any(|one| {
+            id.to_ascii_lowercase().starts_with(&format!("/subscriptions/{}/", one.to_ascii_lowercase()))
+        })
     };
     let rows = groups.iter().filter(|(id, _)| may_read && asked(id)).map(|(id, rules)| {
         let rules: Vec<Value> = rules.iter().map(|name| json!({"name": name})).collect();
         json!({"id": id, "type": "microsoft.network/networksecuritygroups", "properties": {"securityRules": rules}})
     });
     let rows = steps.iter().try_fold(rows.collect::<Vec<_>>(), |rows, step| step.apply(rows));
-    let rows = rows.map_err(|why| ArmError::gateway(400, "BadRequest", support()).detail("InvalidQuery", why))?;
+    let rows =
+        rows.map_err(|why| ArmError::gateway(400, "BadRequest", support()).detail("InvalidQuery", why))?;
     let from = match &options.skip_token {
         None => 0,
         Some(token) => read_token(token, &request.query).ok_or_else(|| {
-            ArmError::gateway(400, "BadRequest", support()).detail("InvalidSkipToken", "The skip token is not one for this query.")
+            ArmError::gateway(400, "BadRequest", support())
+                .detail("InvalidSkipToken", "The skip token is not one for this query.")
         })?,
     };
     let page = top.min(settings.graph_page.max(1));
@@ -186,13 +199,17 @@ enum Step {
 
 fn name(text: &str) -> Result<String, String> {
     let text = text.trim();
-    let shaped = !text.is_empty() && text.split('.').all(|part| part.chars().all(|c| c.is_ascii_alphanumeric()) && !part.is_empty());
+    let shaped = !text.is_empty()
+        && text.split('.').all(|part| part.chars().all(|c| c.is_ascii_alphanumeric()) && !part.is_empty());
     if shaped { Ok(text.to_owned()) } else { Err(format!("`{text}` is not a name")) }
 }
 
 fn literal(text: &str) -> Result<String, String> {
     let inner = text.trim().strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
-    inner.filter(|inner| !inner.contains('\'')).map(str::to_owned).ok_or_else(|| format!("{text} is not a text"))
+    inner
+        .filter(|inner| !inner.contains('\''))
+        .map(str::to_owned)
+        .ok_or_else(|| format!("{text} is not a text"))
 }
 
 fn parse(query: &str) -> Result<Vec<Step>, String> {
@@ -232,7 +249,12 @@ fn step(text: &str) -> Result<Step, String> {
         "order" => {
             let columns = rest.strip_prefix("by ").ok_or_else(|| format!("`{rest}` is no order"))?;
             let ascending = |column: &str| {
-                name(column.trim().strip_suffix(" asc").ok_or_else(|| format!("`{column}` has no direction"))?)
+                name(
+                    column
+                        .trim()
+                        .strip_suffix(" asc")
+                        .ok_or_else(|| format!("`{column}` has no direction"))?,
+                )
             };
             columns.split(',').map(ascending).collect::<Result<_, _>>().map(Step::Order)
         }
@@ -241,7 +263,9 @@ fn step(text: &str) -> Result<Step, String> {
 }
 
 fn get<'a>(row: &'a Value, path: &str) -> Result<&'a Value, String> {
-    path.split('.').try_fold(row, |value, part| value.get(part)).ok_or_else(|| format!("there is no `{path}`"))
+    path.split('.')
+        .try_fold(row, |value, part| value.get(part))
+        .ok_or_else(|| format!("there is no `{path}`"))
 }
 
 fn texts(row: &Value, columns: &[String]) -> Result<Vec<String>, String> {
@@ -288,8 +312,10 @@ impl Step {
                 })
                 .collect(),
             Self::Order(columns) => {
-                let mut keyed: Vec<(Vec<String>, Value)> =
-                    rows.into_iter().map(|row| Ok((texts(&row, columns)?, row))).collect::<Result<_, String>>()?;
+                let mut keyed: Vec<(Vec<String>, Value)> = rows
+                    .into_iter()
+                    .map(|row| Ok((texts(&row, columns)?, row)))
+                    .collect::<Result<_, String>>()?;
                 keyed.sort_by(|a, b| a.0.cmp(&b.0));
                 Ok(keyed.into_iter().map(|(_, row)| row).collect())
             }
@@ -322,7 +348,8 @@ mod tests {
         let rules: Vec<Value> = (0..1000).map(|number| json!({"name": format!("r{number}")})).collect();
         let row = json!({"id": "a", "properties": {"securityRules": rules}});
         for (limit, expected) in [("", 128), (" limit 2000", 1000)] {
-            let steps = parse(&format!("resources | mv-expand rule = properties.securityRules{limit}")).unwrap();
+            let steps =
+                parse(&format!("resources | mv-expand rule = properties.securityRules{limit}")).unwrap();
             assert_eq!(steps[0].apply(vec![row.clone()]).unwrap().len(), expected);
         }
     }

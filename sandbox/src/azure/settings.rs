@@ -34,6 +34,12 @@ pub struct Settings {
     pub owner_throttled: bool,
     /// Whether a policy of the subscription forbids to write a rule that allows something inbound.
     pub policy_denies_allow: bool,
+    /// By how much Resource Graph's answers are old at most, in milliseconds of the sandbox's clock.
+    pub graph_lag_ms: u64,
+    /// From which the age of each answer is made.
+    pub graph_seed: u64,
+    /// How many rows a page of Resource Graph holds at most, at least 1.
+    pub graph_page: usize,
 }
 
 impl Default for Settings {
@@ -48,6 +54,9 @@ impl Default for Settings {
             operations_readable: false,
             owner_throttled: true,
             policy_denies_allow: false,
+            graph_lag_ms: 300_000,
+            graph_seed: 2026,
+            graph_page: 1_000,
         }
     }
 }

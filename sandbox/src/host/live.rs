@@ -109,7 +109,8 @@ impl Target {
 
     /// The variables that say where Azure is.
     fn variables(&self) -> BTreeMap<String, String> {
-        self.arm_url.iter().map(|url| ("AJAR_ARM_URL".to_owned(), url.clone())).collect()
+        let url = self.arm_url.iter().map(|url| ("AJAR_ARM_URL".to_owned(), url.clone()));
+        url.chain([("AJAR_AZURE_SUBSCRIPTIONS".to_owned(), self.subscription.clone())]).collect()
     }
 }
 

@@ -194,6 +194,7 @@ pub(super) fn variables(
         ("AJAR_ENTRA_URL", addresses.entra_url()),
         ("AJAR_AZURE_TENANT_ID", azure::TENANT_ID.to_owned()),
         ("AJAR_AZURE_CLIENT_ID", client),
+        ("AJAR_AZURE_SUBSCRIPTIONS", format!("{},{}", azure::SUBSCRIPTION_ID, azure::OTHER_SUBSCRIPTION_ID)),
         ("AJAR_REVOKE_FUNCTION", "revoke".to_owned()),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", key),

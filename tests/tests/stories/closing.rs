@@ -244,7 +244,8 @@ async fn fifty_grants_in_a_row_in_a_locked_group() {
         let (id, name) = open(&story, "VM2 3389 for 1m").await;
         assert!(story.lets_in("VM2", 3389, FROM), "number {number} opens");
         story.to_next_end().await;
-        assert!(!story.lets_in("VM2", 3389, FROM), "number {number} shuts");
+        let history = story.history(&id).await;
+        assert!(!story.lets_in("VM2", 3389, FROM), "number {number} shuts: {history:?}");
         let ours = story.azure.rules_of_ours().await;
         assert_eq!(ours.len(), number);
         let (_, kept) = ours.iter().find(|(_, rule)| rule["name"] == name.as_str()).unwrap();

@@ -7,4 +7,5 @@ mod closing;
 mod crowd;
 mod hands;
 mod life;
+mod orphans;
 mod truth;

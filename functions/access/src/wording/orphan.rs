@@ -43,16 +43,19 @@ pub fn orphan(
             format!("{rule}, which none of Ajar's requests answers for, was gone by {}.", moment(*at)),
         ),
         Fate::Gone { .. } => return None,
-        Fate::Standing | Fate::Hindered { .. } if !known(OrphanTold::Found) => {
-            (OrphanTold::Found, format!("{rule} was found, and none of Ajar's requests answers for it. {}", plan(orphan, now)))
-        }
-        Fate::Hindered { since, code } if !known(OrphanTold::Stuck) && now.since(*since) > OVERDUE_SECONDS => {
+        Fate::Standing | Fate::Hindered { .. } if !known(OrphanTold::Found) => (
+            OrphanTold::Found,
+            format!("{rule} was found, and none of Ajar's requests answers for it. {}", plan(orphan, now)),
+        ),
+        Fate::Hindered { since, code }
+            if !known(OrphanTold::Stuck) && now.since(*since) > OVERDUE_SECONDS =>
+        {
             let why = code.as_ref().map_or_else(
-                || "Azure has not removed it".to_owned(),
-                |code| format!("Azure refuses to remove it ({})", word(code)),
+                || "should be gone, and Azure does not say that it is".to_owned(),
+                |code| format!("should be gone and is not: Azure refuses to remove it ({})", word(code)),
             );
             let text = format!(
-                "{rule}, which none of Ajar's requests answers for, should be gone and is not: {why}. Whoever may change `{group}` can delete it there by hand. Ajar tries again each minute and says here when it is gone."
+                "{rule}, which none of Ajar's requests answers for, {why}. Whoever may change `{group}` can delete it there by hand. Ajar tries again each minute and says here when it is gone."
             );
             (OrphanTold::Stuck, text)
         }

@@ -109,7 +109,11 @@ impl Arm {
             skip_token = page.skip_token;
             if skip_token.is_none() {
                 let whole = page.result_truncated != "true";
-                return if whole { Ok(listed) } else { Err(GraphError::NoAnswer("not all was told".to_owned())) };
+                return if whole {
+                    Ok(listed)
+                } else {
+                    Err(GraphError::NoAnswer("not all was told".to_owned()))
+                };
             }
             if pause > 0 {
                 tokio::time::sleep(Duration::from_secs(pause.min(LONGEST_PAUSE))).await;

@@ -78,8 +78,9 @@ impl Store {
     ) -> Result<(Keeper, Option<Record>), StoreError> {
         let (pk, sk) = record_key(request);
         let Some(item) = self.get(pk, sk).await? else { return Ok((Keeper::Nobody, None)) };
-        let listed = item.get("due_shard").and_then(|value| value.as_s().ok()).is_some_and(|shard| shard == DUE_SHARD)
-            && item.get("due_at").is_some_and(|value| value.as_n().is_ok());
+        let listed =
+            item.get("due_shard").and_then(|value| value.as_s().ok()).is_some_and(|shard| shard == DUE_SHARD)
+                && item.get("due_at").is_some_and(|value| value.as_n().is_ok());
         let record = match load(item) {
             Ok(loaded) => Some(loaded.record),
             Err(error) => {
@@ -113,10 +114,7 @@ impl Store {
         expression.set("version", number(version + 1));
         let (tell, notify) = Wake::Notify.attribute();
         expression.set(tell, text(notify));
-        expression.set_or_remove(
-            "purge_at",
-            orphan.is_over().then(|| number(now.plus(KEPT_SECONDS).unix())),
-        );
+        expression.set_or_remove("purge_at", orphan.is_over().then(|| number(now.plus(KEPT_SECONDS).unix())));
         if before.is_some_and(|before| before.orphan.is_over()) {
             // It is back: that is news.
             expression.remove("told");
@@ -134,10 +132,16 @@ impl Store {
     ///
     /// # Errors
     /// DynamoDB did not answer.
-    pub async fn claim_orphan(&self, known: &KnownOrphan, now: Timestamp, seconds: u64) -> Result<bool, StoreError> {
+    pub async fn claim_orphan(
+        &self,
+        known: &KnownOrphan,
+        now: Timestamp,
+        seconds: u64,
+    ) -> Result<bool, StoreError> {
         let mut expression = Expression::default();
         expression.set("claimed_until", number(now.plus(seconds).unix()));
-        let condition = "#version = :version AND (attribute_not_exists(claimed_until) OR claimed_until < :now)";
+        let condition =
+            "#version = :version AND (attribute_not_exists(claimed_until) OR claimed_until < :now)";
         let extra = vec![(":version", number(known.version)), (":now", number(now.unix()))];
         self.update(key(&known.orphan), expression, condition, extra).await
     }

@@ -61,8 +61,10 @@ impl Place {
         let wanted = format!(
             "account get-access-token -o json --scope https://management.azure.com/.default --subscription {SUBSCRIPTION_ID}"
         );
+        let asked = self.directory.0.join("asked");
+        let asked = asked.display();
         self.az(&format!(
-            "[ \"$*\" = '{wanted}' ] || {{ echo \"ERROR: unrecognized arguments: $*\" >&2; exit 2; }}\necho '{answer}'"
+            "echo . >> '{asked}'\n[ \"$*\" = '{wanted}' ] || {{ echo \"ERROR: unrecognized arguments: $*\" >&2; exit 2; }}\necho '{answer}'"
         ));
     }
 
@@ -275,6 +277,8 @@ async fn what_is_open_is_shut_at_ctrl_c() {
     running.signal("INT");
     let (code, printed, stderr) = running.ended();
     assert_eq!(code, Some(0), "{printed}{stderr}");
+    let asked = std::fs::read_to_string(place.directory.0.join("asked")).unwrap();
+    assert_eq!(asked.lines().count(), 1, "az is a slow program, and is run once for all functions");
     assert!(printed.contains(&format!("{} is gone", opened[0])), "{printed}");
     assert!(printed.ends_with("Nothing of ours is left in Azure.\n"), "{printed}");
     assert_eq!(place.rules().await, others);
@@ -425,10 +429,15 @@ async fn what_cannot_begin_says_so_in_one_line() {
     std::fs::remove_file(place.directory.0.join("az")).unwrap();
     assert_eq!(refused(&[]), "the Azure CLI is not on the PATH: install az, run az login, then this again");
 
-    // A login that may read groups and nothing behind them, and one that may write and not delete.
+    // A login that may read groups and nothing behind them, and one that may not write.
     place.log_in(&place.world.azure.token_of("revoke", FAR).unwrap());
     let told = refused(&[]);
-    assert!(told.starts_with(&format!("Azure does not let you read {NSG} ")), "{told}");
+    assert_eq!(
+        told,
+        format!(
+            "Azure does not let you read {NSG} and what is behind it (AuthorizationFailed): your login needs the role Network Contributor on the resource group"
+        )
+    );
     place.log_in(&place.world.azure.owner_token());
     let body = json!({"error": {"code": "AuthorizationFailed", "message": "no"}});
     let how = How::Answer { status: 403, headers: Default::default(), body };
@@ -443,7 +452,7 @@ async fn what_cannot_begin_says_so_in_one_line() {
     assert_eq!(
         told,
         format!(
-            "Azure did not take the rule (refused, AuthorizationFailed), nothing is open: your login needs the role Network Contributor on {NSG}"
+            "Azure did not take a rule in {NSG}, nothing is open (refused, AuthorizationFailed): your login needs the role Network Contributor on the resource group"
         )
     );
     assert_eq!(place.rules().await, ["allow-http"]);

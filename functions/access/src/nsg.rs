@@ -493,6 +493,21 @@ mod tests {
     }
 
     #[test]
+    fn five_hundred_grants_in_a_row_find_room_in_a_locked_group() {
+        let installation = "sandbox".parse().unwrap();
+        let mut rules = vec![];
+        for number in 1..=500 {
+            let own = RuleName::new(&installation, format!("00000-{number:05}").parse().unwrap());
+            assert_eq!(place(&rules, &flow("203.0.113.7", &[22]), &own), Ok(499), "number {number} opens");
+            rules.push(rule(&own.to_string(), 499, Access::Allow, "203.0.113.7", "22"));
+            let behind = place_deny(&rules, &own, &installation).unwrap();
+            let last = rules.last_mut().unwrap();
+            (last.priority, last.access) = (behind, Access::Deny);
+        }
+        assert!(rules.iter().all(|rule| (500..=999).contains(&rule.priority)));
+    }
+
+    #[test]
     fn a_denying_rule_of_ours_goes_behind_the_allowing_ones() {
         let installation = "sandbox".parse().unwrap();
         let mut rules = vec![rule(&own().to_string(), 498, Access::Allow, "203.0.113.7", "22")];

@@ -133,8 +133,7 @@ pub(super) fn answer(
             .detail("InvalidQuery", "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error before retrying.")
             .detail("ParserFailure", why)
     })?;
-    let groups =
-        core.graph().at(now_ms.saturating_sub(lag_ms(settings.graph_seed, settings.graph_lag_ms, now_ms)));
+    let groups = core.graph().at(now_ms.saturating_sub(lag_ms(settings.seed, settings.graph_lag_ms, now_ms)));
     let may_read = roles::allows(who, "Microsoft.Network/networkSecurityGroups/read", false);
     let asked = |id: &str| {
         request.subscriptions.iter().any(|one| {

@@ -407,3 +407,6 @@ fn plain(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     line.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@ use super::*;
 async fn open(story: &Story) -> String {
     let id = story.asked(ANA, "VM2 3389 for 10m").await;
     story.click(BEA, &id, "approve").await;
-    assert!(story.lets_in("VM2", 3389, "203.0.113.7"));
     story.advance(6 * 60).await;
+    assert!(story.lets_in("VM2", 3389, "203.0.113.7"));
     id
 }
 

@@ -245,6 +245,7 @@ async fn fifty_grants_in_a_row_in_a_locked_group() {
     let mut last = String::new();
     for number in 1..=50 {
         let (id, name) = open(&story, "VM2 3389 for 2m").await;
+        story.felt().await;
         assert!(story.lets_in("VM2", 3389, FROM), "number {number} opens");
         story.to_next_end().await;
         if story.lets_in("VM2", 3389, FROM) {

@@ -125,8 +125,11 @@ async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreE
     let Driver { clock, store, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(()) };
     let now = clock.now();
-    if is_ours(&lifecycle::next_step(&loaded.record, now, tempo)) {
-        if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? {
+    let step = lifecycle::next_step(&loaded.record, now, tempo);
+    if is_ours(&step) {
+        let claimed = store.claim(&loaded.record, now, CLAIM_SECONDS).await?;
+        // An end waits for nobody: `grant` may have claimed what it is opening, and have crashed.
+        if !claimed && !matches!(step, Step::End(_)) {
             return Ok(());
         }
         let stopped = deps.driver.drive(Role::Revoke, loaded, invocation).await?;

@@ -171,8 +171,9 @@ async fn remind(deps: &Deps, id: RequestId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// In a minute, or at the lifecycle's own next moment if that comes first.
+/// In a minute, or at the lifecycle's own next moment or the grant's end if that comes first.
 fn again_at(record: &Record, now: Timestamp, tempo: &Tempo) -> Timestamp {
-    let next = lifecycle::due_at(record, tempo).filter(|at| *at > now);
-    next.map_or(now.plus(tempo.idle_seconds), |at| at.min(now.plus(tempo.idle_seconds)))
+    let end = record.granted().map(|granted| granted.expires_at());
+    let moments = [lifecycle::due_at(record, tempo), end, Some(now.plus(tempo.idle_seconds))];
+    moments.into_iter().flatten().filter(|at| *at > now).min().unwrap_or(now)
 }

@@ -130,25 +130,6 @@ impl Environment {
         Ok(self.required("AJAR_INSTALLATION")?.parse()?)
     }
 
-    /// The Azure subscriptions whose machines may be asked for: ids with commas between them.
-    ///
-    /// # Errors
-    /// Missing, or something in it is not an id.
-    pub fn subscriptions(&self) -> Result<Vec<String>, ConfigError> {
-        const NAME: &str = "AJAR_AZURE_SUBSCRIPTIONS";
-        let ids = self.required(NAME)?.split(',').map(|id| {
-            let id = id.trim();
-            let shaped = id.len() == 36
-                && id.bytes().enumerate().all(|(at, byte)| match at {
-                    8 | 13 | 18 | 23 => byte == b'-',
-                    _ => byte.is_ascii_hexdigit(),
-                });
-            let why = || format!("`{id}` is not the id of a subscription; one looks like 00000000-0000-0000-0000-000000000000");
-            if shaped { Ok(id.to_owned()) } else { Err(ConfigError::Malformed { name: NAME, why: why() }) }
-        });
-        ids.collect()
-    }
-
     /// The Slack workspace and app.
     ///
     /// # Errors
@@ -158,6 +139,25 @@ impl Environment {
             team_id: self.required("AJAR_SLACK_TEAM_ID")?.to_owned(),
             app_id: self.required("AJAR_SLACK_APP_ID")?.to_owned(),
         })
+    }
+
+    /// The Azure subscriptions whose machines may be asked for.
+    ///
+    /// # Errors
+    /// Missing, or not ids with commas between them.
+    pub fn subscriptions(&self) -> Result<Vec<String>, ConfigError> {
+        const NAME: &str = "AJAR_AZURE_SUBSCRIPTIONS";
+        let shaped = |id: &str| {
+            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        let ids: Vec<String> = self.required(NAME)?.split(',').map(|id| id.trim().to_owned()).collect();
+        match ids.iter().find(|id| !shaped(id)) {
+            None => Ok(ids),
+            Some(id) => Err(ConfigError::Malformed {
+                name: NAME,
+                why: format!("`{id}` is not a subscription's id; write ids with commas between them"),
+            }),
+        }
     }
 
     /// The policy, from the file that was delivered with the function.

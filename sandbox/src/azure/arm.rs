@@ -165,6 +165,7 @@ async fn carry_out(
         core.throttle(|all| all.count(&path.subscription, &action, kind, now))?;
     }
     let ask = Ask { who, path, call, api_version, ending };
+    linked(&ask)?;
     policy(core, &ask)?;
     match ask.call.method.as_str() {
         "GET" => read(core, &ask),
@@ -172,6 +173,36 @@ async fn carry_out(
         "PATCH" => writes::patch(core, &ask),
         _ => writes::delete(core, ask).await,
     }
+}
+
+/// Refuses a rule that refers to an application security group, unless the role may join rules to it: none of
+/// the functions' roles may.
+///
+/// # Errors
+/// 403 `LinkedAuthorizationFailed`.
+fn linked(ask: &Ask) -> Result<(), ArmError> {
+    const JOIN: &str = "Microsoft.Network/applicationSecurityGroups/joinNetworkSecurityRule/action";
+    if ask.call.method != "PUT"
+        || !matches!(ask.path.target, Target::Rule(..))
+        || ask.who.name == roles::OWNER
+    {
+        return Ok(());
+    }
+    let body = ask.body()?;
+    let named = ["source", "destination"].map(|side| format!("{side}ApplicationSecurityGroups"));
+    let groups = named.iter().filter_map(|name| body["properties"][name].as_array()).flatten();
+    let ids: Vec<&str> = groups.filter_map(|group| group["id"].as_str()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "The client '{}' with object id '{}' has permission to perform action 'Microsoft.Network/networkSecurityGroups/securityRules/write' on scope '{}'; however, it does not have permission to perform action '{JOIN}' on the linked scope(s) '{}' or the linked scope(s) are invalid.",
+        ask.who.appid,
+        ask.who.oid,
+        ask.path.text,
+        ids.join(",")
+    );
+    Err(ArmError::gateway(403, "LinkedAuthorizationFailed", message))
 }
 
 /// Refuses a rule that a policy of the subscription does not allow to be written.

@@ -109,8 +109,7 @@ impl Target {
 
     /// The variables that say where Azure is.
     fn variables(&self) -> BTreeMap<String, String> {
-        let url = self.arm_url.iter().map(|url| ("AJAR_ARM_URL".to_owned(), url.clone()));
-        url.chain([("AJAR_AZURE_SUBSCRIPTIONS".to_owned(), self.subscription.clone())]).collect()
+        self.arm_url.iter().map(|url| ("AJAR_ARM_URL".to_owned(), url.clone())).collect()
     }
 }
 

@@ -7,5 +7,6 @@ mod closing;
 mod crowd;
 mod hands;
 mod life;
+mod machines;
 mod orphans;
 mod truth;

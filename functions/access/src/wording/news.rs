@@ -125,7 +125,7 @@ pub fn aside(record: &Record, installation: &Installation) -> Option<Message> {
             "While {place} was open, the rule `{}` came before the rule `{rule}` and decides. It may have let nobody in, and was ended.",
             word(by)
         ),
-        Cause::Expired | Cause::Revoked { .. } | Cause::Failed(_) => return None,
+        Cause::Expired | Cause::Revoked { .. } | Cause::Failed(_) | Cause::MachineGone => return None,
     };
     let text = format!("{what} Who still needs it asks again. Ref {}", wish.id);
     Some(Message::sentence(text))

@@ -8,10 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The version of Resource Graph's API that our query was written against.
-const GRAPH: &str = "2021-03-01";
-/// Where Resource Graph answers: at no subscription.
-const PATH: &str = "/providers/Microsoft.ResourceGraph/resources";
+/// Where Resource Graph answers, at no subscription, and the version of its API that our query was
+/// written against.
+const PATH: &str = "/providers/Microsoft.ResourceGraph/resources?api-version=2021-03-01";
 /// More pages than any installation fills, 1,000 rules each.
 const MOST_PAGES: usize = 100;
 /// The longest that is waited between two pages, in seconds: Azure counts queries by five seconds.
@@ -124,7 +123,7 @@ impl Arm {
 
     /// One page, and how many seconds to wait before the next one.
     async fn page(&self, body: &Value) -> Result<(Page, u64), GraphError> {
-        let answer = self.send(Sent::Query(PATH, body), GRAPH).await;
+        let answer = self.send(Sent::Query(PATH, body)).await;
         let answer = answer.map_err(|error| GraphError::NoAnswer(error.to_string()))?;
         let header = |name| answer.headers().get_optional_str(&HeaderName::from_static(name));
         let resets_after = header("x-ms-user-quota-resets-after").and_then(seconds);

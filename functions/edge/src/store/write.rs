@@ -302,6 +302,26 @@ impl Store {
         }
     }
 
+    /// An update without a condition, which makes the item where there is none.
+    pub(super) async fn update_always(
+        &self,
+        key: (String, String),
+        expression: Expression,
+    ) -> Result<(), StoreError> {
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(key.0))
+            .key("sk", text(key.1))
+            .update_expression(expression.text())
+            .set_expression_attribute_names(Some(expression.names))
+            .set_expression_attribute_values(Some(expression.values))
+            .send()
+            .await;
+        answer.map(|_| ()).map_err(|error| call_error("UpdateItem", &error))
+    }
+
     /// Takes a record for `seconds`, so that two ticks do not both drive it. Efficiency, not safety.
     /// A claim on an earlier version does not count.
     ///

@@ -8,6 +8,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod open;
 mod template;
 mod wordings;
 
@@ -28,6 +29,8 @@ enum Claim {
     NeverOpened,
     /// It is open, as described.
     Open,
+    /// It was open to everybody before it was asked for, by the rules that are named.
+    OpenAlready,
     /// A rule of this request lets its requester in.
     RuleStands,
     /// It is shut and nothing of it is left.
@@ -270,6 +273,7 @@ impl Seen<'_> {
                 must(self.found.time("until").is_some_and(|until| until <= self.at), "its time is not over");
             }
             Claim::Open => return self.is_open(),
+            Claim::OpenAlready => return self.was_open_already(),
             Claim::Denied => {
                 must(!rules.is_empty(), "no rule of it exists");
                 let deny =
@@ -296,51 +300,6 @@ impl Seen<'_> {
 
     /// Whether the rule that the sentence names exists; default rules always do.
     fn exists(&self, name: &str) -> bool {
-        const DEFAULTS: [&str; 3] = ["DenyAllInBound", "AllowVnetInBound", "AllowAzureLoadBalancerInBound"];
-        let Some(name) = self.found.first(name) else { return false };
-        let groups = self.network["nsgs"].as_array().into_iter().flatten();
-        let mut rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
-        DEFAULTS.contains(&name) || rules.any(|rule| rule["name"] == name)
-    }
-
-    fn is_open(&self) -> Vec<String> {
-        let mut wrong = vec![];
-        let mut must = |holds: bool, else_say: String| {
-            if !holds {
-                wrong.push(else_say);
-            }
-        };
-        let time = |name: &str| self.found.time(name).unwrap_or_default();
-        must(time("since") <= self.at, "it is not open yet".to_owned());
-        must(self.at < time("until") + DELIVERY_SECONDS, "its time is over".to_owned());
-        let groups = self.found.first("groups").unwrap_or_default().replace(" and ", ", ").replace('`', "");
-        let groups = listed(&groups);
-        let rules = self.rules();
-        must(rules.len() == groups.len(), format!("its rule is in {} groups", rules.len()));
-        let Some((machine, ports)) = self.place() else {
-            must(false, "there is no such machine".to_owned());
-            return wrong;
-        };
-        for group in groups {
-            let rule = rules.iter().find(|(name, _)| *name == group);
-            let Some((_, rule)) = rule else {
-                must(false, format!("{group} has no rule of it"));
-                continue;
-            };
-            let text = |name: &str| rule[name].as_str().unwrap_or_default();
-            // A delete that has begun leaves the rule in force until it ends.
-            let in_force = ["Succeeded", "Deleting"].contains(&text("provisioning_state"));
-            must(text("access") == "Allow" && in_force, format!("its rule in {group} does not allow"));
-            must(Some(text("name")) == self.found.first("rule"), "another rule is named".to_owned());
-            let source = self.found.first("source").unwrap_or_default();
-            must(bare(text("source")) == bare(source), format!("the source is {}", text("source")));
-            must(listed(text("ports")) == ports, format!("the ports are {}", text("ports")));
-            let to = bare(text("destination"));
-            must(is_address_of(machine, to), format!("the destination is {to}"));
-        }
-        for (port, open) in self.doors() {
-            must(open, format!("port {port} does not let the requester in"));
-        }
-        wrong
+        self.found.first(name).is_some_and(|name| self.exists_in(None, name))
     }
 }

@@ -7,14 +7,15 @@
 
 use crate::lease::Timestamp;
 use crate::lifecycle::{
-    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Obstacle, Proof, Record, RuleEnd, State,
-    Step, Tempo, next_step,
+    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Obstacle, OpenProof, Proof, Record,
+    RuleEnd, State, Step, Tempo, next_step,
 };
 
 #[macro_use]
 mod safety;
 
 mod call;
+mod confirm;
 mod locking;
 #[cfg(test)]
 mod model;
@@ -25,7 +26,9 @@ use place::{At, Job, Then};
 #[cfg(test)]
 use safety::Safety;
 
-pub use call::{Access, Acted, Answer, Call, Checked, Role, Sight, Standing, Stopped, Verdict, Written};
+pub use call::{
+    Access, Acted, Answer, Call, Checked, Confirmation, Role, Sight, Standing, Stopped, Verdict, Written,
+};
 
 /// One driver at work on one request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -48,6 +51,10 @@ pub struct Drive {
     /// What is in the way of shutting it, as far as this drive has met it.
     obstacle: Option<Obstacle>,
     verdicts: Vec<Option<Verdict>>,
+    /// What Azure's own check has said once every rule had its turn.
+    said: Option<Confirmation>,
+    /// What stands already as planned is not written again: the record was Opening before this drive.
+    looks_first: bool,
     found: bool,
     swept: bool,
     /// The sweep began when late writes were over: what it sees gone stays gone.
@@ -80,6 +87,8 @@ impl Drive {
             ends: vec![],
             obstacle: None,
             verdicts: vec![],
+            said: None,
+            looks_first: false,
             found: false,
             swept: false,
             settles: false,
@@ -120,7 +129,8 @@ impl Drive {
             (At::Looking(rule), Answer::Looked(sight)) => self.looked(rule, sight, now),
             (At::Barred(rule, obstacle), Answer::Looked(sight)) => self.barred(rule, obstacle, sight, now),
             (At::Peeking(rule), Answer::Looked(sight)) => self.peeked(rule, sight, now),
-            (At::Pausing(then), Answer::Done) => self.resume(*then),
+            (At::Confirming, Answer::Confirmed(said)) => self.confirmed(said, now),
+            (At::Pausing(then), Answer::Done) => self.resume(*then, now),
             (At::Unlocking(then), Answer::Done) => self.unlocked(then, now),
             // A write of the record without an answer, or an answer to another question: what is true
             // is in the record, and the next trigger reads it.
@@ -205,6 +215,7 @@ impl Drive {
                 } else if self.replans > 0 && planned != Some(&plan) {
                     self.write(self.record.planned(plan, now))
                 } else {
+                    self.looks_first = true;
                     self.work(Job::Allow, now)
                 }
             }
@@ -226,6 +237,7 @@ impl Drive {
             _ => vec![RuleEnd::Standing; self.rules()],
         };
         self.verdicts = vec![None; self.rules()];
+        self.said = None;
         self.rule(0, now)
     }
 
@@ -238,24 +250,26 @@ impl Drive {
             Job::Allow | Job::Delete | Job::Compare | Job::Sweep => true,
         };
         match (from..self.rules()).find(needs_work) {
-            Some(rule) if self.looks_first(rule, now) => {
+            Some(rule) if self.peeks(rule, now) => {
                 self.at = At::Peeking(rule);
                 Call::Look { rule }
             }
             Some(rule) => self.lock(rule),
-            None => self.finished(now),
+            None => self.confirm(now),
         }
     }
 
     /// Whether a look decides what is to be done about a rule.
-    fn looks_first(&self, rule: usize, now: Timestamp) -> bool {
+    fn peeks(&self, rule: usize, now: Timestamp) -> bool {
         match (self.job, self.ends[rule]) {
             (Job::Compare | Job::Sweep, _) => true,
             // It may have come back by a late write.
             (Job::Delete, RuleEnd::Gone) => true,
             (Job::Delete, RuleEnd::Denied) => self.watches(now),
             (Job::Delete, RuleEnd::Standing | RuleEnd::Locked) => self.waits_for_azure(now),
-            (Job::Allow | Job::Deny, _) => false,
+            // What stands as planned is not written again.
+            (Job::Allow, _) => self.looks_first,
+            (Job::Deny, _) => false,
         }
     }
 
@@ -268,12 +282,13 @@ impl Drive {
         Call::Pause
     }
 
-    fn resume(&mut self, then: At) -> Call {
+    fn resume(&mut self, then: At, now: Timestamp) -> Call {
         self.at = then;
         match &self.at {
             At::Locking(rule) => Call::Lock { rule: *rule, first: self.deletes() },
             At::Rechecking(rule) => Call::Recheck { rule: *rule },
             At::Looking(rule) | At::Barred(rule, _) | At::Peeking(rule) => Call::Look { rule: *rule },
+            At::Confirming => self.confirm(now),
             _ => self.stop(Stopped::Later),
         }
     }
@@ -434,6 +449,14 @@ impl Drive {
 
     fn peeked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
         match (self.job, sight) {
+            (
+                Job::Allow,
+                Sight::Seen { standing: Standing::Allow, verdict: verdict @ Verdict::Allowed { .. } },
+            ) => {
+                self.verdicts[rule] = Some(verdict);
+                self.rule(rule + 1, now)
+            }
+            (Job::Allow, _) => self.lock(rule),
             (Job::Compare, Sight::Seen { standing: Standing::Absent, .. }) => {
                 self.write(self.record.end(Cause::Vanished, now))
             }

@@ -11,7 +11,7 @@ use super::views;
 use super::views::Shown;
 use super::wire::{self, Call, Ending, Moment};
 use super::world::{Kind, LOCATION, Place, RESOURCE_GROUP, TENANT_ID, World};
-use super::{graph, locks, writes};
+use super::{graph, locks, watcher, writes};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -128,6 +128,9 @@ async fn carry_out(
 ) -> Result<Response, ArmError> {
     if call.method == "POST" && call.uri.path().eq_ignore_ascii_case(graph::PATH) {
         return graph::answer(core, &who.name, &call.body, &api_version(&call)?);
+    }
+    if let Some(answered) = watcher::answer(core, &who, &call) {
+        return answered;
     }
     let Some(path) = paths::parse(call.uri.path()) else {
         let message = format!("The resource type could not be found in the path '{}'.", call.uri.path());
@@ -274,7 +277,7 @@ fn authenticate(core: &Core, call: &Call) -> Result<AccessClaims, ArmError> {
     Ok(claims)
 }
 
-fn api_version(call: &Call) -> Result<String, ArmError> {
+pub(super) fn api_version(call: &Call) -> Result<String, ArmError> {
     let Some(version) = call.query("api-version").filter(|version| !version.is_empty()) else {
         let message = "The api-version query parameter (?api-version=) is required for all requests.";
         return Err(ArmError::gateway(400, "MissingApiVersionParameter", message));
@@ -290,7 +293,7 @@ fn api_version(call: &Call) -> Result<String, ArmError> {
     Ok(version)
 }
 
-fn forbidden(who: &AccessClaims, action: &str, scope: &str) -> ArmError {
+pub(super) fn forbidden(who: &AccessClaims, action: &str, scope: &str) -> ArmError {
     let message = format!(
         "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
         who.appid, who.oid

@@ -15,11 +15,23 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::Nothing,
     ),
     (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}, by Azure's rules: {code:rule} decides in {codes:groups}. Azure can take a minute or two until it is felt. Ref {ref}",
+        "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. {already} Ref {ref}",
+        Claim::OpenAlready,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Ref {ref}",
         Claim::Open,
     ),
     (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}, by Azure's rules: {code:rule} decides in {codes:groups}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Connect to {code}. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
         Claim::Open,
     ),
     (
@@ -130,7 +142,7 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
     ("{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
     ("{place}: not opened. {why} Nothing was opened. Ref {ref}", Claim::NeverOpened),
     (
-        "{place} is shut. {why} Shut at {time:past}, by Azure's rules: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
+        "{place} is shut. {why} Shut at {time:past}. {says}: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
         Claim::Shut,
     ),
     (
@@ -143,7 +155,7 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
     ),
     // Told later than at once: what was true at the end.
     (
-        "{place} was shut. {why} Shut at {time:past}, by Azure's rules: {code} decides. Sessions that were open then are not cut. Ref {ref}",
+        "{place} was shut. {why} Shut at {time:past}. {says}: {code} decides. Sessions that were open then are not cut. Ref {ref}",
         Claim::NoRule,
     ),
     (
@@ -180,6 +192,7 @@ pub(super) const WHY: &[&str] = &[
     "Azure refused the rule ({any}).",
     "Azure did not answer, three times in a row.",
     "The rule {code} decides before ours.",
+    "Azure says that {code} denies the connection although our rule was in place: ask whoever runs the network.",
     "The rule {code} came before ours.",
     "The machine does not exist any more in Azure.",
     "The machine is {any}: start it in Azure, then ask again.",

@@ -10,3 +10,4 @@ mod life;
 mod machines;
 mod orphans;
 mod truth;
+mod watcher;

@@ -1,6 +1,7 @@
-//! Cases by hand.
+//! Evaluating and placing.
 
 use super::*;
+use crate::drive::Verdict;
 
 fn rule(name: &str, priority: u16, access: Access, source: &str, ports: &str) -> Rule {
     Rule {
@@ -11,7 +12,7 @@ fn rule(name: &str, priority: u16, access: Access, source: &str, ports: &str) ->
         sources: source.split(' ').map(Scope::of).collect(),
         source_ports: vec![PortSpan::ANY],
         destinations: vec![Scope::Any],
-        destination_ports: ports.split(' ').filter_map(PortSpan::of).collect(),
+        destination_ports: ports.split(' ').map(PortSpan::of).collect(),
         provisioning: Provisioning::Succeeded,
         description: String::new(),
     }
@@ -23,6 +24,7 @@ fn flow(source: &str, ports: &[u16]) -> Flow {
         destination: "10.0.0.6".parse().unwrap(),
         protocol: Protocol::Tcp,
         ports: Ports::new(ports.to_vec()).unwrap(),
+        member_of: None,
     }
 }
 
@@ -85,21 +87,6 @@ fn our_rule_goes_before_the_first_that_denies() {
 }
 
 #[test]
-fn five_hundred_grants_in_a_row_find_room_in_a_locked_group() {
-    let installation = "sandbox".parse().unwrap();
-    let mut rules = vec![];
-    for number in 1..=500 {
-        let own = RuleName::new(&installation, format!("00000-{number:05}").parse().unwrap());
-        assert_eq!(place(&rules, &flow("203.0.113.7", &[22]), &own), Ok(499), "number {number} opens");
-        rules.push(rule(&own.to_string(), 499, Access::Allow, "203.0.113.7", "22"));
-        let behind = place_deny(&rules, &own, &installation).unwrap();
-        let last = rules.last_mut().unwrap();
-        (last.priority, last.access) = (behind, Access::Deny);
-    }
-    assert!(rules.iter().all(|rule| (500..=999).contains(&rule.priority)));
-}
-
-#[test]
 fn a_denying_rule_of_ours_goes_behind_the_allowing_ones() {
     let installation = "sandbox".parse().unwrap();
     let mut rules = vec![rule(&own().to_string(), 498, Access::Allow, "203.0.113.7", "22")];
@@ -117,4 +104,19 @@ fn a_denying_rule_of_ours_goes_behind_the_allowing_ones() {
     rules.retain(|rule| rule.priority < 900 || rule.name == "somebody");
     rules.push(rule("jit-sandbox-00000-00002", 998, Access::Allow, "203.0.113.7", "22"));
     assert_eq!(place_deny(&rules, &own(), &installation), None);
+}
+
+#[test]
+fn five_hundred_grants_in_a_row_find_room_in_a_locked_group() {
+    let installation = "sandbox".parse().unwrap();
+    let mut rules = vec![];
+    for number in 1..=500 {
+        let own = RuleName::new(&installation, format!("00000-{number:05}").parse().unwrap());
+        assert_eq!(place(&rules, &flow("203.0.113.7", &[22]), &own), Ok(499), "number {number} opens");
+        rules.push(rule(&own.to_string(), 499, Access::Allow, "203.0.113.7", "22"));
+        let behind = place_deny(&rules, &own, &installation).unwrap();
+        let last = rules.last_mut().unwrap();
+        (last.priority, last.access) = (behind, Access::Deny);
+    }
+    assert!(rules.iter().all(|rule| (500..=999).contains(&rule.priority)));
 }

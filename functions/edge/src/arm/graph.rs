@@ -123,7 +123,7 @@ impl Arm {
 
     /// One page, and how many seconds to wait before the next one.
     async fn page(&self, body: &Value) -> Result<(Page, u64), GraphError> {
-        let answer = self.send(Sent::Query(PATH, body)).await;
+        let answer = self.send(Sent::Ask(PATH, body)).await;
         let answer = answer.map_err(|error| GraphError::NoAnswer(error.to_string()))?;
         let header = |name| answer.headers().get_optional_str(&HeaderName::from_static(name));
         let resets_after = header("x-ms-user-quota-resets-after").and_then(seconds);

@@ -91,9 +91,9 @@ locals {
   partitions = {
     request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ASK#*"] }
     grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
-    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
-    # Only what it keeps beside a record and a reply; it adds no item.
-    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*"] }
+    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORPHAN"] }
+    # Only what it keeps beside a record, a reply and an orphan; it adds no item.
+    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ORPHAN"] }
     # What it has seen, what it answers, and the end of a grant whose machine is gone.
     discover = {
       actions = ["GetItem", "PutItem", "UpdateItem"]
@@ -136,12 +136,21 @@ locals {
     ]
     grant = concat(local.read_stream, [
       local.items.grant,
+      # What is open in the group where it has just turned a rule into Deny.
+      { Effect = "Allow", Action = "dynamodb:Query", Resource = local.index.due },
       local.secret,
       local.azure_token.grant,
     ])
     revoke = [
       local.items.revoke,
       { Effect = "Allow", Action = "dynamodb:Query", Resource = local.index.due },
+      # The rules that no record answers for are one partition of the table.
+      {
+        Effect    = "Allow"
+        Action    = "dynamodb:Query"
+        Resource  = local.table
+        Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["ORPHAN"] } }
+      },
       local.azure_token.revoke,
     ]
     notify = concat(local.read_stream, [

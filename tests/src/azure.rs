@@ -90,6 +90,18 @@ impl Owner {
         }
     }
 
+    /// Writes a whole group, as Terraform does: with these rules and no others, each a name and its
+    /// properties. Waits until that is in force.
+    pub async fn write_group(&self, group: &str, rules: &[(String, Value)]) {
+        let path = format!("Microsoft.Network/networkSecurityGroups/{group}");
+        let rules: Vec<Value> =
+            rules.iter().map(|(name, properties)| json!({"name": name, "properties": properties})).collect();
+        let body = json!({"location": "westeurope", "properties": {"securityRules": rules}});
+        let (status, answer) = self.call("PUT", &path, Some(&body)).await;
+        assert!(status == 200, "{answer}");
+        self.in_force(&path).await;
+    }
+
     /// Deletes a rule, and waits until it is gone.
     pub async fn delete(&self, group: &str, rule: &str) {
         let path = Self::rule_path(group, rule);
@@ -100,11 +112,16 @@ impl Owner {
 
     /// Forbids to delete anything in a group, or allows it again.
     pub async fn lock(&self, group: &str, locked: bool) {
+        self.lock_to(group, locked.then_some("CanNotDelete")).await;
+    }
+
+    /// Puts a lock of this level (`CanNotDelete` or `ReadOnly`) on a group, or takes it off.
+    pub async fn lock_to(&self, group: &str, level: Option<&str>) {
         let path = format!(
             "Microsoft.Network/networkSecurityGroups/{group}/providers/Microsoft.Authorization/locks/keep"
         );
-        let body = json!({"properties": {"level": "CanNotDelete"}});
-        let (method, body) = if locked { ("PUT", Some(&body)) } else { ("DELETE", None) };
+        let body = level.map(|level| json!({"properties": {"level": level}}));
+        let (method, body) = if body.is_some() { ("PUT", body.as_ref()) } else { ("DELETE", None) };
         let (status, answer) = self.call(method, &path, body).await;
         assert!((200..300).contains(&status), "{answer}");
     }

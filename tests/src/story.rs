@@ -325,8 +325,23 @@ impl Story {
                 && entry["ok"] == true
                 && ["chat.postMessage", "chat.update"].contains(&entry["method"].as_str().unwrap_or_default())
                 && entry["body"]["text"].as_str().unwrap_or_default().ends_with(id)
+                && entry["body"]["blocks"][0]["type"] == "header"
         };
         entries.into_iter().find(is_card).unwrap_or_else(|| panic!("no card of {id}"))
+    }
+
+    /// What the app posted into the channel beside the cards: each text, and whether it is in a thread.
+    pub async fn channel_news(&self) -> Vec<(String, bool)> {
+        let is_news = |entry: &&Value| {
+            entry["channel"] == self.about["channel"]
+                && entry["ok"] == true
+                && entry["method"] == "chat.postMessage"
+                && entry["body"]["blocks"][0]["type"] != "header"
+        };
+        let all = self.messages().await;
+        let text = |entry: &Value| entry["body"]["text"].as_str().unwrap_or_default().to_owned();
+        let news = all.iter().filter(is_news);
+        news.map(|entry| (text(entry), entry["body"]["thread_ts"].is_string())).collect()
     }
 
     /// The card's text.

@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 
 mod open;
 mod template;
+mod wordings;
 
 use template::{Found, find};
+use wordings::{HINDRANCES, OTHER, REQUEST, TERMS, WHY};
 
 /// How much later than its instant a sentence may arrive, in seconds.
 const DELIVERY_SECONDS: f64 = 2.0;
@@ -35,181 +37,13 @@ enum Claim {
     Shut,
     /// Its rules deny.
     Denied,
+    /// The group that is named has no rule of it.
+    GoneFromGroup,
     /// No rule of it is left, and another rule lets the requester in.
     OpenByAnother,
     /// It was open until a moment that has come.
     WasOpen,
 }
-
-/// Every wording about a request: `{kind}` or `{kind:name}` stands for what differs.
-const REQUEST: &[(&str, Claim)] = &[
-    ("{place}: waiting for approval. {user} asks for {any}.{any} Ref {ref}", Claim::NoRule),
-    (
-        "{place}: approved, checking. Approved. The approval and the machine are checked before a rule is written; this card says when it is in place. Ref {ref}",
-        Claim::Nothing,
-    ),
-    (
-        "{place}: approved, waiting for Azure. Approved. Azure takes no changes for now; tried again at {time}. This card says when the rule is in place. Ref {ref}",
-        Claim::Nothing,
-    ),
-    (
-        "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. Ref {ref}",
-        Claim::Nothing,
-    ),
-    (
-        "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. {already} Ref {ref}",
-        Claim::OpenAlready,
-    ),
-    (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Ref {ref}",
-        Claim::Open,
-    ),
-    (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Ref {ref}",
-        Claim::Open,
-    ),
-    (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
-        Claim::Open,
-    ),
-    (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Connect to {code}. Ref {ref}",
-        Claim::Open,
-    ),
-    (
-        "{place}: closing. It was open until {time:until}. The rule is being removed. Ref {ref}",
-        Claim::WasOpen,
-    ),
-    ("{place}: closing. {why} Making sure that it is shut. Ref {ref}", Claim::Nothing),
-    (
-        "{place}: grant shut, rule not yet removed. {why} The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {ref}",
-        Claim::Denied,
-    ),
-    (
-        "{place} should be shut and is not. It should have shut at {time:until} and has not. {why} Tried again each minute. Ref {ref}",
-        Claim::RuleStands,
-    ),
-    (
-        "{place} should be shut and is not. It should have shut at {time:until} and has not. {why} Azure takes no changes for now; tried again at {time}. Ref {ref}",
-        Claim::RuleStands,
-    ),
-    (
-        "{place} should be shut and is not. It was shut at {time:past}; then a delayed write in Azure brought its rule back, and a lock forbids to remove it. Tried again each minute. Ref {ref}",
-        Claim::RuleStands,
-    ),
-    (
-        "{place}: grant shut, rule not yet removed. It was shut at {time:past}; then a delayed write in Azure brought its rule back. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {ref}",
-        Claim::Denied,
-    ),
-    ("{place}: lapsed. Nobody decided by {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
-    (
-        "{place}: taken back. The requester took it back at {time:past}. Nothing was opened. Ref {ref}",
-        Claim::NeverOpened,
-    ),
-    ("{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
-    ("{place}: not opened. {why} Nothing was opened. Ref {ref}", Claim::NeverOpened),
-    (
-        "{place} is shut. {why} Shut at {time:past}. {says}: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
-        Claim::Shut,
-    ),
-    (
-        "{place}: the grant has ended. {why} Our rule was removed at {time:past}; {any} is still open by the rule {code:rule}. Ref {ref}",
-        Claim::OpenByAnother,
-    ),
-    (
-        "{place}: the grant has ended. {why} Our rule was removed at {time:past}. Whether another rule still lets somebody in could not be told. Ref {ref}",
-        Claim::NoRule,
-    ),
-    // Told later than at once: what was true at the end.
-    (
-        "{place} was shut. {why} Shut at {time:past}. {says}: {code} decides. Sessions that were open then are not cut. Ref {ref}",
-        Claim::NoRule,
-    ),
-    (
-        "{place}: the grant has ended. {why} Our rule was removed at {time:past}; {any} was still open by the rule {code}. Ref {ref}",
-        Claim::NoRule,
-    ),
-    // Answers to a command.
-    (
-        "You asked for {any}. {any} can approve it. If nobody decides by {time}, it lapses. Ref {ref}",
-        Claim::NoRule,
-    ),
-    (
-        "You asked for {any} already, at {time:past}; that request waits for a decision. Ref {ref}",
-        Claim::NoRule,
-    ),
-    ("You asked for {any} already, at {time:past}; that request is being opened. Ref {ref}", Claim::Nothing),
-    ("You asked for {any} already, at {time:past}; that request is open. Ref {ref}", Claim::RuleStands),
-    (
-        "Something broke on our side. Type it again in a minute: the same request is not made twice. Ref {any}",
-        Claim::Nothing,
-    ),
-];
-
-/// What a card says after its sentences: the terms, and notes.
-const TERMS: &str = " Who: {user:asker}; Machine: {code:box} in {code:box}; Ports: {any:terms} ({any:terms}); From: {code:from}; For: {any:terms}.";
-
-/// Why a grant ended.
-const WHY: &[&str] = &[
-    "Its time is over.",
-    "{user} ended it early.",
-    "Somebody else changed its rule in Azure.",
-    "Somebody else deleted its rule in Azure.",
-    "The approval does not hold: {any}.",
-    "Azure refused the rule (SecurityRuleCountLimitReached). The security group is full: it holds 1,000 rules. Ask its owner to delete some.",
-    "Azure refused the rule (AuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
-    "Azure refused the rule (LinkedAuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
-    "Azure refused the rule (RequestDisallowedByPolicy). A policy in Azure forbids such a rule. Ask an Azure admin for an exemption.",
-    "Azure refused the rule (ScopeLocked). A lock in Azure forbids to change the security group. Ask its owner to take it off.",
-    "Azure refused the rule (SubscriptionNotFound). Ajar does not see the subscription. Ask an Azure admin to give Ajar its role there.",
-    "Azure refused the rule (SecurityRuleConflict). Somebody else writes rules to the security group just now. Ask again in a minute.",
-    "Azure refused the rule ({any}). Show this to whoever installed Ajar.",
-    "Azure did not answer, three times in a row.",
-    "Azure takes no changes before its time would be over. Ask again in ten minutes.",
-    "The rule {code} decides before ours.",
-    "Azure says that {code} denies the connection although our rule was in place: ask whoever runs the network.",
-    "The machine does not exist any more in Azure.",
-    "The machine is {any}: start it in Azure, then ask again.",
-    "The machine's private address is not the one that was approved.",
-    "Nothing shields the machine: it is already open.",
-    "The security groups on the way have changed meanwhile.",
-    "In {code} no number is free before the rule {code}, which denies.",
-    "The way to the machine leads through {code}, and this installation may only touch {code}.",
-];
-
-/// Sentences that are about no state of a request: to one person, about a click or a command.
-const OTHER: &[&str] = &[
-    "This request does not exist any more. Nothing was changed.",
-    "This card does not show what the request says now, so it cannot be decided from here. Nothing was changed.",
-    "You asked for this yourself; somebody else has to decide.",
-    "You cannot decide on this request; {any} can.",
-    "You have approved this already; it waits for somebody else.",
-    "Too late: this request lapsed at {time:past}. Nothing was opened.",
-    "Too late: {user} approved this at {time:past}.",
-    "Too late: {user} denied this at {time:past}.",
-    "Too late: this request ended at {time:past}.",
-    "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",
-    // Answers to a command about a machine that cannot be asked for as it was seen.
-    "There is no machine {code} here. Ajar looks again now and tells you what it finds.",
-    "There is no machine {code} here. Did you mean {any}? Ajar looks again now and tells you what it finds.",
-    "There are several machines {code}. Type {any}.",
-    "{any} is reached by {any} only, and {code} is not. Type your {any} address: {code}.",
-    "{any} does not exist any more in Azure; that was seen at {time:past}. Ajar looks again now and tells you what it finds.",
-    "{any} was {any} when Ajar looked at {time:past}. Start it in Azure, then ask again. Ajar looks again now and tells you what it finds.",
-    "{any} had no network address when Ajar looked at {time:past}. Ajar looks again now and tells you what it finds.",
-    "Nothing shields {any}: it is already open. No network security group was on the way to it when Ajar looked at {time:past}. Ajar looks again now and tells you what it finds.",
-    // And what came of looking again.
-    "Ajar has looked again: {any:there} can be asked for now. Type {code} again.",
-    "Ajar has looked again. There is no machine {code:missing} here. Ask an admin whether Ajar knows its subscription.",
-    "Ajar has looked again. There is no machine {code:missing} here. Did you mean {any}? Ask an admin whether Ajar knows its subscription.",
-    "Ajar has looked again. There are several machines {code:there}. Type {any}.",
-    "Ajar has looked again. {any:missing} does not exist any more in Azure; that was seen at {time:past}.",
-    "Ajar has looked again. {any:there} was {any} when Ajar looked at {time:past}. Start it in Azure, then ask again.",
-    "Ajar has looked again. {any:there} had no network address when Ajar looked at {time:past}.",
-    "Ajar has looked again. Nothing shields {any:there}: it is already open. No network security group was on the way to it when Ajar looked at {time:past}.",
-    "Ajar has looked again. No rule of the policy is about {code:there}, so nobody can ask for it. Ask an admin to add one.",
-    "Ajar could not look again: Azure did not answer. Type {code} again in a few minutes.",
-];
 
 /// What earlier entries said of a request.
 #[derive(Default)]
@@ -401,6 +235,11 @@ impl Seen<'_> {
     /// A known reason, and one that is true as far as a bystander can tell.
     fn reason(&self) -> Vec<String> {
         let mut wrong = vec![];
+        for hindrance in self.found.all("hindrance") {
+            if !HINDRANCES.iter().any(|known| find(known, hindrance).is_some()) {
+                wrong.push(format!("a hindrance that is not known ({hindrance})"));
+            }
+        }
         for why in self.found.all("why") {
             if !WHY.iter().any(|known| find(known, why).is_some()) {
                 wrong.push(format!("a reason that is not known ({why})"));
@@ -440,6 +279,10 @@ impl Seen<'_> {
                 let deny =
                     |rule: &Value| rule["access"] == "Deny" && rule["provisioning_state"] == "Succeeded";
                 must(rules.iter().all(|(_, rule)| deny(rule)), "a rule of it does not deny");
+            }
+            Claim::GoneFromGroup => {
+                let group = self.found.first("group");
+                must(rules.iter().all(|(name, _)| Some(*name) != group), "the rule is there");
             }
             Claim::Shut => {
                 must(rules.is_empty(), "a rule of it exists");

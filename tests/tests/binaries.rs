@@ -265,6 +265,7 @@ async fn a_binary_that_cannot_start_says_why_and_ends() {
             "AJAR_POLICY_FILE: cannot read /nowhere/policy.toml: No such file or directory (os error 2)",
         ),
         ("grant", "AJAR_AZURE_CLIENT_ID", None, "AJAR_AZURE_CLIENT_ID is not set"),
+        ("revoke", "AJAR_AZURE_SUBSCRIPTIONS", None, "AJAR_AZURE_SUBSCRIPTIONS is not set"),
         ("grant", "AJAR_SECRET_ID", Some("other"), "AJAR_SECRET_ID: AccessDeniedException"),
         (
             "revoke",

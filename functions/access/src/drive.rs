@@ -7,8 +7,8 @@
 
 use crate::lease::Timestamp;
 use crate::lifecycle::{
-    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, OpenProof, Proof, Record, RuleEnd, State,
-    Step, Tempo, next_step,
+    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Obstacle, OpenProof, Proof, Record,
+    RuleEnd, State, Step, Tempo, next_step,
 };
 
 #[macro_use]
@@ -52,6 +52,8 @@ pub struct Drive {
     /// It is written to without the lock: the patience of a delete was over.
     bare: bool,
     ends: Vec<RuleEnd>,
+    /// What is in the way of shutting it, as far as this drive has met it.
+    obstacle: Option<Obstacle>,
     verdicts: Vec<Option<Verdict>>,
     /// When Azure may be asked again about each rule, where it has said so in this drive.
     not_before: Vec<Option<Timestamp>>,
@@ -90,6 +92,7 @@ impl Drive {
             holds: None,
             bare: false,
             ends: vec![],
+            obstacle: None,
             verdicts: vec![],
             not_before: vec![],
             said: None,
@@ -132,7 +135,7 @@ impl Drive {
             }
             (At::Acting(rule), Answer::Acted(acted)) => self.acted(rule, acted, now),
             (At::Looking(rule), Answer::Looked(sight)) => self.looked(rule, sight, now),
-            (At::Barred(rule), Answer::Looked(sight)) => self.barred(rule, sight, now),
+            (At::Barred(rule, obstacle), Answer::Looked(sight)) => self.barred(rule, obstacle, sight, now),
             (At::Peeking(rule), Answer::Looked(sight)) => self.peeked(rule, sight, now),
             (At::Confirming, Answer::Confirmed(said)) => self.confirmed(said, now),
             (At::Pausing(then), Answer::Done) => self.resume(*then, now),
@@ -178,7 +181,8 @@ impl Drive {
             (Role::Grant, Step::PutRules) if !self.checked => self.check(),
             (Role::Grant, Step::PutRules) => self.open(now),
             (Role::Grant, Step::DenyRules) => self.work(Job::Deny, now),
-            (Role::Revoke, Step::Compare) => self.work(Job::Compare, now),
+            // Nothing in Azure is changed by it: `grant` does so where it has just denied something.
+            (_, Step::Compare) => self.work(Job::Compare, now),
             (Role::Revoke, Step::DeleteRules) => self.work(Job::Delete, now),
             (Role::Revoke, Step::Sweep | Step::Settle) if without!(self, NoSweep) => {
                 self.write(self.record.settled(now))
@@ -245,6 +249,7 @@ impl Drive {
     fn work(&mut self, job: Job, now: Timestamp) -> Call {
         self.job = job;
         self.found = false;
+        self.obstacle = None;
         self.ends = match self.record.state() {
             State::Closing(closing) => closing.ends().to_vec(),
             State::Closed(closed) if self.rules() == closed.late().len() => closed.late().to_vec(),
@@ -265,17 +270,26 @@ impl Drive {
             Job::Allow | Job::Delete | Job::Compare | Job::Sweep => true,
         };
         match (from..self.rules()).find(needs_work) {
-            // A rule that was seen gone at an earlier try may have come back by a late write.
-            Some(rule)
-                if matches!(self.job, Job::Compare | Job::Sweep)
-                    || self.job == Job::Allow && self.looks_first
-                    || self.job == Job::Delete && self.ends[rule] == RuleEnd::Gone =>
-            {
+            Some(rule) if self.peeks(rule, now) => {
                 self.at = At::Peeking(rule);
                 Call::Look { rule }
             }
             Some(rule) => self.lock(rule),
             None => self.confirm(now),
+        }
+    }
+
+    /// Whether a look decides what is to be done about a rule.
+    fn peeks(&self, rule: usize, now: Timestamp) -> bool {
+        match (self.job, self.ends[rule]) {
+            (Job::Compare | Job::Sweep, _) => true,
+            // It may have come back by a late write.
+            (Job::Delete, RuleEnd::Gone) => true,
+            (Job::Delete, RuleEnd::Denied) => self.watches(now),
+            (Job::Delete, RuleEnd::Standing | RuleEnd::Locked) => self.waits_for_azure(now),
+            // What stands as planned is not written again.
+            (Job::Allow, _) => self.looks_first,
+            (Job::Deny, _) => false,
         }
     }
 
@@ -297,7 +311,7 @@ impl Drive {
         match &self.at {
             At::Locking(rule) => Call::Lock { rule: *rule, first: self.deletes() },
             At::Rechecking(rule) => Call::Recheck { rule: *rule },
-            At::Looking(rule) | At::Barred(rule) => Call::Look { rule: *rule },
+            At::Looking(rule) | At::Barred(rule, _) | At::Peeking(rule) => Call::Look { rule: *rule },
             At::Confirming => self.confirm(now),
             _ => self.stop(Stopped::Later),
         }
@@ -331,7 +345,10 @@ impl Drive {
             (_, Acted::Done) => self.look(rule),
             // Whatever a lost reply hides, the group shows.
             (_, Acted::Unknown) => self.in_vain(rule, now, Self::look),
-            (_, Acted::Busy { .. }) if self.out_of_time(now) => self.unlock(Then::Stop, now),
+            (_, Acted::Busy { .. }) if self.out_of_time(now) => {
+                self.hindered(Obstacle::Unseen);
+                self.unlock(Then::Stop, now)
+            }
             (_, Acted::Busy { seconds }) => self.pause_for(seconds, At::Rechecking(rule)),
             (_, Acted::Later { seconds }) => self.put_off(rule, now.plus(seconds), now),
             (Job::Allow, Acted::Conflict) => {
@@ -347,11 +364,10 @@ impl Drive {
                     self.ends[rule] = RuleEnd::Gone;
                     return self.unlock(Then::Rule(rule + 1), now);
                 }
-                // What the lock protects is not what was recorded of it: nothing may be there, or a
-                // late write may have undone a Deny.
-                self.ends[rule] = RuleEnd::Locked;
-                self.at = At::Barred(rule);
-                Call::Look { rule }
+                self.refused(rule, Obstacle::Lock)
+            }
+            (Job::Delete | Job::Sweep, Acted::Refused(code)) => {
+                self.refused(rule, Obstacle::Refused { code })
             }
             (_, Acted::Conflict | Acted::Locked | Acted::Refused(_)) => {
                 self.unlock(Then::Rule(rule + 1), now)
@@ -371,6 +387,7 @@ impl Drive {
 
     /// The rule is left as it is: an opening is abandoned, a closing carries on at its next try.
     fn give_up(&mut self, rule: usize, now: Timestamp) -> Call {
+        self.hindered(Obstacle::Unseen);
         match self.job {
             Job::Allow => self.unlock(Then::End(Cause::Failed(Failure::NoAnswer)), now),
             Job::Deny | Job::Delete | Job::Compare | Job::Sweep => self.unlock(Then::Rule(rule + 1), now),
@@ -381,6 +398,7 @@ impl Drive {
     /// does this rule of a closing; its other rules are gone on with.
     fn put_off(&mut self, rule: usize, until: Timestamp, now: Timestamp) -> Call {
         self.not_before[rule] = Some(until);
+        self.hindered(Obstacle::Unseen);
         let then = if self.job == Job::Allow { Then::Delay } else { Then::Rule(rule + 1) };
         self.unlock(then, now)
     }
@@ -416,14 +434,21 @@ impl Drive {
                 self.unlock(Then::Rule(rule + 1), now)
             }
             // Not what was written: written again, after the record and the clock were read again.
-            _ => self.in_vain(rule, now, Self::recheck),
+            _ => {
+                self.hindered(Obstacle::Unfinished);
+                self.in_vain(rule, now, Self::recheck)
+            }
         }
     }
 
-    /// A lock has refused the delete: how the rule stands decides whether `grant` must deny it.
-    fn barred(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
-        match self.seen(rule, sight, At::Barred, now) {
+    /// The delete was refused: how the rule stands decides whether `grant` must deny it.
+    fn barred(&mut self, rule: usize, obstacle: Obstacle, sight: Sight, now: Timestamp) -> Call {
+        let barred = |rule| At::Barred(rule, obstacle.clone());
+        match self.seen(rule, sight, barred, now) {
             Ok((standing, _)) => {
+                if standing != Standing::Absent {
+                    self.hindered(obstacle);
+                }
                 self.ends[rule] = match standing {
                     Standing::Absent => RuleEnd::Gone,
                     Standing::Deny => RuleEnd::Denied,
@@ -440,7 +465,7 @@ impl Drive {
         &mut self,
         rule: usize,
         sight: Sight,
-        look: fn(usize) -> At,
+        look: impl FnOnce(usize) -> At,
         now: Timestamp,
     ) -> Result<(Standing, Verdict), Call> {
         match sight {
@@ -450,8 +475,12 @@ impl Drive {
             Sight::Refused(code) if self.job == Job::Allow => {
                 Err(self.unlock(Then::End(Cause::Failed(Failure::Refused { code })), now))
             }
-            Sight::Refused(_) => Err(self.unlock(Then::Rule(rule + 1), now)),
+            Sight::Refused(_) => {
+                self.hindered(Obstacle::Unseen);
+                Err(self.unlock(Then::Rule(rule + 1), now))
+            }
             Sight::Seen { standing: Standing::Changing, .. } if self.out_of_time(now) => {
+                self.hindered(Obstacle::Unfinished);
                 Err(self.unlock(Then::Stop, now))
             }
             Sight::Seen { standing: Standing::Changing, .. } => Err(self.pause(look(rule))),
@@ -478,10 +507,30 @@ impl Drive {
             (Job::Compare, Sight::Seen { standing: Standing::Altered | Standing::Deny, .. }) => {
                 self.write(self.record.end(Cause::Altered, now))
             }
+            (
+                Job::Compare,
+                Sight::Seen {
+                    standing: Standing::Allow,
+                    verdict: Verdict::Denied { by } | Verdict::Unclear { by },
+                },
+            ) => self.write(self.record.end(Cause::Overruled { by }, now)),
             (Job::Sweep | Job::Delete, Sight::Seen { standing: Standing::Absent, verdict }) => {
                 self.ends[rule] = RuleEnd::Gone;
                 self.verdicts[rule] = Some(verdict);
                 self.rule(rule + 1, now)
+            }
+            (Job::Delete, Sight::Seen { standing: Standing::Deny, .. })
+                if self.ends[rule] == RuleEnd::Denied && self.watches(now) =>
+            {
+                self.rule(rule + 1, now)
+            }
+            (Job::Delete, Sight::Seen { standing: Standing::Changing, .. }) if self.waits_for_azure(now) => {
+                self.hindered(Obstacle::Unfinished);
+                if self.out_of_time(now) {
+                    self.unlock(Then::Stop, now)
+                } else {
+                    self.pause(At::Peeking(rule))
+                }
             }
             (Job::Sweep | Job::Delete, Sight::Seen { .. }) => {
                 self.found = true;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// A moment: whole seconds since the Unix epoch, UTC.
 ///
@@ -48,6 +49,26 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Not a moment as [`Timestamp`] writes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not a moment like 2026-03-12 19:03:00 UTC")]
+pub struct NotAMoment;
+
+impl FromStr for Timestamp {
+    type Err = NotAMoment;
+    /// Exactly what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, NotAMoment> {
+        let field = |from: usize, to: usize| {
+            text.get(from..to).and_then(|part| part.parse::<u64>().ok()).ok_or(NotAMoment)
+        };
+        let days = days(field(0, 4)?, field(5, 7)?, field(8, 10)?).ok_or(NotAMoment)?;
+        let seconds = field(11, 13)? * 3600 + field(14, 16)? * 60 + field(17, 19)?;
+        let moment = Self(days * 86_400 + seconds);
+        // What is written otherwise, or is no moment, is not written back the same.
+        if moment.to_string() == text { Ok(moment) } else { Err(NotAMoment) }
+    }
+}
+
 /// Days since 1970-01-01 to a civil date of the proleptic Gregorian calendar, counted in eras of
 /// 400 years that begin on the first of March.
 fn civil(days: u64) -> (u64, u64, u64) {
@@ -60,6 +81,16 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// The inverse of [`civil`]; `None` before 1970. What is no date becomes another one.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = year.checked_sub(u64::from(month <= 2))?;
+    let shifted = (month + 9) % 12;
+    let of_year = (153 * shifted + 2) / 5 + day.checked_sub(1)?;
+    let year_of_era = year % 400;
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    (year / 400 * 146_097 + of_era).checked_sub(719_468)
 }
 
 /// How long a grant lasts, in whole minutes: 1 minute to 24 hours.
@@ -131,6 +162,23 @@ mod tests {
             (4_102_444_800, "2100-01-01 00:00:00 UTC"),
         ] {
             assert_eq!(Timestamp::from_unix(unix).to_string(), text);
+            assert_eq!(text.parse(), Ok(Timestamp::from_unix(unix)));
+        }
+        for other in [
+            "",
+            "2026-03-12 19:03:00",
+            "2026-03-12T19:03:00Z",
+            "2026-02-30 19:03:00 UTC",
+            "2026-13-12 19:03:00 UTC",
+            "2026-00-12 19:03:00 UTC",
+            "2026-03-00 19:03:00 UTC",
+            "2026-03-12 25:03:00 UTC",
+            "1969-12-31 23:59:59 UTC",
+            "0000-01-01 00:00:00 UTC",
+            "2026-03-1\u{e9} 19:03:00 UTC",
+            "+026-03-12 19:03:00 UTC",
+        ] {
+            assert_eq!(other.parse::<Timestamp>(), Err(NotAMoment), "{other}");
         }
     }
 

@@ -10,6 +10,7 @@ pub mod lease;
 pub mod lifecycle;
 pub mod machine;
 pub mod nsg;
+pub mod orphan;
 pub mod policy;
 pub mod refusal;
 pub mod request;

@@ -25,7 +25,7 @@ mod step;
 mod tests;
 mod transitions;
 
-pub use ending::{Cause, Closure, Failure, NetworkFault, OpenProof, Proof, RuleEnd};
+pub use ending::{Cause, Closure, Failure, NetworkFault, Obstacle, OpenProof, Proof, RuleEnd};
 pub use parts::{Corrupt, Parts};
 pub use step::{Step, Tempo, due_at, next_step, wants_grant};
 pub use transitions::{Change, Event, EventKind, NotNow};
@@ -191,6 +191,8 @@ pub struct Closing {
     closing_at: Timestamp,
     tries: u32,
     retry_at: Timestamp,
+    /// What kept the last try from its end.
+    obstacle: Option<Obstacle>,
 }
 
 /// Finished.
@@ -332,6 +334,20 @@ impl Record {
         }
     }
 
+    /// Since when it should have been shut, while that it is was not seen: from the end of the grant on,
+    /// or from the moment when it was ended early. `None` where nothing of it is to be shut now.
+    pub fn overdue_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let expires_at = self.granted()?.expires_at();
+        match &self.state {
+            State::Draft(_) | State::Pending(_) => None,
+            State::Approved(_) | State::Opening(_) | State::Open(_) => {
+                (now >= expires_at).then_some(expires_at)
+            }
+            State::Closing(closing) => (!closing.is_shut()).then_some(expires_at.min(closing.closing_at)),
+            State::Closed(closed) => closed.may_let_in().then_some(closed.closed_at),
+        }
+    }
+
     /// Whether it waits for somebody or may let somebody in: a repetition of the same command is
     /// answered with it.
     pub const fn is_live(&self) -> bool {
@@ -420,6 +436,11 @@ impl Closing {
         self.retry_at
     }
 
+    /// What kept the last try from its end; `None` before the first try has ended.
+    pub const fn obstacle(&self) -> Option<&Obstacle> {
+        self.obstacle.as_ref()
+    }
+
     /// Whether nobody is let in any more: every rule denies or is gone.
     pub fn is_shut(&self) -> bool {
         self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone))
@@ -446,6 +467,11 @@ impl Closed {
     /// and a lock forbids to remove what it wrote. Empty where nothing of ours is known to stand.
     pub fn late(&self) -> &[RuleEnd] {
         &self.late
+    }
+
+    /// Whether a rule that came back late may let somebody in.
+    pub fn may_let_in(&self) -> bool {
+        self.late.iter().any(|end| matches!(end, RuleEnd::Locked | RuleEnd::Standing))
     }
 
     /// What the rules said of the flow at the end.

@@ -92,7 +92,9 @@ pub fn place(rules: &[Rule], flow: &Flow, own: &RuleName) -> Result<u16, NoRoom>
 }
 
 /// Where our rule goes when it is turned into Deny: behind every rule of ours that allows, so that
-/// it takes nothing from another grant. `None` where there is no free number: it stays where it is.
+/// it takes nothing from another grant, and out of [`GRANT_BAND`], so that it takes no number from one
+/// either. The last free number, so that it comes before as few rules of others as it can. `None`
+/// where there is no free number: it stays where it is.
 pub fn place_deny(rules: &[Rule], own: &RuleName, installation: &Installation) -> Option<u16> {
     let own = own.to_string();
     let allows = rules.iter().filter(|rule| {
@@ -100,8 +102,9 @@ pub fn place_deny(rules: &[Rule], own: &RuleName, installation: &Installation) -
             && rule.name != own
             && RuleName::request_of(&rule.name, installation).is_some()
     });
-    let last = allows.map(|rule| rule.priority).max()?;
-    (last.max(*GRANT_BAND.start()) + 1..=LAST_PRIORITY)
+    let behind = allows.map(|rule| rule.priority).chain([*GRANT_BAND.end()]).max()?;
+    (behind.saturating_add(1)..=LAST_PRIORITY)
+        .rev()
         .find(|number| rules.iter().all(|rule| rule.priority != *number || rule.name == own))
 }
 
@@ -166,7 +169,7 @@ impl OurRule {
             Access::Allow
                 if same_flow
                     && rule.priority == self.priority
-                    && described_end(&rule.description) == Some(self.ends_at.to_string().as_str()) =>
+                    && described_end(&rule.description) == Some(self.ends_at) =>
             {
                 Standing::Allow
             }
@@ -175,8 +178,9 @@ impl OurRule {
     }
 }
 
-/// Request, requester, approvers and end, so that the rule explains itself and can be judged from
-/// Azure alone.
+/// Request, requester, end and approvers, so that the rule explains itself and can be judged from
+/// Azure alone. The end comes before the approvers, who are cut off where there are many: Azure takes
+/// 140 characters.
 fn describe(granted: &Granted) -> String {
     let approvers: Vec<&str> = granted.approvals().iter().map(|approval| approval.by.as_str()).collect();
     let wish = &granted.ask().wish;
@@ -190,8 +194,9 @@ fn describe(granted: &Granted) -> String {
     text.chars().take(140).collect()
 }
 
-/// The end that [`describe`] wrote on a rule, as text; `None` where somebody wrote something else.
-fn described_end(description: &str) -> Option<&str> {
+/// The end that [`describe`] wrote on a rule; `None` where somebody wrote something else, and where it
+/// was cut off.
+pub fn described_end(description: &str) -> Option<Timestamp> {
     let (_, rest) = description.split_once(", until ")?;
-    Some(rest.split_once(',')?.0)
+    rest.split_once(',')?.0.parse().ok()
 }

@@ -16,8 +16,12 @@ use crate::request::{Ask, MachineName, MachineQuery, Ports, Source, UserId, Wish
 use serde_json::{Value, json};
 
 mod card;
+mod news;
+mod orphan;
 
 pub use card::{Told, card, direct};
+pub use news::{Alarm, alarm, aside};
+pub use orphan::{OrphanTold, orphan};
 
 /// A message: what screen readers and notifications say, and what is shown.
 #[derive(Clone, PartialEq, Debug)]
@@ -453,6 +457,7 @@ fn ended(cause: &Cause) -> String {
         Cause::Failed(why) => failure(why),
         Cause::Altered => "Somebody else changed its rule in Azure.".to_owned(),
         Cause::Vanished => "Somebody else deleted its rule in Azure.".to_owned(),
+        Cause::Overruled { by } => format!("The rule `{}` came before ours.", word(by)),
         Cause::MachineGone => network(&NetworkFault::MachineGone),
     }
 }

@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 
 mod answers;
 mod fence;
+mod graph;
 mod machines;
 mod survey;
 mod types;
@@ -29,6 +30,7 @@ mod watcher;
 
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
+pub use graph::{GraphError, Listed};
 pub use survey::ShownRule;
 use types::SecurityGroup;
 pub use watcher::Said;
@@ -72,7 +74,7 @@ enum NotSent {
 #[derive(Clone, Copy)]
 enum Sent<'a> {
     Get(&'a str),
-    /// A question that does not fit into an address: Network Watcher's.
+    /// A question that is asked by POST and changes nothing.
     Ask(&'a str, &'a serde_json::Value),
     Put(&'a Permit<'a>, &'a serde_json::Value),
     Delete(&'a Permit<'a>),

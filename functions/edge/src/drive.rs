@@ -19,7 +19,7 @@ use access::signature::SigningSecret;
 use std::time::Duration;
 
 /// Between two looks at an operation that has not ended, and between two tries for a lock.
-const PAUSE: Duration = Duration::from_millis(400);
+pub(crate) const PAUSE: Duration = Duration::from_millis(400);
 
 /// What drives requests: one function's clients.
 #[derive(Clone)]
@@ -87,6 +87,42 @@ impl Driver {
             call = drive.step(answer, self.clock.now());
         }
     }
+
+    /// Waits for the turn of this place in this process, then for the lock, which the one before may have
+    /// left for it.
+    pub(crate) async fn lock(
+        &self,
+        place: &mut Place,
+        nsg: &ResourceId,
+        holder: &str,
+        first: bool,
+    ) -> Result<Locked, StoreError> {
+        if !place.turn(nsg).await {
+            return Ok(Locked::InLine);
+        }
+        let now = self.clock.now();
+        let lock = self.store.lock(nsg);
+        if let Some(mut lease) = place.lease() {
+            // A PUT asks each time, because a delete may wait by now.
+            if first && !lease.ends_soon(now) {
+                return Ok(Locked::Held);
+            }
+            if lock.renew(&mut lease, !first, now).await? {
+                place.keep(Some(lease));
+                return Ok(Locked::Held);
+            }
+            place.keep(None);
+            lock.give_back(&lease).await?;
+        }
+        Ok(match lock.take(holder, first, now).await? {
+            Taken::Yes(lease) => {
+                place.keep(Some(lease));
+                Locked::Held
+            }
+            Taken::No { deletes: true } if first => Locked::InLine,
+            Taken::No { .. } => Locked::Elsewhere { since: place.waits_since(now) },
+        })
+    }
 }
 
 impl Run<'_> {
@@ -103,7 +139,10 @@ impl Run<'_> {
             Call::Write(change) => Answer::Written(self.write(&change).await),
             Call::Check => Answer::Checked(self.check(record).await),
             Call::Lock { rule, first } => match self.planned(record, rule) {
-                Some(planned) => Answer::Locked(self.lock(&planned.nsg, first).await?),
+                Some(planned) => {
+                    let place = &mut self.place;
+                    Answer::Locked(self.driver.lock(place, &planned.nsg, &self.holder, first).await?)
+                }
                 None => Answer::Done,
             },
             Call::Recheck { rule } => match self.planned(record, rule) {
@@ -142,36 +181,6 @@ impl Run<'_> {
                 Answer::Done
             }
             Call::Stop(_) => Answer::Done,
-        })
-    }
-
-    /// Waits for this drive's turn in this process, then for the lock, which the one before may have
-    /// left for it.
-    async fn lock(&mut self, nsg: &ResourceId, first: bool) -> Result<Locked, StoreError> {
-        if !self.place.turn(nsg).await {
-            return Ok(Locked::InLine);
-        }
-        let now = self.driver.clock.now();
-        let lock = self.driver.store.lock(nsg);
-        if let Some(mut lease) = self.place.lease() {
-            // A PUT asks each time, because a delete may wait by now.
-            if first && !lease.ends_soon(now) {
-                return Ok(Locked::Held);
-            }
-            if lock.renew(&mut lease, !first, now).await? {
-                self.place.keep(Some(lease));
-                return Ok(Locked::Held);
-            }
-            self.place.keep(None);
-            lock.give_back(&lease).await?;
-        }
-        Ok(match lock.take(&self.holder, first, now).await? {
-            Taken::Yes(lease) => {
-                self.place.keep(Some(lease));
-                Locked::Held
-            }
-            Taken::No { deletes: true } if first => Locked::InLine,
-            Taken::No { .. } => Locked::Elsewhere { since: self.place.waits_since(now) },
         })
     }
 

@@ -8,6 +8,7 @@ pub mod drive;
 pub mod entra;
 pub mod http;
 pub mod line;
+pub mod orphan;
 pub mod report;
 pub mod slack;
 pub mod store;

@@ -92,6 +92,18 @@ impl Slack {
         serde_json::from_value(answer).map_err(|_| SlackError::NoAnswer)
     }
 
+    /// Posts a message into the thread of another one.
+    ///
+    /// # Errors
+    /// Slack refused or did not answer.
+    pub async fn reply(&self, to: &Posted, message: &Message) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": to.channel, "thread_ts": to.ts, "text": message.text, "blocks": message.blocks,
+            "unfurl_links": false, "unfurl_media": false,
+        });
+        self.call("chat.postMessage", &body).await.map(|_| ())
+    }
+
     /// Replaces a message of ours.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //! - `ASK#<id>` / `ASK`: a question for `discover`;
 //! - `LOOK` / `<subscription>`: when `discover` last looked through it;
 //! - `GROUP` / `<id>`, `PERSON` / `<id>`: the members of a user group and a person's time zone, by Slack;
+//! - `ORPHAN` / `<group's key>#<request>`: a rule of ours that no record answers for;
 //! - `NSG#<id>` / `LOCK`: who may write to a network security group now.
 //!
 //! Every write of a record is conditional on the version that was read and keeps attributes that this
@@ -25,10 +26,12 @@ use std::collections::HashMap;
 
 mod discovery;
 mod lock;
+mod orphans;
 mod write;
 
 pub use discovery::{Look, Person, Question};
 pub use lock::{Lease, Lock, Taken};
+pub use orphans::KnownOrphan;
 pub use write::{Created, Line, Stored};
 
 type Item = HashMap<String, AttributeValue>;

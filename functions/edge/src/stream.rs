@@ -5,12 +5,27 @@ use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The key of the item that a line of the stream is about.
-fn keys(event: &Event) -> impl Iterator<Item = (String, String)> {
+/// The partition and sort key of the item that a line of the stream is about, and the line's number.
+fn items(event: &Event) -> impl Iterator<Item = (String, String, String)> {
     event.records.iter().filter_map(|record| {
         let keys: BTreeMap<String, String> = serde_dynamo::from_item(record.change.keys.clone()).ok()?;
-        Some((keys.get("pk")?.clone(), record.change.sequence_number.clone().unwrap_or_default()))
+        let number = record.change.sequence_number.clone().unwrap_or_default();
+        Some((keys.get("pk")?.clone(), keys.get("sk")?.clone(), number))
     })
+}
+
+fn keys(event: &Event) -> impl Iterator<Item = (String, String)> {
+    items(event).map(|(pk, _, number)| (pk, number))
+}
+
+/// The rules that no record answers for, that a batch is about: their sort keys, each once, with the
+/// sequence number of its first line.
+pub fn orphans(event: &Event) -> Vec<(String, String)> {
+    let mut seen = BTreeMap::new();
+    for (_, sk, number) in items(event).filter(|(pk, _, _)| pk == "ORPHAN") {
+        seen.entry(sk).or_insert(number);
+    }
+    seen.into_iter().collect()
 }
 
 /// The requests that a batch is about, each once, with the sequence number of its first line. An event

@@ -2,7 +2,7 @@
 //! never deletes one, and nobody outside can reach it: the table's stream wakes it.
 
 use access::drive::Role;
-use access::lifecycle::{Tempo, next_step};
+use access::lifecycle::{Record, State, Tempo, next_step};
 use access::request::RequestId;
 use access::signature::SigningSecret;
 use aws_lambda_events::dynamodb::Event;
@@ -86,13 +86,39 @@ async fn drive(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), Store
     {
         return Ok(());
     }
-    let drive = deps.driver.drive(Role::Grant, loaded, invocation);
+    let denies = matches!(loaded.record.state(), State::Closing(_) | State::Closed(_));
+    let record = loaded.record.clone();
+    let drive = async {
+        deps.driver.drive(Role::Grant, loaded, invocation).await?;
+        if denies { look_at_others(deps, &record, invocation).await } else { Ok(()) }
+    };
     // The driver stops by itself; this is for a call that hangs. Taken up again by the tick.
     match tokio::time::timeout(Duration::from_secs(DRIVE_SECONDS + 5), drive).await {
-        Ok(outcome) => outcome.map(|_| ()),
+        Ok(outcome) => outcome,
         Err(_) => {
             tracing::warn!(request = %id, "driven for too long; taken up again later");
             Ok(())
         }
     }
+}
+
+/// A rule that was turned into Deny may stand before the rule of another grant, where no number behind
+/// was free. What that says to be open is compared with Azure at once.
+async fn look_at_others(deps: &Deps, denied: &Record, invocation: &str) -> Result<(), StoreError> {
+    let Driver { store, .. } = &deps.driver;
+    let groups: Vec<String> = planned_groups(denied).collect();
+    for (_, other) in store.unsettled().await? {
+        let beside = matches!(other.record.state(), State::Open(_))
+            && planned_groups(&other.record).any(|group| groups.contains(&group));
+        // From an index: read again before anything is done.
+        if beside && let Some(other) = store.read(other.record.wish().id).await? {
+            deps.driver.drive(Role::Grant, other, invocation).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The keys of the groups that hold, or may hold, a rule of this request.
+fn planned_groups(record: &Record) -> impl Iterator<Item = String> {
+    record.plan().into_iter().flat_map(|plan| plan.rules()).map(|planned| planned.nsg.key())
 }

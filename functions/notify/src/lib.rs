@@ -6,7 +6,7 @@
 use access::lifecycle::State;
 use access::policy::Policy;
 use access::request::{Installation, RequestId};
-use access::wording::{self, Message, Told};
+use access::wording::{self, Alarm, Message, Told};
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use aws_sdk_lambda::types::InvocationType;
@@ -100,6 +100,17 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
             failures.push(sequence_number);
         }
     }
+    for (key, sequence_number) in stream::orphans(&event) {
+        match tell_of_orphan(deps, &key).await {
+            Ok(()) => {}
+            // The tick has it told later.
+            Err(NotShown::Slack(error)) => tracing::warn!(error = %error, "an orphan was not told of yet"),
+            Err(NotShown::Store(error)) => {
+                tracing::error!(error = %edge::report::chain(&error), "an orphan was not read");
+                failures.push(sequence_number);
+            }
+        }
+    }
     Ok(stream::failed(failures))
 }
 
@@ -145,6 +156,8 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
         if now.record.version() != loaded.record.version() {
             continue;
         }
+        tell_channel(deps, &now, &mut shown).await?;
+        tell_thread(deps, &now, &mut shown).await?;
         tell_requester(deps, &now, &mut shown).await?;
         if deps.store.shown(&now.record, &shown, true).await? {
             return Ok(());
@@ -176,7 +189,14 @@ async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<()
 }
 
 fn is_lost(code: &str) -> bool {
-    matches!(code, "message_not_found" | "cant_update_message" | "edit_window_closed" | "is_inactive")
+    matches!(
+        code,
+        "message_not_found"
+            | "cant_update_message"
+            | "cannot_reply_to_message"
+            | "edit_window_closed"
+            | "is_inactive"
+    )
 }
 
 async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Message) -> Result<(), NotShown> {
@@ -185,6 +205,47 @@ async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Messa
     shown.ts = Some(posted.ts);
     // At once: a second card is worse than a stale one.
     deps.store.shown(&loaded.record, shown, false).await?;
+    Ok(())
+}
+
+/// The channel hears in a message of its own that a grant should be shut and is not, and that it is shut
+/// at last: a card that changes is not noticed.
+async fn tell_channel(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
+    let record = &loaded.record;
+    let was_told = shown.told.contains(&Told::Overdue);
+    let message = match wording::alarm(record, &deps.installation, deps.clock.now()) {
+        Some(Alarm::Overdue(message)) if !was_told => message,
+        Some(Alarm::Over(message)) if was_told => message,
+        _ => return Ok(()),
+    };
+    deps.slack.post(deps.policy.channel(), &message).await?;
+    if was_told {
+        // Should it ever be late again, that is news.
+        shown.told.retain(|told| *told != Told::Overdue);
+    } else {
+        shown.told.push(Told::Overdue);
+    }
+    deps.store.shown(record, shown, false).await?;
+    Ok(())
+}
+
+/// The thread of the card hears once what other hands did to the rule.
+async fn tell_thread(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
+    let record = &loaded.record;
+    let Some(message) = wording::aside(record, &deps.installation) else { return Ok(()) };
+    let (Some(channel), Some(ts)) = (shown.channel.clone(), shown.ts.clone()) else { return Ok(()) };
+    if shown.told.contains(&Told::Aside) {
+        return Ok(());
+    }
+    match deps.slack.reply(&Posted { channel, ts }, &message).await {
+        // Somebody deleted the card: the channel hears it instead.
+        Err(SlackError::Refused(code)) if is_lost(&code) => {
+            deps.slack.post(deps.policy.channel(), &message).await?;
+        }
+        other => other?,
+    }
+    shown.told.push(Told::Aside);
+    deps.store.shown(record, shown, false).await?;
     Ok(())
 }
 
@@ -200,6 +261,21 @@ async fn tell_requester(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Resu
     deps.slack.post(record.wish().requester.as_str(), &message).await?;
     shown.told.push(told);
     deps.store.shown(record, shown, false).await?;
+    Ok(())
+}
+
+/// Tells the channel of a rule that no record answers for, each thing once.
+async fn tell_of_orphan(deps: &Deps, key: &str) -> Result<(), NotShown> {
+    let Some(known) = deps.store.orphan(key).await?.filter(|known| known.untold) else { return Ok(()) };
+    let mut told = known.told.clone();
+    while let Some((what, message)) =
+        wording::orphan(&known.orphan, &told, &deps.installation, deps.clock.now())
+    {
+        deps.slack.post(deps.policy.channel(), &message).await?;
+        told.push(what);
+        deps.store.orphan_told(&known, &told, false).await?;
+    }
+    deps.store.orphan_told(&known, &told, true).await?;
     Ok(())
 }
 

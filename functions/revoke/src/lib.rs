@@ -14,6 +14,8 @@ use edge::store::{Loaded, Store, StoreError, Wake};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 
+mod orphans;
+
 /// A tick takes everything that is due within this, in seconds: the next tick may come late.
 const AHEAD_SECONDS: u64 = 120;
 
@@ -26,6 +28,8 @@ const CLAIM_SECONDS: u64 = 30;
 /// What the function works with.
 pub struct Deps {
     driver: Driver,
+    /// Where rules that no record names are looked for.
+    subscriptions: Vec<String>,
 }
 
 impl Deps {
@@ -47,7 +51,7 @@ impl Deps {
             lines: Lines::default(),
             checker: None,
         };
-        Ok(Self { driver })
+        Ok(Self { driver, subscriptions: env.subscriptions()? })
     }
 }
 
@@ -67,12 +71,23 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
 }
 
 async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
-    let Driver { clock, store, .. } = &deps.driver;
+    let Driver { clock, store, tempo, .. } = &deps.driver;
     let now = clock.now();
     let unsettled = store.unsettled().await?;
     overdue(&unsettled, now);
     let soon = now.plus(AHEAD_SECONDS);
-    let (due, later): (Vec<_>, Vec<_>) = unsettled.into_iter().partition(|(due_at, _)| *due_at <= soon);
+    let orphans = async {
+        if let Err(error) = orphans::sweep(deps, &unsettled, invocation).await {
+            tracing::error!(error = %edge::report::chain(&error), "rules that no record answers for were not attended to");
+        }
+    };
+    let when = |(due_at, loaded): &(Timestamp, Loaded)| {
+        // A reminder puts a record off by a minute. What is put off further, and would be due by what the
+        // record says, was put off by somebody else.
+        let own = lifecycle::due_at(&loaded.record, tempo).filter(|_| *due_at > soon);
+        (own.map_or(*due_at, |own| own.max(now).min(*due_at)), loaded.clone())
+    };
+    let (due, later): (Vec<_>, Vec<_>) = unsettled.iter().map(when).partition(|(due_at, _)| *due_at <= soon);
     let next_tick = now.plus(MINUTE_SECONDS);
     let shutting = due.into_iter().map(|(due_at, loaded)| async move {
         let (id, loaded) = (loaded.record.wish().id, &loaded);
@@ -95,7 +110,7 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
         let id = loaded.record.wish().id;
         report(id, deps.driver.drive(Role::Revoke, loaded, invocation).await.map(|_| ()));
     });
-    futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing));
+    futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing), orphans);
     Ok(())
 }
 
@@ -106,19 +121,18 @@ fn report(id: RequestId, outcome: Result<(), StoreError>) {
     }
 }
 
-/// The age of the oldest grant that should be shut and is not: the number that matters most. Logged
-/// at each tick, so that its absence is seen too.
+/// How many grants should be shut and are not, and the age of the oldest: the numbers that matter most.
+/// Logged at each tick, so that their absence is seen too.
 fn overdue(unsettled: &[(Timestamp, Loaded)], now: Timestamp) {
-    let late = |(_, loaded): &(Timestamp, Loaded)| {
-        let granted = loaded.record.granted()?;
-        match loaded.record.state() {
-            State::Closed(_) => None,
-            State::Closing(closing) if closing.is_shut() => None,
-            _ => Some(now.since(granted.expires_at())),
-        }
-    };
-    let seconds = unsettled.iter().filter_map(late).max().unwrap_or(0);
-    tracing::info!(overdue_grant_age_seconds = seconds, unsettled = unsettled.len(), "tick");
+    let since = unsettled.iter().filter_map(|(_, loaded)| loaded.record.overdue_since(now));
+    let ages: Vec<u64> = since.map(|since| now.since(since)).collect();
+    let oldest = ages.iter().max().copied().unwrap_or(0);
+    tracing::info!(
+        overdue_grants = ages.len(),
+        overdue_grant_age_seconds = oldest,
+        unsettled = unsettled.len(),
+        "tick"
+    );
 }
 
 /// Drives one record that is due now, then tells whoever has to do with what is left. Answers when the
@@ -129,9 +143,9 @@ async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<Option<Tim
     let now = clock.now();
     let step = lifecycle::next_step(&loaded.record, now, tempo);
     if is_ours(&step) {
-        // Whoever opens it may have claimed it; its end does not wait for that.
-        let ends = matches!(step, Step::End(_));
-        if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? && !ends {
+        let claimed = store.claim(&loaded.record, now, CLAIM_SECONDS).await?;
+        // An end waits for nobody: `grant` may have claimed what it is opening, and have crashed.
+        if !claimed && !matches!(step, Step::End(_)) {
             return Ok(None);
         }
         let stopped = deps.driver.drive(Role::Revoke, loaded, invocation).await?;
@@ -176,8 +190,9 @@ async fn remind(deps: &Deps, id: RequestId) -> Result<Option<Timestamp>, StoreEr
     })
 }
 
-/// In a minute, or at the lifecycle's own next moment if that comes first.
+/// In a minute, or at the lifecycle's own next moment or the grant's end if that comes first.
 fn again_at(record: &Record, now: Timestamp, tempo: &Tempo) -> Timestamp {
-    let next = lifecycle::due_at(record, tempo).filter(|at| *at > now);
-    next.map_or(now.plus(tempo.idle_seconds), |at| at.min(now.plus(tempo.idle_seconds)))
+    let end = record.granted().map(|granted| granted.expires_at());
+    let moments = [lifecycle::due_at(record, tempo), end, Some(now.plus(tempo.idle_seconds))];
+    moments.into_iter().flatten().filter(|at| *at > now).min().unwrap_or(now)
 }

@@ -11,7 +11,7 @@ use super::views;
 use super::views::Shown;
 use super::wire::{self, Call, Ending, Moment};
 use super::world::{Kind, LOCATION, Place, RESOURCE_GROUP, TENANT_ID, World};
-use super::{locks, watcher, writes};
+use super::{graph, locks, watcher, writes};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -126,6 +126,9 @@ async fn carry_out(
     call: Call,
     ending: Option<Ending>,
 ) -> Result<Response, ArmError> {
+    if call.method == "POST" && call.uri.path().eq_ignore_ascii_case(graph::PATH) {
+        return graph::answer(core, &who.name, &call.body, &api_version(&call)?);
+    }
     if let Some(answered) = watcher::answer(core, &who, &call) {
         return answered;
     }

@@ -1,5 +1,6 @@
 //! What all parts of the simulated Azure share: its state, its keys, its ports.
 
+use super::graph::Graph;
 use super::journal::Journal;
 use super::keys::{Keys, Stored};
 use super::machines::{Machine, Power};
@@ -15,7 +16,7 @@ use crate::faults::Faults;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What survives a restart, apart from the keys.
 #[derive(Serialize, Deserialize)]
@@ -42,6 +43,7 @@ pub(super) struct Core {
     pub(super) keys: Keys,
     pub(super) functions: Vec<Function>,
     pub(super) ports: Ports,
+    graph: Mutex<Graph>,
     directory: Option<PathBuf>,
 }
 
@@ -75,6 +77,8 @@ impl Core {
             store(directory, STATE_FILE, &state)?;
         }
         let ports = Ports::new(&keys)?;
+        let mut graph = Graph::default();
+        graph.note(&state, 0, settings.graph_lag_ms);
         Ok(Self {
             now_ms,
             wait,
@@ -86,8 +90,14 @@ impl Core {
             keys: Keys::load(&keys)?,
             functions: roles::functions(),
             ports,
+            graph: Mutex::new(graph),
             directory,
         })
+    }
+
+    /// What Resource Graph remembers.
+    pub(super) fn graph(&self) -> MutexGuard<'_, Graph> {
+        self.graph.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The sandbox's clock, milliseconds.
@@ -124,6 +134,8 @@ impl Core {
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut state);
+        let (now, longest) = (self.now(), self.settings().graph_lag_ms);
+        self.graph().note(&state, now, longest);
         if let Some(directory) = &self.directory
             && let Err(error) = store(directory, STATE_FILE, &*state)
         {

@@ -6,6 +6,7 @@ mod arm;
 mod core;
 mod entra;
 mod error;
+mod graph;
 mod journal;
 mod keys;
 mod locks;

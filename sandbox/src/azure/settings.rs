@@ -40,10 +40,14 @@ pub struct Settings {
     pub owner_throttled: bool,
     /// Whether a policy of the subscription forbids to write a rule that allows something inbound.
     pub policy_denies_allow: bool,
+    /// By how much Resource Graph's answers are old at most, in milliseconds of the sandbox's clock.
+    pub graph_lag_ms: u64,
+    /// How many rows a page of Resource Graph holds at most, at least 1.
+    pub graph_page: usize,
     /// How much later than its operation's end packets meet a rule that allows: at most so many seconds of the
     /// sandbox's clock, drawn anew for each. 0: at once.
     pub allow_late_by_seconds: u64,
-    /// What that is drawn from.
+    /// What that is drawn from, and the age of Resource Graph's answers.
     pub seed: u64,
 }
 
@@ -62,6 +66,8 @@ impl Default for Settings {
             watcher_polls: 0,
             owner_throttled: true,
             policy_denies_allow: false,
+            graph_lag_ms: 300_000,
+            graph_page: 1_000,
             allow_late_by_seconds: 80,
             seed: 20_261_125,
         }

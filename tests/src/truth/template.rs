@@ -78,7 +78,7 @@ fn is(kind: &str, text: &str) -> Option<String> {
             let ports = ports.strip_suffix(" was").or_else(|| ports.strip_suffix(" were"))?;
             (ports.starts_with("Port") && rules.ends_with('`')).then(|| text.to_owned())
         }
-        "why" => text.ends_with('.').then(|| text.to_owned()),
+        "why" | "hindrance" => text.ends_with('.').then(|| text.to_owned()),
         "user" => between("<@", ">").filter(plain).map(str::to_owned),
         "code" => between("`", "`").filter(plain).map(str::to_owned),
         // `a`, `b` and `c`

@@ -57,6 +57,7 @@ pub(crate) async fn configs(walk: &mut Walk, rows: &[Config]) {
             ("AJAR_SLACK_APP_ID", "A0AJAR".to_owned()),
             ("AJAR_SLACK_API_URL", at.slack_api_url()),
             ("AJAR_ARM_URL", at.arm_url()),
+            ("AJAR_AZURE_SUBSCRIPTIONS", sandbox::azure::SUBSCRIPTION_ID.to_owned()),
             ("AJAR_ENTRA_URL", at.entra_url()),
             ("AJAR_AZURE_TENANT_ID", sandbox::azure::TENANT_ID.to_owned()),
             ("AJAR_AZURE_CLIENT_ID", identity.client_id.unwrap_or_default()),

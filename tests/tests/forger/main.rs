@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod approved;
+mod hidden;
 mod later;
 
 use ajar_tests::{ANA, BEA, Item, Story};

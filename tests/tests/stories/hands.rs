@@ -63,6 +63,13 @@ async fn a_rule_is_altered_by_hand() {
         assert_eq!(story.status(&id).await, "CLOSED", "{property}");
         let card = story.says(&id).await;
         assert!(card.starts_with("VM3 port 22 is shut. Somebody else changed its rule in Azure."), "{card}");
+        assert_eq!(story.azure.rules_of_ours().await, [], "it is not set right");
+        let news = story.channel_news().await;
+        let [(said, true)] = news.as_slice() else { panic!("once, in the card's thread: {news:?}") };
+        assert!(
+            said.starts_with(&format!("Somebody else changed the rule `{rule}` while VM3 port 22 was open.")),
+            "{said}"
+        );
         story.finish().await;
     }
 }
@@ -76,6 +83,14 @@ async fn a_rule_is_deleted_by_hand() {
     let card = story.says(&id).await;
     assert!(card.starts_with("VM3 port 22 is shut. Somebody else deleted its rule in Azure."), "{card}");
     assert!(story.told(ANA).await.pop().unwrap().contains("Somebody else deleted its rule in Azure."));
+    let news = story.channel_news().await;
+    let [(said, true)] = news.as_slice() else { panic!("once, in the card's thread: {news:?}") };
+    assert!(
+        said.starts_with(&format!("Somebody else deleted the rule `{rule}` while VM3 port 22 was open;")),
+        "{said}"
+    );
+    story.advance(5 * 60).await;
+    assert_eq!(story.azure.rules_of_ours().await, [], "it is not written again");
     story.finish().await;
 }
 

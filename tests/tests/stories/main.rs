@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod closing;
 mod crowd;
 mod hands;
 mod life;
 mod machines;
 mod one_writer;
+mod orphans;
 mod truth;
 mod watcher;

@@ -32,7 +32,12 @@ impl Drive {
                 if self.tries_again(now) {
                     return self.pause(At::Confirming);
                 }
-                self.write(self.record.tried(ends, now.plus(self.tempo.retry_seconds), now))
+                self.write(self.record.tried(
+                    ends,
+                    self.obstacle.clone(),
+                    now.plus(self.tempo.retry_seconds),
+                    now,
+                ))
             }
             _ => {
                 self.said = Some(said);

@@ -73,7 +73,7 @@ impl Drive {
             Then::End(cause) => self.write(self.record.end(cause, now)),
             Then::Delay => self.delay(self.not_before.iter().flatten().copied().max().unwrap_or(now), now),
             Then::LockAgain(rule) => self.lock(rule),
-            Then::Stop => self.stop(Stopped::Later),
+            Then::Stop => self.out_of_time_at_work(now),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is recorded once every rule had its turn.
+//! What is recorded once every rule had its turn, and what is in the way.
 
 use super::*;
 use crate::nsg;
@@ -20,6 +20,46 @@ impl Drive {
         }
     }
 
+    /// Azure refuses to delete the rule. What it protects is not what was recorded of it: nothing may be
+    /// there, or a late write may have undone a Deny.
+    pub(super) fn refused(&mut self, rule: usize, obstacle: Obstacle) -> Call {
+        self.ends[rule] = RuleEnd::Locked;
+        self.at = At::Barred(rule, obstacle);
+        Call::Look { rule }
+    }
+
+    /// Keeps what is in the way; what was seen tells more than what was not.
+    pub(super) fn hindered(&mut self, obstacle: Obstacle) {
+        if self.obstacle.is_none() || obstacle.was_seen() {
+            self.obstacle = Some(obstacle);
+        }
+    }
+
+    /// Whether a rule that denies is only watched, because a late write may still undo that. Its removal
+    /// is tried afterwards: where Azure refuses it, many such rules must not keep the group's lock busy.
+    pub(super) fn watches(&self, now: Timestamp) -> bool {
+        let State::Closing(closing) = self.record.state() else { return false };
+        now < closing.closing_at().plus(self.tempo.sweep_seconds)
+    }
+
+    /// Whether Azure had not finished at the last try, and is given time: the same call again would
+    /// cancel what it is at.
+    pub(super) fn waits_for_azure(&self, now: Timestamp) -> bool {
+        let State::Closing(closing) = self.record.state() else { return false };
+        let patience = closing.closing_at().plus(self.tempo.unfinished_patience_seconds);
+        closing.obstacle() == Some(&Obstacle::Unfinished) && now < patience
+    }
+
+    /// The time of this drive is over, and a rule is not done with. Of a closing that is recorded: people
+    /// must hear that it is late.
+    pub(super) fn out_of_time_at_work(&mut self, now: Timestamp) -> Call {
+        if self.job != Job::Delete || !matches!(self.record.state(), State::Closing(_)) {
+            return self.stop(Stopped::Later);
+        }
+        let retry_at = self.retry_at(now.plus(self.tempo.retry_seconds));
+        self.write(self.record.tried(self.ends.clone(), self.obstacle.clone(), retry_at, now))
+    }
+
     pub(super) fn all_gone(&self) -> bool {
         self.ends.iter().all(|end| *end == RuleEnd::Gone)
     }
@@ -32,13 +72,16 @@ impl Drive {
         let news = closing.ends() != self.ends;
         let shut = self.ends.iter().all(|end| matches!(end, RuleEnd::Denied | RuleEnd::Gone));
         // As long as a late write may undo a Deny, it is looked at with every tick: the record stays due.
-        let settling = now < closing.closing_at().plus(self.tempo.sweep_seconds);
+        let settling = self.watches(now);
         if !news && (self.job == Job::Deny || shut && settling) {
             return None;
         }
         let hourly = shut && !settling;
         let wait = if hourly { self.tempo.locked_retry_seconds } else { self.tempo.retry_seconds };
-        Some(self.record.tried(self.ends.clone(), self.retry_at(now.plus(wait)), now))
+        // What `grant` met is not what keeps the rule from being removed.
+        let obstacle = if self.job == Job::Deny { closing.obstacle() } else { self.obstacle.as_ref() };
+        let retry_at = self.retry_at(now.plus(wait));
+        Some(self.record.tried(self.ends.clone(), obstacle.cloned(), retry_at, now))
     }
 
     /// When to try again: for each rule that is still there when Azure allows, else `usually`; the

@@ -1,6 +1,6 @@
 //! Where a driver is, and what it is at.
 
-use crate::lifecycle::Cause;
+use crate::lifecycle::{Cause, Obstacle};
 
 /// Where the driver is: which answer it waits for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -12,8 +12,8 @@ pub(super) enum At {
     Rechecking(usize),
     Acting(usize),
     Looking(usize),
-    /// A look at a rule that a lock forbids to delete.
-    Barred(usize),
+    /// A look at a rule that Azure refuses to delete.
+    Barred(usize, Obstacle),
     /// A look before anything is written: compare and sweep begin so.
     Peeking(usize),
     /// Azure's own check is asked.

@@ -82,6 +82,11 @@ pub enum Cause {
     Altered,
     /// The rule was deleted by somebody else.
     Vanished,
+    /// It was open; then another rule came before ours and decides.
+    Overruled {
+        /// The rule that decides.
+        by: String,
+    },
     /// The machine was deleted.
     MachineGone,
 }
@@ -109,12 +114,37 @@ pub enum Closure {
 pub enum RuleEnd {
     /// It may still let somebody in.
     Standing,
-    /// It may still let somebody in, and a lock forbids to delete it: `grant` must turn it into Deny.
+    /// It may still let somebody in, and Azure refuses to delete it, because of a lock or otherwise:
+    /// `grant` must turn it into Deny.
     Locked,
     /// It denies. Shut, but not yet removed.
     Denied,
     /// It was seen gone.
     Gone,
+}
+
+/// What kept a try to shut a grant from its end. Who can act depends on it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// A lock in Azure forbids it; the rule was seen.
+    Lock,
+    /// Azure refuses it; the rule was seen.
+    Refused {
+        /// Azure's error code.
+        code: String,
+    },
+    /// Azure takes the call and does not finish it.
+    Unfinished,
+    /// Azure gives no answer that tells how the rule stands.
+    Unseen,
+}
+
+impl Obstacle {
+    /// Whether the rule was seen all the same, so that it may be said that it stands.
+    pub const fn was_seen(&self) -> bool {
+        matches!(self, Self::Lock | Self::Refused { .. })
+    }
 }
 
 /// What the evaluated rules say of the flow at the end: shut, or open by a rule that is not ours.

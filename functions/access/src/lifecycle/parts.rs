@@ -53,6 +53,8 @@ pub struct Parts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Obstacle>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closure: Option<Closure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
@@ -135,6 +137,7 @@ impl Record {
             ends: None,
             tries: None,
             retry_at: None,
+            obstacle: None,
             closure: None,
             closed_at: None,
             proof: None,
@@ -158,6 +161,7 @@ impl Record {
                 parts.ends = Some(closing.ends.clone());
                 parts.tries = Some(closing.tries);
                 parts.retry_at = Some(closing.retry_at);
+                parts.obstacle.clone_from(&closing.obstacle);
             }
             State::Closed(closed) => {
                 parts.closure = Some(closed.closure.clone());
@@ -236,6 +240,7 @@ impl Record {
                     closing_at: parts.closing_at.unwrap_or(parts.changed_at),
                     tries: parts.tries.unwrap_or(0),
                     retry_at: parts.retry_at.unwrap_or(parts.changed_at),
+                    obstacle: parts.obstacle,
                 })
             }
             "CLOSED" => {

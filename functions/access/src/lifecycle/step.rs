@@ -15,6 +15,9 @@ pub struct Tempo {
     pub locked_retry_seconds: u64,
     /// After this long a delete goes without the lock.
     pub delete_patience_seconds: u64,
+    /// For this long after it was begun, a closing that Azure has not finished is waited for and not
+    /// begun again.
+    pub unfinished_patience_seconds: u64,
     /// For this long after a plan was recorded, that Azure's own check denies the flow may be because what
     /// was written has not reached the packets yet (testers saw up to 80 s).
     pub propagation_seconds: u64,
@@ -32,6 +35,7 @@ impl Tempo {
         retry_seconds: 60,
         locked_retry_seconds: 60 * 60,
         delete_patience_seconds: 20,
+        unfinished_patience_seconds: 10 * 60,
         propagation_seconds: 120,
         budget_seconds: 40,
         attempts: 3,

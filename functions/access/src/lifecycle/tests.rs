@@ -77,7 +77,10 @@ fn life() -> Vec<Record> {
     let opening = approved.planned(plan(&["a", "b"]), at(32)).unwrap().record;
     let open = opening.opened(open_proof(), at(33)).unwrap().record;
     let closing = open.end(Cause::Expired, at(1830)).unwrap().record;
-    let locked = closing.tried(vec![RuleEnd::Gone, RuleEnd::Locked], at(1900), at(1840)).unwrap().record;
+    let locked = closing
+        .tried(vec![RuleEnd::Gone, RuleEnd::Locked], Some(Obstacle::Lock), at(1900), at(1840))
+        .unwrap()
+        .record;
     let proof = Some(Proof::Shut { by: "DenyAllInBound".into(), confirmed: true });
     let closed = locked.gone(&[RuleEnd::Gone; 2], proof, at(1900)).unwrap().record;
     let late = closed.late_rule_locked(vec![RuleEnd::Locked, RuleEnd::Gone], at(1950)).unwrap().record;
@@ -139,7 +142,7 @@ fn each_state_allows_what_it_allows_and_nothing_else() {
             ("planned", record.planned(plan(&["b", "a"]), at(40)).err()),
             ("opened", record.opened(open_proof(), at(40)).err()),
             ("end", record.end(Cause::Revoked { by: user.clone() }, at(40)).err()),
-            ("tried", record.tried(gone.clone(), at(99), at(40)).err()),
+            ("tried", record.tried(gone.clone(), None, at(99), at(40)).err()),
             ("gone", record.gone(&gone, None, at(40)).err()),
             ("late", record.late_rule_removed(at(40)).err()),
             ("locked", record.late_rule_locked(gone, at(40)).err()),
@@ -193,7 +196,7 @@ fn changes_that_do_not_fit_the_plan_are_refused() {
         assert_eq!(opening.planned(plan(other), at(40)).err(), Some(NotNow::State), "{other:?}");
     }
     for ends in [&[][..], &[RuleEnd::Gone], &[RuleEnd::Gone; 3]] {
-        assert_eq!(closing.tried(ends.to_vec(), at(99), at(40)).err(), Some(NotNow::State));
+        assert_eq!(closing.tried(ends.to_vec(), None, at(99), at(40)).err(), Some(NotNow::State));
         assert_eq!(closing.gone(ends, None, at(40)).err(), Some(NotNow::State));
         assert_eq!(closed.late_rule_locked(ends.to_vec(), at(40)).err(), Some(NotNow::State));
     }

@@ -66,7 +66,7 @@ pub enum EventKind {
         /// How far each rule has come.
         ends: Vec<RuleEnd>,
     },
-    /// It is shut, but a lock forbids to remove the rule.
+    /// It is shut, but Azure refuses to remove the rule, because of a lock or otherwise.
     Neutralised {
         /// How far each rule has come.
         ends: Vec<RuleEnd>,
@@ -78,7 +78,7 @@ pub enum EventKind {
     },
     /// A rule that appeared after all looked finished was removed.
     LateRuleRemoved,
-    /// A rule appeared after all looked finished, and a lock forbids to remove it.
+    /// A rule appeared after all looked finished, and Azure refuses to remove it.
     LateRuleLocked {
         /// How far each rule has come.
         ends: Vec<RuleEnd>,
@@ -299,20 +299,28 @@ impl Record {
             closing_at: now,
             tries: 0,
             retry_at: now,
+            obstacle: None,
         };
         Ok(self.change(now, State::Closing(closing), kind))
     }
 
-    /// A try to shut it ended with rules still there. Tried again at `retry_at`.
+    /// A try to shut it ended with rules still there, because of `obstacle`. Tried again at `retry_at`.
     ///
     /// # Errors
     /// Not closing, or not one end per planned rule.
-    pub fn tried(&self, ends: Vec<RuleEnd>, retry_at: Timestamp, now: Timestamp) -> Result<Change, NotNow> {
+    pub fn tried(
+        &self,
+        ends: Vec<RuleEnd>,
+        obstacle: Option<Obstacle>,
+        retry_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Change, NotNow> {
         let State::Closing(closing) = &self.state else { return Err(NotNow::State) };
         if ends.len() != closing.ends.len() {
             return Err(NotNow::State);
         }
-        let next = Closing { ends: ends.clone(), retry_at, tries: closing.tries + 1, ..closing.clone() };
+        let next =
+            Closing { ends: ends.clone(), obstacle, retry_at, tries: closing.tries + 1, ..closing.clone() };
         let kind =
             if next.is_shut() { EventKind::Neutralised { ends } } else { EventKind::NotYetShut { ends } };
         Ok(self.change(now, State::Closing(next), kind))
@@ -351,7 +359,7 @@ impl Record {
         Ok(self.change(now, State::Closed(closed), EventKind::LateRuleRemoved))
     }
 
-    /// A rule of this closed request was found, and a lock forbids to remove it: `grant` must turn it
+    /// A rule of this closed request was found, and Azure refuses to remove it: `grant` must turn it
     /// into Deny, or has.
     ///
     /// # Errors

@@ -90,8 +90,33 @@ fn our_rule_goes_before_the_first_that_denies() {
 fn a_denying_rule_of_ours_goes_behind_the_allowing_ones() {
     let installation = "sandbox".parse().unwrap();
     let mut rules = vec![rule(&own().to_string(), 498, Access::Allow, "203.0.113.7", "22")];
-    assert_eq!(place_deny(&rules, &own(), &installation), None);
+    assert_eq!(place_deny(&rules, &own(), &installation), Some(999));
     rules.push(rule("jit-sandbox-00000-00001", 499, Access::Allow, "203.0.113.7", "22"));
-    rules.push(rule("somebody", 500, Access::Allow, "*", "80"));
-    assert_eq!(place_deny(&rules, &own(), &installation), Some(501));
+    rules.push(rule("somebody", 999, Access::Allow, "*", "80"));
+    assert_eq!(place_deny(&rules, &own(), &installation), Some(998));
+    for number in 500..=997 {
+        rules.push(rule(&format!("n{number}"), number, Access::Deny, "203.0.113.7", "22"));
+    }
+    assert_eq!(place_deny(&rules, &own(), &installation), Some(998));
+    rules.push(rule("n998", 998, Access::Deny, "203.0.113.7", "22"));
+    assert_eq!(place_deny(&rules, &own(), &installation), None, "it stays where it is");
+    // Somebody has moved a rule of ours behind: a Deny goes behind that one too.
+    rules.retain(|rule| rule.priority < 900 || rule.name == "somebody");
+    rules.push(rule("jit-sandbox-00000-00002", 998, Access::Allow, "203.0.113.7", "22"));
+    assert_eq!(place_deny(&rules, &own(), &installation), None);
+}
+
+#[test]
+fn five_hundred_grants_in_a_row_find_room_in_a_locked_group() {
+    let installation = "sandbox".parse().unwrap();
+    let mut rules = vec![];
+    for number in 1..=500 {
+        let own = RuleName::new(&installation, format!("00000-{number:05}").parse().unwrap());
+        assert_eq!(place(&rules, &flow("203.0.113.7", &[22]), &own), Ok(499), "number {number} opens");
+        rules.push(rule(&own.to_string(), 499, Access::Allow, "203.0.113.7", "22"));
+        let behind = place_deny(&rules, &own, &installation).unwrap();
+        let last = rules.last_mut().unwrap();
+        (last.priority, last.access) = (behind, Access::Deny);
+    }
+    assert!(rules.iter().all(|rule| (500..=999).contains(&rule.priority)));
 }

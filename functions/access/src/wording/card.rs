@@ -3,25 +3,31 @@
 
 use super::*;
 use crate::click::{Action, button_value};
-use crate::lifecycle::{Closed, Closing, Closure, Granted, Open, Plan, Proof, Record, RuleEnd, State};
+use crate::lifecycle::{
+    Closed, Closing, Closure, Granted, Obstacle, Open, Plan, Proof, Record, RuleEnd, State,
+};
 use crate::request::{Installation, RuleName, TermsDigest};
 use serde::{Deserialize, Serialize};
 
-/// A direct message that the requester gets once.
+/// What was told beside the card, so that it is told once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
-    /// That it is open.
+    /// To the requester: that it is open.
     Open,
-    /// How it ended.
+    /// To the requester: how it ended.
     End,
+    /// In the channel: that it should be shut and is not. Taken back once it is told that it is shut.
+    Overdue,
+    /// In the card's thread: what other hands did to its rule.
+    Aside,
 }
 
 /// Between two tries to shut what is not shut, in seconds, where Azure names no other moment.
 const MINUTE_SECONDS: u64 = 60;
 
 /// How late a grant may be shut before the card says that it is overdue, in seconds.
-const OVERDUE_SECONDS: u64 = 120;
+pub(super) const OVERDUE_SECONDS: u64 = 120;
 
 /// How long what Azure's rules said at the end is told as present, in seconds: about as long as it
 /// takes to tell it.
@@ -248,9 +254,7 @@ fn closing_state(
 ) -> (String, String) {
     let why = ended(closing.cause());
     if closing.is_shut() && !closing.ends().is_empty() {
-        let sentence = format!(
-            "{why} The rule denies now; a lock in Azure forbids to remove it. Tried again each hour."
-        );
+        let sentence = format!("{why} The rule denies now; {}", removal(closing.obstacle()));
         // Another grant may let the same flow in, so this speaks of the grant and not of the port.
         return (format!("{place}: grant shut, rule not yet removed"), sentence);
     }
@@ -261,23 +265,42 @@ fn closing_state(
         } else {
             "Tried again each minute.".to_owned()
         };
-        let sentence = format!("It should have shut at {} and has not. {why} {again}", moment(due));
-        return (format!("{place} should be shut and is not"), sentence);
+        let at = moment(due);
+        // That it stands is said only where it was seen.
+        if closing.obstacle().is_some_and(Obstacle::was_seen) {
+            let sentence = format!("It should have shut at {at} and has not. {why} {again}");
+            return (format!("{place} should be shut and is not"), sentence);
+        }
+        let sentence = format!("It should have shut at {at}; Azure has not said that it has. {why} {again}");
+        return (format!("{place} may still be open"), sentence);
     }
     (format!("{place}: closing"), format!("{why} Making sure that it is shut."))
 }
 
+/// Why a rule that denies is still there.
+fn removal(obstacle: Option<&Obstacle>) -> String {
+    match obstacle {
+        Some(Obstacle::Refused { code }) => {
+            format!("Azure refuses to remove it ({}). Tried again each hour.", word(code))
+        }
+        Some(Obstacle::Lock) => "a lock in Azure forbids to remove it. Tried again each hour.".to_owned(),
+        Some(Obstacle::Unfinished | Obstacle::Unseen) | None => {
+            "Azure has not removed it yet. Tried again each hour.".to_owned()
+        }
+    }
+}
+
 fn closed_state(place: &str, closed: &Closed, ask: Option<&Ask>, now: Timestamp) -> (String, String) {
     let at = moment(closed.closed_at());
-    if closed.late().iter().any(|end| matches!(end, RuleEnd::Locked | RuleEnd::Standing)) {
+    if closed.may_let_in() {
         let sentence = format!(
-            "It was shut at {at}; then a delayed write in Azure brought its rule back, and a lock forbids to remove it. Tried again each minute."
+            "It was shut at {at}; then a delayed write in Azure brought its rule back, and Azure refuses to remove it. Tried again each minute."
         );
         return (format!("{place} should be shut and is not"), sentence);
     }
     if closed.late().contains(&RuleEnd::Denied) {
         let sentence = format!(
-            "It was shut at {at}; then a delayed write in Azure brought its rule back. The rule denies now; a lock in Azure forbids to remove it. Tried again each hour."
+            "It was shut at {at}; then a delayed write in Azure brought its rule back. The rule denies now; Azure refuses to remove it. Tried again each hour."
         );
         return (format!("{place}: grant shut, rule not yet removed"), sentence);
     }

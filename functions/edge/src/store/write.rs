@@ -66,10 +66,12 @@ const OPTIONAL: &[&str] = &[
     "ends",
     "tries",
     "retry_at",
+    "obstacle",
     "closure",
     "closed_at",
     "proof",
     "settled",
+    "late",
 ];
 
 /// An update expression that is built piece by piece.

@@ -17,8 +17,8 @@ use std::hash::{Hash, Hasher};
 pub(super) trait Fingerprint {
     /// All but the times.
     fn timeless(&self, mix: &mut Mix);
-    /// The times, as seen now. `locks`: whether a `CanNotDelete` lock was or may still be put on; without
-    /// one nothing is turned into Deny, and for how long that is watched makes no difference.
+    /// The times, as seen now. `locks`: whether a delete may be refused, by a lock or otherwise; if not,
+    /// nothing is turned into Deny, and for how long that is watched makes no difference.
     fn times(&self, now: Timestamp, locks: bool, mix: &mut Mix);
 }
 
@@ -45,7 +45,9 @@ impl Fingerprint for Record {
                 by.sort_unstable();
                 by.hash(mix);
             }
-            State::Closing(closing) => closing.ends().hash(mix),
+            State::Closing(closing) => {
+                (closing.ends(), closing.obstacle() == Some(&Obstacle::Unfinished)).hash(mix);
+            }
             State::Closed(closed) => (closed.late(), due_at(self, &TEMPO).is_none()).hash(mix),
             State::Draft(_) | State::Approved(_) | State::Opening(_) | State::Open(_) => {}
         }
@@ -73,6 +75,9 @@ impl Fingerprint for Record {
                 if locks {
                     until(closing.closing_at().plus(TEMPO.sweep_seconds), now, mix);
                 }
+                if closing.obstacle() == Some(&Obstacle::Unfinished) {
+                    until(closing.closing_at().plus(TEMPO.unfinished_patience_seconds), now, mix);
+                }
             }
             State::Closed(closed) => {
                 until(self.changed_at().plus(TEMPO.sweep_seconds), now, mix);
@@ -87,7 +92,8 @@ impl Fingerprint for Record {
 impl Driver {
     /// Whether the work on the rules is over, and what is remembered of it will not be read.
     const fn begins_anew(&self) -> bool {
-        let then = matches!(self.drive.at, At::Unlocking(Then::Reread | Then::End(_) | Then::Stop));
+        // A drive whose time is over records what it knows of the rules (`out_of_time_at_work`).
+        let then = matches!(self.drive.at, At::Unlocking(Then::Reread | Then::End(_)));
         // Who keeps the turn goes on with the rule that it is at.
         self.drive.holds.is_none()
             && (then || matches!(self.drive.at, At::Reading | At::Writing | At::Checking))
@@ -112,7 +118,7 @@ impl Fingerprint for Driver {
         if !self.begins_anew() {
             (drive.job, drive.attempts, drive.looks_first).hash(mix);
             if matches!(drive.job, Job::Deny | Job::Delete | Job::Sweep) {
-                (&drive.ends, drive.found).hash(mix);
+                (&drive.ends, drive.found, &drive.obstacle).hash(mix);
             }
         }
         if drive.at != At::Reading {

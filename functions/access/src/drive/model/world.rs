@@ -3,7 +3,7 @@
 use super::super::*;
 use super::print::Fingerprint;
 use super::search::{ByPrint, Mix};
-use crate::lifecycle::{Plan, PlannedRule, SignedClick};
+use crate::lifecycle::{Obstacle, Plan, PlannedRule, SignedClick};
 use crate::policy::{Approver, Groups, Policy};
 use crate::request::{Machine, Ports, Protocol, RequestHash, Wish};
 use std::cell::RefCell;
@@ -29,6 +29,7 @@ pub(super) const TEMPO: Tempo = Tempo {
     retry_seconds: TICK,
     locked_retry_seconds: 2 * TICK,
     delete_patience_seconds: TICK,
+    unfinished_patience_seconds: 3 * TICK,
     propagation_seconds: TICK,
     budget_seconds: TICK,
     attempts: 2,
@@ -220,7 +221,7 @@ pub(super) struct World {
     /// The `CanNotDelete` lock.
     pub(super) azure_lock: bool,
     pub(super) left: Left,
-    /// Whether there may be a `CanNotDelete` lock at all.
+    /// Whether a delete may be refused at all: only then is a rule turned into Deny.
     pub(super) locks: bool,
     /// How often a priority was taken: the next plan has another.
     pub(super) conflicts: u8,
@@ -344,7 +345,8 @@ impl Setting {
                 strangers: bounds.strangers,
                 locks: bounds.locks,
             },
-            locks: bounds.locks > 0 || bounds.begin == Begin::FirstLocked,
+            // A delete that is refused otherwise leads to a Deny as well.
+            locks: bounds.locks > 0 || bounds.refusals > 0 || bounds.begin == Begin::FirstLocked,
             conflicts: 0,
             names: [0; 2],
             touched: [false; 2],
@@ -365,7 +367,7 @@ impl Setting {
                         world.azure_lock = true;
                         let closing = record.end(Cause::Altered, at(0)).unwrap().record;
                         let ends = vec![RuleEnd::Locked; bounds.groups];
-                        record = closing.tried(ends, at(1), at(0)).unwrap().record;
+                        record = closing.tried(ends, Some(Obstacle::Lock), at(1), at(0)).unwrap().record;
                     }
                     for group in &mut world.groups[..bounds.groups] {
                         group.rules[self.name_of(request)].standing = Standing::Allow;

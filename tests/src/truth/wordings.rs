@@ -1,0 +1,268 @@
+//! Every wording that people are told, and what each claims of the network. One that is not here is an
+//! error.
+
+use super::Claim;
+
+/// Every wording about a request: `{kind}` or `{kind:name}` stands for what differs.
+pub(super) const REQUEST: &[(&str, Claim)] = &[
+    ("{place}: waiting for approval. {user} asks for {any}.{any} Ref {ref}", Claim::NoRule),
+    (
+        "{place}: approved, checking. Approved. The approval and the machine are checked before a rule is written; this card says when it is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: approved, waiting for Azure. Approved. Azure takes no changes for now; tried again at {time}. This card says when the rule is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. {already} Ref {ref}",
+        Claim::OpenAlready,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Connect to {code}. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place}: closing. It was open until {time:until}. The rule is being removed. Ref {ref}",
+        Claim::WasOpen,
+    ),
+    ("{place}: closing. {why} Making sure that it is shut. Ref {ref}", Claim::Nothing),
+    (
+        "{place}: grant shut, rule not yet removed. {why} The rule denies now; a lock in Azure forbids to remove it. Tried again each hour. Ref {ref}",
+        Claim::Denied,
+    ),
+    (
+        "{place} should be shut and is not. It should have shut at {time:until} and has not. {why} Tried again each minute. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place} may still be open. It should have shut at {time:past}; Azure has not said that it has. {why} Tried again each minute. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place} should be shut and is not. It should have shut at {time:until} and has not. {why} Azure takes no changes for now; tried again at {time}. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place} may still be open. It should have shut at {time:past}; Azure has not said that it has. {why} Azure takes no changes for now; tried again at {time}. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: grant shut, rule not yet removed. {why} The rule denies now; Azure refuses to remove it ({any}). Tried again each hour. Ref {ref}",
+        Claim::Denied,
+    ),
+    (
+        "{place}: grant shut, rule not yet removed. {why} The rule denies now; Azure has not removed it yet. Tried again each hour. Ref {ref}",
+        Claim::Denied,
+    ),
+    (
+        "{place} should be shut and is not. It was shut at {time:past}; then a delayed write in Azure brought its rule back, and Azure refuses to remove it. Tried again each minute. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place}: grant shut, rule not yet removed. It was shut at {time:past}; then a delayed write in Azure brought its rule back. The rule denies now; Azure refuses to remove it. Tried again each hour. Ref {ref}",
+        Claim::Denied,
+    ),
+    // Beside the card: in the channel.
+    (
+        "{place} should have shut at {time:past} and has not. {hindrance} Whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place} may still be open: it should have shut at {time:past}. {hindrance} Whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place} should be shut and is not. A delayed write in Azure brought its rule {code} back, and Azure refuses to remove it. Whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place}: the overdue grant is shut at last. Its rule {code} was removed by {time:past}. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "{place}: the overdue grant is shut at last. Its rule {code} denies now; Azure does not let it be removed yet. Ref {ref}",
+        Claim::Denied,
+    ),
+    // Of a rule that no record answers for.
+    (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. By what it says it ends at {time}, and Ajar removes it then. Whoever does not know of it should delete it in Azure now. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. By what it says it has ended at {time:past}; Ajar removes it now. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. It says no end that can be believed; Ajar removes it now. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. It lets nobody in; Ajar removes it. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "The rule {code} in {code:group}, which none of Ajar's requests answers for, was gone by {time:past}. Ref {ref}",
+        Claim::GoneFromGroup,
+    ),
+    (
+        "The rule {code} in {code:group}, which none of Ajar's requests answers for, should be gone and is not: Azure refuses to remove it ({any}). Whoever may change {code} can delete it there by hand. Ajar tries again each minute and says here when it is gone. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "The rule {code} in {code:group}, which none of Ajar's requests answers for, should be gone, and Azure does not say that it is. Whoever may change {code} can delete it there by hand. Ajar tries again each minute and says here when it is gone. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "Somebody has taken the request of the rule {code} in {code:group} out of the list of what Ajar looks at each minute. It is back there, and ends as it was approved. Ask who can write Ajar's table. Ref {ref}",
+        Claim::Nothing,
+    ),
+    // Beside the card: in its thread.
+    (
+        "Somebody else changed the rule {code} while {any} was open. It is not set right but shut. Who still needs it asks again. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "Somebody else deleted the rule {code} while {any} was open; a tool that writes the whole security group does that, too. It is not written again. Who still needs it asks again. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "While {any} was open, the rule {code} came before the rule {code} and decides. It may have let nobody in, and was ended. Who still needs it asks again. Ref {ref}",
+        Claim::Nothing,
+    ),
+    ("{place}: lapsed. Nobody decided by {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
+    (
+        "{place}: taken back. The requester took it back at {time:past}. Nothing was opened. Ref {ref}",
+        Claim::NeverOpened,
+    ),
+    ("{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
+    ("{place}: not opened. {why} Nothing was opened. Ref {ref}", Claim::NeverOpened),
+    (
+        "{place} is shut. {why} Shut at {time:past}. {says}: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
+        Claim::Shut,
+    ),
+    (
+        "{place}: the grant has ended. {why} Our rule was removed at {time:past}; {any} is still open by the rule {code:rule}. Ref {ref}",
+        Claim::OpenByAnother,
+    ),
+    (
+        "{place}: the grant has ended. {why} Our rule was removed at {time:past}. Whether another rule still lets somebody in could not be told. Ref {ref}",
+        Claim::NoRule,
+    ),
+    // Told later than at once: what was true at the end.
+    (
+        "{place} was shut. {why} Shut at {time:past}. {says}: {code} decides. Sessions that were open then are not cut. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "{place}: the grant has ended. {why} Our rule was removed at {time:past}; {any} was still open by the rule {code}. Ref {ref}",
+        Claim::NoRule,
+    ),
+    // Answers to a command.
+    (
+        "You asked for {any}. {any} can approve it. If nobody decides by {time}, it lapses. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "You asked for {any} already, at {time:past}; that request waits for a decision. Ref {ref}",
+        Claim::NoRule,
+    ),
+    ("You asked for {any} already, at {time:past}; that request is being opened. Ref {ref}", Claim::Nothing),
+    ("You asked for {any} already, at {time:past}; that request is open. Ref {ref}", Claim::RuleStands),
+    (
+        "Something broke on our side. Type it again in a minute: the same request is not made twice. Ref {any}",
+        Claim::Nothing,
+    ),
+];
+
+/// What a card says after its sentences: the terms, and notes.
+pub(super) const TERMS: &str = " Who: {user:asker}; Machine: {code:box} in {code:box}; Ports: {any:terms} ({any:terms}); From: {code:from}; For: {any:terms}.";
+
+/// Why a grant ended.
+pub(super) const WHY: &[&str] = &[
+    "Its time is over.",
+    "{user} ended it early.",
+    "Somebody else changed its rule in Azure.",
+    "Somebody else deleted its rule in Azure.",
+    "The approval does not hold: {any}.",
+    "Azure refused the rule (SecurityRuleCountLimitReached). The security group is full: it holds 1,000 rules. Ask its owner to delete some.",
+    "Azure refused the rule (AuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
+    "Azure refused the rule (LinkedAuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
+    "Azure refused the rule (RequestDisallowedByPolicy). A policy in Azure forbids such a rule. Ask an Azure admin for an exemption.",
+    "Azure refused the rule (ScopeLocked). A lock in Azure forbids to change the security group. Ask its owner to take it off.",
+    "Azure refused the rule (SubscriptionNotFound). Ajar does not see the subscription. Ask an Azure admin to give Ajar its role there.",
+    "Azure refused the rule (SecurityRuleConflict). Somebody else writes rules to the security group just now. Ask again in a minute.",
+    "Azure refused the rule ({any}). Show this to whoever installed Ajar.",
+    "Azure did not answer, three times in a row.",
+    "Azure takes no changes before its time would be over. Ask again in ten minutes.",
+    "The rule {code} decides before ours.",
+    "Azure says that {code} denies the connection although our rule was in place: ask whoever runs the network.",
+    "The rule {code} came before ours.",
+    "The machine does not exist any more in Azure.",
+    "The machine is {any}: start it in Azure, then ask again.",
+    "The machine's private address is not the one that was approved.",
+    "Nothing shields the machine: it is already open.",
+    "The security groups on the way have changed meanwhile.",
+    "In {code} no number is free before the rule {code}, which denies.",
+    "The way to the machine leads through {code}, and this installation may only touch {code}.",
+];
+
+/// What keeps a grant from being shut.
+pub(super) const HINDRANCES: &[&str] = &[
+    "A lock in Azure keeps its rule {code}. Whoever may remove locks there must take it off now.",
+    "Azure does not allow Ajar to remove its rule {code} ({any}). Whoever assigns roles there must give Ajar's identities theirs back now.",
+    "A policy in Azure keeps its rule {code}. Whoever keeps that policy must exempt the group now.",
+    "Azure refuses to remove its rule {code} ({any}).",
+    "Azure has taken the removal of its rule {code} and has not finished it.",
+    "Azure gives no answer that tells whether its rule {code} is gone.",
+];
+
+/// Sentences that are about no state of a request: to one person, about a click or a command.
+pub(super) const OTHER: &[&str] = &[
+    "This request does not exist any more. Nothing was changed.",
+    "This card does not show what the request says now, so it cannot be decided from here. Nothing was changed.",
+    "You asked for this yourself; somebody else has to decide.",
+    "You cannot decide on this request; {any} can.",
+    "You have approved this already; it waits for somebody else.",
+    "Too late: this request lapsed at {time:past}. Nothing was opened.",
+    "Too late: {user} approved this at {time:past}.",
+    "Too late: {user} denied this at {time:past}.",
+    "Too late: this request ended at {time:past}.",
+    "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",
+    // Answers to a command about a machine that cannot be asked for as it was seen.
+    "There is no machine {code} here. Ajar looks again now and tells you what it finds.",
+    "There is no machine {code} here. Did you mean {any}? Ajar looks again now and tells you what it finds.",
+    "There are several machines {code}. Type {any}.",
+    "{any} is reached by {any} only, and {code} is not. Type your {any} address: {code}.",
+    "{any} does not exist any more in Azure; that was seen at {time:past}. Ajar looks again now and tells you what it finds.",
+    "{any} was {any} when Ajar looked at {time:past}. Start it in Azure, then ask again. Ajar looks again now and tells you what it finds.",
+    "{any} had no network address when Ajar looked at {time:past}. Ajar looks again now and tells you what it finds.",
+    "Nothing shields {any}: it is already open. No network security group was on the way to it when Ajar looked at {time:past}. Ajar looks again now and tells you what it finds.",
+    // And what came of looking again.
+    "Ajar has looked again: {any:there} can be asked for now. Type {code} again.",
+    "Ajar has looked again. There is no machine {code:missing} here. Ask an admin whether Ajar knows its subscription.",
+    "Ajar has looked again. There is no machine {code:missing} here. Did you mean {any}? Ask an admin whether Ajar knows its subscription.",
+    "Ajar has looked again. There are several machines {code:there}. Type {any}.",
+    "Ajar has looked again. {any:missing} does not exist any more in Azure; that was seen at {time:past}.",
+    "Ajar has looked again. {any:there} was {any} when Ajar looked at {time:past}. Start it in Azure, then ask again.",
+    "Ajar has looked again. {any:there} had no network address when Ajar looked at {time:past}.",
+    "Ajar has looked again. Nothing shields {any:there}: it is already open. No network security group was on the way to it when Ajar looked at {time:past}.",
+    "Ajar has looked again. No rule of the policy is about {code:there}, so nobody can ask for it. Ask an admin to add one.",
+    "Ajar could not look again: Azure did not answer. Type {code} again in a few minutes.",
+];

@@ -90,6 +90,8 @@ pub enum ArmError {
 pub struct Way {
     /// The network security groups, the subnet's and the interface's; each must allow.
     pub groups: Vec<ResourceId>,
+    /// The application security groups that the address is in; `None` where that is not known.
+    pub member_of: Option<Vec<ResourceId>>,
 }
 
 /// Why the way to a machine is not known.

@@ -186,7 +186,7 @@ impl Run<'_> {
             }
             Err(WayError::Arm(error)) => return no_answer(&error),
         };
-        let flow = Flow::of(ask);
+        let flow = Flow { member_of: way.member_of, ..Flow::of(ask) };
         let name = RuleName::new(&self.driver.installation, ask.wish.id);
         let mut rules = vec![];
         for nsg in way.groups {

@@ -94,7 +94,7 @@ impl Story {
 
     async fn start(policy: &str, directory: Option<Directory>) -> Self {
         let data_dir = directory.as_ref().map(|directory| directory.0.clone());
-        let started = wiring::start(Options { port: None, data_dir }, policy).await;
+        let started = wiring::start(Options { data_dir, ..Options::default() }, policy).await;
         let (sandbox, world) = started.expect("a sandbox starts");
         let http = http();
         let about = get(&http, &format!("{}/sandbox.json", sandbox.addresses().page_url())).await;

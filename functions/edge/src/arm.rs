@@ -2,7 +2,7 @@
 //! limit; whether it is repeated is decided by [`access::drive`].
 
 use crate::config::{ConfigError, Environment};
-use crate::http::Route;
+use crate::http::{CALL_TIMEOUT, Limits, Route};
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
@@ -34,6 +34,7 @@ const SCOPE: &str = "https://management.azure.com/.default";
 #[derive(Clone)]
 pub struct Arm {
     pipeline: Pipeline,
+    limits: Limits,
 }
 
 /// Why a read brought nothing.
@@ -86,8 +87,9 @@ impl Arm {
     /// # Errors
     /// Missing or malformed configuration.
     pub fn new(env: &Environment) -> Result<Self, ConfigError> {
+        let limits = Limits::of(env)?;
         let route = Route::new(
-            crate::http::client()?,
+            crate::http::client(limits)?,
             env.url("AJAR_ARM_URL", "https://management.azure.com")?,
             env.url("AJAR_ENTRA_URL", "https://login.microsoftonline.com")?,
         );
@@ -101,7 +103,7 @@ impl Arm {
         let bearer = Arc::new(BearerTokenAuthorizationPolicy::new(credential, [SCOPE]));
         let pipeline =
             Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![bearer], None);
-        Ok(Self { pipeline })
+        Ok(Self { pipeline, limits })
     }
 
     async fn send(
@@ -124,7 +126,7 @@ impl Arm {
         let context = Context::new();
         let sent = self.pipeline.send(&context, &mut request, Some(options));
         // A token, then the call: each has its own limit, and the whole has one too.
-        match tokio::time::timeout(crate::http::CALL_TIMEOUT, sent).await {
+        match tokio::time::timeout(self.limits.scale(CALL_TIMEOUT), sent).await {
             Ok(answer) => answer,
             Err(_) => Err(azure_core::Error::with_message(ErrorKind::Io, "timed out")),
         }

@@ -1,7 +1,7 @@
 //! Makes the calls that [`access::drive`] asks for, and tells it the answers.
 
 use crate::arm::{Arm, ArmError, WayError};
-use crate::clock::Clock;
+use crate::clock::{Awake, Clock};
 use crate::slack::Slack;
 use crate::store::{Loaded, Store, StoreError, Stored};
 use access::click::App;
@@ -56,17 +56,25 @@ struct Run<'a> {
     loaded: Loaded,
     /// In whose name locks are held.
     holder: String,
+    at_work: &'a Awake,
 }
 
 impl Driver {
-    /// Drives a record as far as this function can for now. `invocation` names the holder of locks.
+    /// Drives a record as far as this function can for now. `invocation` names the holder of locks;
+    /// `at_work` rests while the drive pauses.
     ///
     /// # Errors
     /// The table did not answer; whatever was begun is taken up by the next trigger.
-    pub async fn drive(&self, role: Role, loaded: Loaded, invocation: &str) -> Result<Stopped, StoreError> {
+    pub async fn drive(
+        &self,
+        role: Role,
+        loaded: Loaded,
+        invocation: &str,
+        at_work: &Awake,
+    ) -> Result<Stopped, StoreError> {
         let id = loaded.record.wish().id;
         let (mut drive, mut call) = Drive::start(role, loaded.record.clone(), self.tempo, self.clock.now());
-        let mut run = Run { driver: self, role, loaded, holder: format!("{invocation}/{id}") };
+        let mut run = Run { driver: self, role, loaded, holder: format!("{invocation}/{id}"), at_work };
         loop {
             if let Call::Stop(why) = call {
                 tracing::info!(request = %id, ?role, status = run.loaded.record.status(), ?why, "driven");
@@ -125,7 +133,7 @@ impl Run<'_> {
             },
             Call::Look { rule } => Answer::Looked(self.look(record, rule).await),
             Call::Pause => {
-                tokio::time::sleep(PAUSE).await;
+                clock.pause(PAUSE, self.at_work).await;
                 Answer::Done
             }
             Call::Stop(_) => Answer::Done,

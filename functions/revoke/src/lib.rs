@@ -6,7 +6,7 @@ use access::lease::Timestamp;
 use access::lifecycle::{self, Record, State, Step, Tempo, wants_grant};
 use access::request::RequestId;
 use edge::arm::Arm;
-use edge::clock::Clock;
+use edge::clock::{Awake, Clock};
 use edge::config::{ConfigError, Environment};
 use edge::drive::Driver;
 use edge::store::{Loaded, Store, StoreError, Wake};
@@ -54,7 +54,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
     let (event, context) = event.into_parts();
     let invocation = &context.request_id;
     match event.get("request").and_then(Value::as_str).map(str::parse::<RequestId>) {
-        Some(Ok(id)) => shut(deps, id, invocation).await?,
+        Some(Ok(id)) => shut(deps, id, invocation, &deps.driver.clock.awake_now()).await?,
         Some(Err(malformed)) => return Err(malformed.into()),
         None => tick(deps, invocation).await?,
     }
@@ -69,16 +69,19 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let soon = now.plus(AHEAD_SECONDS);
     let (due, later): (Vec<_>, Vec<_>) = unsettled.into_iter().partition(|(due_at, _)| *due_at <= soon);
     let shutting = due.into_iter().map(|(due_at, loaded)| async move {
-        let _awake = clock.sleep_until(due_at).await;
+        let awake = clock.sleep_until(due_at).await;
         let id = loaded.record.wish().id;
-        report(id, shut(deps, id, invocation).await);
+        report(id, shut(deps, id, invocation, &awake).await);
     });
     // What is open and not about to end is compared with Azure: a rule that somebody else has changed
     // is shut, one that somebody else has deleted is told.
     let open = later.into_iter().filter(|(_, loaded)| matches!(loaded.record.state(), State::Open(_)));
-    let comparing = open.map(|(_, loaded)| async move {
-        let id = loaded.record.wish().id;
-        report(id, deps.driver.drive(Role::Revoke, loaded, invocation).await.map(|_| ()));
+    let comparing = open.map(|(_, loaded)| {
+        let at_work = clock.awake_now();
+        async move {
+            let id = loaded.record.wish().id;
+            report(id, deps.driver.drive(Role::Revoke, loaded, invocation, &at_work).await.map(|_| ()));
+        }
     });
     futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing));
     Ok(())
@@ -107,7 +110,7 @@ fn overdue(unsettled: &[(Timestamp, Loaded)], now: Timestamp) {
 }
 
 /// Drives one record that is due now, then tells whoever has to do with what is left.
-async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreError> {
+async fn shut(deps: &Deps, id: RequestId, invocation: &str, at_work: &Awake) -> Result<(), StoreError> {
     let Driver { clock, store, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(()) };
     let now = clock.now();
@@ -115,7 +118,7 @@ async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreE
         if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? {
             return Ok(());
         }
-        let stopped = deps.driver.drive(Role::Revoke, loaded, invocation).await?;
+        let stopped = deps.driver.drive(Role::Revoke, loaded, invocation, at_work).await?;
         if stopped == Stopped::Missing {
             return Ok(());
         }

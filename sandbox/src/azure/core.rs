@@ -9,10 +9,13 @@ use super::roles::{self, Function};
 use super::settings::Settings;
 use super::world::{Machine, World};
 use crate::faults::Faults;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use std::any::Any;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// What survives a restart, apart from the keys.
 #[derive(Serialize, Deserialize)]
@@ -24,6 +27,10 @@ pub(super) struct State {
     pub(super) unfederated: Vec<String>,
 }
 
+/// How operations take their time: waits so many milliseconds, and gives what is to be kept until the
+/// operation has ended.
+pub type Wait = Box<dyn Fn(u64) -> BoxFuture<'static, Box<dyn Any + Send>> + Send + Sync>;
+
 /// Shared by the servers, the operations that run and the ports.
 pub(super) struct Core {
     now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
@@ -34,6 +41,8 @@ pub(super) struct Core {
     pub(super) functions: Vec<Function>,
     pub(super) ports: Ports,
     directory: Option<PathBuf>,
+    /// Real time until somebody says otherwise.
+    pub(super) wait: OnceLock<Wait>,
 }
 
 const STATE_FILE: &str = "azure.json";
@@ -49,7 +58,7 @@ impl Core {
     ) -> Result<Self, String> {
         let keys: Stored = match load(directory.as_deref(), KEY_FILE)? {
             Some(keys) => keys,
-            None => Stored::generate()?,
+            None => Stored::generate(directory.is_some())?,
         };
         let state = match load(directory.as_deref(), STATE_FILE)? {
             Some(state) => state,
@@ -74,12 +83,24 @@ impl Core {
             functions: roles::functions(),
             ports,
             directory,
+            wait: OnceLock::new(),
         })
     }
 
     /// The sandbox's clock, milliseconds.
     pub(super) fn now(&self) -> u64 {
         (self.now_ms)()
+    }
+
+    /// Waits as long as an operation takes.
+    pub(super) async fn wait(&self, milliseconds: u64) -> Box<dyn Any + Send> {
+        match self.wait.get() {
+            Some(wait) => wait(milliseconds).await,
+            None => {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                Box::new(())
+            }
+        }
     }
 
     /// Whether there is a data directory.

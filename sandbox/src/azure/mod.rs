@@ -26,6 +26,7 @@ mod wire;
 mod world;
 mod writes;
 
+pub use self::core::Wait;
 pub use journal::{Entry, What};
 pub use ports::CLIENTS;
 pub use roles::Function;
@@ -161,6 +162,11 @@ impl Azure {
     /// Whether an operation that was accepted is still under way.
     pub fn is_busy(&self) -> bool {
         self.0.read(|state| state.operations.iter().any(operations::Operation::running))
+    }
+
+    /// Lets operations take their time by another clock than the real one; the first to say so decides.
+    pub fn wait_with(&self, wait: Wait) {
+        let _ = self.0.wait.set(wait);
     }
 
     /// How many writes came while another one to the same group was under way.

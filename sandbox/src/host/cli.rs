@@ -23,7 +23,6 @@ Usage: sandbox [--port N] [--data DIR]
 ";
 
 /// What the command line asks for.
-#[derive(Debug)]
 enum Command {
     Run(Options),
     Print(String),
@@ -52,7 +51,7 @@ pub fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
-    let mut options = Options { port: Some(DEFAULT_PORT), data_dir: None };
+    let mut options = Options { port: Some(DEFAULT_PORT), ..Options::default() };
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("port") => {

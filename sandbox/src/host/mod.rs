@@ -15,6 +15,7 @@ use crate::aws::secrets::Secrets;
 use crate::aws::stream::Mappings;
 use crate::aws::{Callers, lambda_api};
 use crate::faults::Faults;
+use crate::fronts::{Fronts, Service};
 use access::lease::Timestamp;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -49,12 +50,26 @@ pub const CLIENTS: [(Ipv4Addr, Ipv4Addr); 2] = [
 const GRACE: Duration = Duration::from_millis(300);
 
 /// How a sandbox is started.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// The first of five ports in a row; `None` takes any free ones.
     pub port: Option<u16>,
     /// Where everything is kept; `None` forgets it at the end.
     pub data_dir: Option<PathBuf>,
+    /// Runs step by step instead of by the real clock; `None` for people.
+    pub stepped: Option<Stepped>,
+}
+
+/// A sandbox in which all that happens happens in the same order each time: its clock stands until it is
+/// moved, the functions run one after the other, and each calls through addresses of its own.
+#[derive(Clone)]
+pub struct Stepped {
+    /// When it begins.
+    pub at: Timestamp,
+    /// The addresses.
+    pub fronts: Fronts,
+    /// The time limits of the functions' calls, in percent of the deployed ones.
+    pub limits_percent: u32,
 }
 
 /// Why a sandbox cannot start: one line for a person.
@@ -138,6 +153,21 @@ pub struct Ground {
     pub data_dir: Option<PathBuf>,
     /// Turns true when the sandbox ends.
     pub stop: watch::Receiver<bool>,
+    /// As in [`Options`].
+    pub stepped: Option<Stepped>,
+}
+
+impl Ground {
+    /// Where a function finds each part.
+    ///
+    /// # Errors
+    /// No loopback port is free for an address of its own.
+    pub fn addresses_for(&self, function: &str) -> Result<Addresses, StartError> {
+        match &self.stepped {
+            Some(stepped) => Ok(stepped.fronts.addresses(function, self.addresses)?),
+            None => Ok(self.addresses),
+        }
+    }
 }
 
 /// The parts that the host puts together.
@@ -195,6 +225,7 @@ pub struct Sandbox {
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
     triggers: Vec<JoinHandle<()>>,
+    fronts: Option<Fronts>,
     _data: Option<DataDir>,
 }
 
@@ -222,7 +253,10 @@ impl Sandbox {
             aws: address(&aws)?,
         };
         let saved_offset = Saved::in_dir(dir, "clock.json");
-        let clock = Clock::with_offset_ms(saved_offset.load()?.unwrap_or(0));
+        let clock = match &options.stepped {
+            Some(stepped) => Clock::standing_at(stepped.at),
+            None => Clock::with_offset_ms(saved_offset.load()?.unwrap_or(0)),
+        };
         let faults = Faults::default();
         let (stop, stopped) = watch::channel(false);
         let file = dir.map(|dir| dir.join("dynamodb.sqlite"));
@@ -235,6 +269,7 @@ impl Sandbox {
             dynamodb: dynamodb.clone(),
             data_dir: dir.map(PathBuf::from),
             stop: stopped.clone(),
+            stepped: options.stepped.clone(),
         };
         let parts = wire(ground).await?;
         let lambda = Lambda::new(parts.functions, clock.clone());
@@ -272,10 +307,27 @@ impl Sandbox {
             info: parts.info,
             messages: parts.messages,
         };
+        let fronts = options.stepped.map(|stepped| stepped.fronts);
+        if let Some(fronts) = &fronts {
+            let (crashes, ended) = (lambda.clone(), fronts.clone());
+            fronts.attach(clock.clone(), move |function| crashes.crash(function));
+            lambda.when_ended(move |function| ended.ended(function));
+        }
         let http_api =
             HttpApi { lambda: lambda.clone(), function: "request", clock, source_of: Arc::new(source_of) };
         let page_router = parts.page.merge(http_api.router(&parts.request_paths)).merge(control.router());
         let aws_router = aws_router(&dynamodb, lambda, parts.callers, parts.secrets);
+        if let Some(fronts) = &fronts {
+            for (service, router) in [
+                (Service::Arm, &parts.arm),
+                (Service::Slack, &parts.slack_api),
+                (Service::Entra, &parts.entra),
+                (Service::Aws, &aws_router),
+            ] {
+                fronts.serve(service, router);
+            }
+            fronts.refuse_first().await;
+        }
         let mut servers = vec![database];
         for (listener, router) in [
             (page, page_router),
@@ -286,7 +338,18 @@ impl Sandbox {
         ] {
             servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
         }
-        Ok(Self { addresses, time, faults, dynamodb, dead_letters, stop, servers, triggers, _data: data })
+        Ok(Self {
+            addresses,
+            time,
+            faults,
+            dynamodb,
+            dead_letters,
+            stop,
+            servers,
+            triggers,
+            fronts,
+            _data: data,
+        })
     }
 
     /// Where each part listens.
@@ -354,6 +417,7 @@ impl Sandbox {
             trigger.abort();
         }
         self.time.lambda.stop();
+        self.fronts.iter().for_each(Fronts::stop);
     }
 }
 

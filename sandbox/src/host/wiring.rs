@@ -1,7 +1,7 @@
 //! Puts the parts of the sandbox together: the simulated Slack and Azure, the page, and the real
 //! handlers of the functions, each with the identity and the environment that it would have in AWS.
 
-use super::{CLIENTS, Ground, Options, Parts, Sandbox, StartError, TABLE};
+use super::{Addresses, CLIENTS, Ground, Options, Parts, Sandbox, StartError, TABLE};
 use crate::aws::lambda::{Functions, Handler, Invocation};
 use crate::aws::secrets::Secrets;
 use crate::aws::{ACCOUNT, Caller, Callers, REGION};
@@ -18,9 +18,10 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
@@ -100,6 +101,14 @@ async fn wire(
         settings: azure::Settings::default(),
     });
     let azure = azure.await.map_err(StartError::Part)?;
+    if clock.is_standing() {
+        let clock = clock.clone();
+        azure.wait_with(Box::new(move |milliseconds| {
+            let clock = clock.clone();
+            async move { Box::new(clock.wait(Duration::from_millis(milliseconds)).await) as Box<dyn Any + Send> }
+                .boxed()
+        }));
+    }
     tokio::spawn(shut_at_the_end(azure.clone(), ground.stop.clone()));
     let snapshot = azure.clone();
     let slack = Slack::new(slack::Options {
@@ -115,12 +124,20 @@ async fn wire(
     let slack = slack.map_err(StartError::Kept)?;
     let page_url = ground.addresses.page_url();
     slack.set_addresses(slack::Addresses {
-        slack_url: format!("http://{}", ground.addresses.slack_api),
+        // A `response_url` is one of the addresses that `notify` knows as Slack's.
+        slack_url: format!("http://{}", ground.addresses_for("notify")?.slack_api),
         command_url: format!("{page_url}/slack/command"),
         interaction_url: format!("{page_url}/slack/interaction"),
     });
-    let variables = |function: &str| variables(&ground, &azure, function);
-    let store = table(&Environment::of(variables("request")))?;
+    let mut addresses = BTreeMap::new();
+    for identity in azure.identities() {
+        addresses.insert(identity.function.clone(), ground.addresses_for(&identity.function)?);
+    }
+    let store = table(&Environment::of(variables(&ground.addresses, &ground, &azure, "request")))?;
+    let variables = |function: &str| {
+        let addresses = addresses.get(function).unwrap_or(&ground.addresses);
+        variables(addresses, &ground, &azure, function)
+    };
     seed(&ground, &azure).await?;
     let network = {
         let azure = azure.clone();
@@ -160,13 +177,18 @@ async fn shut_at_the_end(azure: Azure, mut stop: watch::Receiver<bool>) {
 }
 
 /// What a function finds in its environment when it is deployed.
-fn variables(ground: &Ground, azure: &Azure, function: &str) -> BTreeMap<String, String> {
-    let addresses = &ground.addresses;
+fn variables(
+    addresses: &Addresses,
+    ground: &Ground,
+    azure: &Azure,
+    function: &str,
+) -> BTreeMap<String, String> {
     let identity = azure.identities().iter().find(|identity| identity.function == function);
     let (key, secret, client) = identity.map_or_else(Default::default, |identity| {
         let client = identity.client_id.clone().unwrap_or_default();
         (identity.access_key_id.clone(), identity.secret_access_key.clone(), client)
     });
+    let percent = ground.stepped.as_ref().map_or(100, |stepped| stepped.limits_percent);
     let variables = [
         ("AJAR_INSTALLATION", INSTALLATION.to_owned()),
         ("AJAR_TABLE", TABLE.to_owned()),
@@ -180,6 +202,7 @@ fn variables(ground: &Ground, azure: &Azure, function: &str) -> BTreeMap<String,
         ("AJAR_AZURE_TENANT_ID", azure::TENANT_ID.to_owned()),
         ("AJAR_AZURE_CLIENT_ID", client),
         ("AJAR_REVOKE_FUNCTION", "revoke".to_owned()),
+        ("AJAR_TIME_LIMITS_PERCENT", percent.to_string()),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", key),
         ("AWS_SECRET_ACCESS_KEY", secret),
@@ -280,7 +303,10 @@ fn functions(clock: &Clock, environment: impl Fn(&str) -> Environment) -> Functi
 /// What a function's `handle` gives.
 type Handled<Answer> = BoxFuture<'static, Result<Answer, lambda_runtime::Error>>;
 
-/// A function's real handler: `start` is its cold start, which comes with its first call.
+/// What a process of a function has made at its first call.
+type Process<Deps> = Arc<OnceCell<Arc<Deps>>>;
+
+/// A function's real handler: `start` is the cold start of a process, which comes with its first call.
 fn handler<Deps, Started, Event, Answer>(
     env: Environment,
     clock: Clock,
@@ -293,9 +319,15 @@ where
     Event: DeserializeOwned + Send + 'static,
     Answer: Serialize + 'static,
 {
-    let started: Arc<OnceCell<Arc<Deps>>> = Arc::default();
+    let processes: Mutex<BTreeMap<u64, Process<Deps>>> = Mutex::default();
     Arc::new(move |event: Value, invocation: Invocation| {
-        let (env, clock, started) = (env.clone(), clock.clone(), Arc::clone(&started));
+        let started = {
+            let mut processes = processes.lock().unwrap_or_else(PoisonError::into_inner);
+            // What has crashed is not needed any more.
+            processes.retain(|process, _| *process >= invocation.process);
+            Arc::clone(processes.entry(invocation.process).or_default())
+        };
+        let (env, clock) = (env.clone(), clock.clone());
         async move {
             let deps = started.get_or_try_init(|| async { start(env, clock).await.map(Arc::new) }).await;
             let deps = deps.map_err(|error| error.to_string())?;

@@ -41,7 +41,8 @@ const become = async (id) => {
 const button = (verb) => page.getByTestId("messages").getByRole("button", { name: `${verb} VM3 port 22`, exact: true });
 const card = (title) => page.getByTestId("messages").getByRole("heading", { name: title, exact: true });
 const port = (state) => page.locator(`[data-testid="port-VM3-22"][data-state="${state}"]`);
-const rule = () => page.getByTestId("nsg-Contoso-NSG").locator("tr.ours");
+const ruleIn = (group) => page.getByTestId(`nsg-${group}`).locator("tr.ours");
+const rule = () => ruleIn("Contoso-NSG");
 
 test("a port is asked for, approved, open, and shut at its end", async (story) => {
   // Each step needs the one before it.
@@ -81,9 +82,10 @@ test("a port is asked for, approved, open, and shut at its end", async (story) =
     if (await yes.isVisible()) await yes.click();
   });
 
-  await step("the rule appears in Contoso-NSG with its priority and a countdown", async () => {
+  await step("the rule appears in both groups with its priority and a countdown", async () => {
     await rule().waitFor(ARRIVES);
     assert.equal(await rule().count(), 1);
+    await ruleIn("VM3-nsg").waitFor(ARRIVES);
     const priority = Number(await rule().getByTestId("priority").innerText());
     assert.ok(priority >= 100 && priority <= 499, `priority ${priority}`);
     await page.waitForFunction(
@@ -117,6 +119,7 @@ test("a port is asked for, approved, open, and shut at its end", async (story) =
     await page.getByTestId("to-end").click();
     await port("shut").waitFor(ARRIVES);
     await rule().waitFor({ state: "detached", ...ARRIVES });
+    await ruleIn("VM3-nsg").waitFor({ state: "detached", ...ARRIVES });
     await page.locator('[data-testid="to-end"]:disabled').waitFor(ARRIVES);
     await card("VM3 port 22 is shut").waitFor(ARRIVES);
   });

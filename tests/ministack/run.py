@@ -42,11 +42,12 @@ class Sandbox:
         """The rules of this installation, as the owner of the subscription sees them."""
         facts = self.facts
         url = (f"{facts['arm_url'].rstrip('/')}/subscriptions/{facts['subscription_id']}/resourceGroups/Contoso-IaaS/providers/"
-               f"Microsoft.Network/networkSecurityGroups/Contoso-NSG/securityRules?api-version={API_VERSION}")
+               f"Microsoft.Network/networkSecurityGroups?api-version={API_VERSION}")
         status, body = fetch(url, headers={"Authorization": f"Bearer {facts['arm_token']}"})
         if status != 200:
             raise Failed(f"listing the rules answered {status}: {body[:300]}")
-        return [rule for rule in json.loads(body)["value"] if rule["name"].startswith(f"jit-{INSTALLATION}-")]
+        rules = [rule for group in json.loads(body)["value"] for rule in group["properties"]["securityRules"]]
+        return [rule for rule in rules if rule["name"].startswith(f"jit-{INSTALLATION}-")]
 
 
 class Door:

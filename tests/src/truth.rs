@@ -141,6 +141,7 @@ const WHY: &[&str] = &[
     "Nothing shields the machine: it is already open.",
     "The security groups on the way have changed meanwhile.",
     "In {code} no number is free before the rule {code}, which denies.",
+    "The way to the machine leads through {code}, and this installation may only touch {code}.",
 ];
 
 /// Sentences that are about no state of a request: to one person, about a click or a command.

@@ -343,6 +343,13 @@ fn network(fault: &NetworkFault) -> String {
         NetworkFault::NoRoom { before, nsg } => {
             format!("In `{}` no number is free before the rule `{}`, which denies.", word(nsg), word(before))
         }
+        NetworkFault::Fenced { nsg, only } => {
+            format!(
+                "The way to the machine leads through `{}`, and this installation may only touch `{}`.",
+                word(nsg),
+                word(only)
+            )
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
 use access::request::{Machine, ResourceId, RuleName};
+use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind;
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{
@@ -18,9 +19,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 mod answers;
+mod fence;
 mod types;
 
 use answers::{Refused, refused};
+pub use fence::{Fence, NotAGroup};
+use fence::{NoPermit, Permit};
 use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
 
 /// The version of the network API that our types were written against.
@@ -30,11 +34,29 @@ const COMPUTE: &str = "2024-11-01";
 /// What a token is asked for.
 const SCOPE: &str = "https://management.azure.com/.default";
 
-/// A client of Azure's management API, in the name of one function's identity.
+/// A client of Azure's management API, in the name of one function's identity, or of an operator.
 #[derive(Clone)]
 pub struct Arm {
     pipeline: Pipeline,
+    fence: Fence,
     limits: Limits,
+}
+
+/// A person's own login, in place of a function's identity. It comes with a fence, because a person may
+/// do more than a function's role lets.
+#[derive(Clone)]
+pub struct Operator {
+    /// What gives tokens.
+    pub login: Arc<dyn TokenCredential>,
+    /// What may be written with them.
+    pub fence: Fence,
+}
+
+/// What is sent. What changes something needs a permit, which only the fence gives.
+enum Sent<'a> {
+    Get(&'a str),
+    Put(&'a Permit<'a>, &'a serde_json::Value),
+    Delete(&'a Permit<'a>),
 }
 
 /// Why a read brought nothing.
@@ -94,7 +116,10 @@ impl Arm {
             env.url("AJAR_ENTRA_URL", "https://login.microsoftonline.com")?,
         );
         let transport = Transport::new(Arc::new(route));
-        let credential = crate::entra::credential(env, &transport)?;
+        let (credential, fence) = match env.operator() {
+            Some(Operator { login, fence }) => (Arc::clone(login), fence.clone()),
+            None => (crate::entra::credential(env, &transport)?, Fence::default()),
+        };
         let options = ClientOptions {
             transport: Some(transport),
             retry: RetryOptions::none(),
@@ -103,16 +128,15 @@ impl Arm {
         let bearer = Arc::new(BearerTokenAuthorizationPolicy::new(credential, [SCOPE]));
         let pipeline =
             Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![bearer], None);
-        Ok(Self { pipeline, limits })
+        Ok(Self { pipeline, fence, limits })
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        api_version: &str,
-        body: Option<&serde_json::Value>,
-    ) -> azure_core::Result<RawResponse> {
+    async fn send(&self, what: Sent<'_>, api_version: &str) -> azure_core::Result<RawResponse> {
+        let (method, path, body) = match what {
+            Sent::Get(path) => (Method::Get, path, None),
+            Sent::Put(permit, body) => (Method::Put, permit.path(), Some(body)),
+            Sent::Delete(permit) => (Method::Delete, permit.path(), None),
+        };
         let url = format!("https://management.azure.com{path}?api-version={api_version}");
         let url =
             Url::parse(&url).map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?;
@@ -133,7 +157,7 @@ impl Arm {
     }
 
     async fn get<T: DeserializeOwned>(&self, id: &ResourceId, api_version: &str) -> Result<T, ArmError> {
-        let answer = self.send(Method::Get, id.as_str(), api_version, None).await;
+        let answer = self.send(Sent::Get(id.as_str()), api_version).await;
         let answer = answer.map_err(|error| ArmError::NoAnswer(error.to_string()))?;
         let status = u16::from(answer.status());
         if status == 200 {
@@ -178,7 +202,11 @@ impl Arm {
             groups.extend(nic.properties.network_security_group.map(|reference| reference.id));
             // One group may be both the subnet's and the interface's.
             groups.dedup();
-            return if groups.is_empty() { fault(NetworkFault::Unshielded) } else { Ok(Way { groups }) };
+            if groups.is_empty() {
+                return fault(NetworkFault::Unshielded);
+            }
+            self.fence.admits(&groups).map_err(WayError::Fault)?;
+            return Ok(Way { groups });
         }
         fault(NetworkFault::AddressChanged)
     }
@@ -194,20 +222,37 @@ impl Arm {
 
     /// Writes our rule. The same again writes the same.
     pub async fn put_rule(&self, rule: &OurRule) -> Acted {
-        let path = rule_path(&rule.nsg, &rule.name);
+        let permit = match self.fence.put(&rule.nsg, &rule.name).await {
+            Ok(permit) => permit,
+            Err(why) => return not_sent(why, &rule.nsg),
+        };
         let body = types::rule_body(rule);
-        let answer = self.send(Method::Put, &path, NETWORK, Some(&body)).await;
-        answers::acted(&answer, &path, "PUT")
+        let answer = self.send(Sent::Put(&permit, &body), NETWORK).await;
+        let acted = answers::acted(&answer, permit.path(), "PUT");
+        if acted != Acted::Unknown {
+            permit.answered();
+        }
+        acted
     }
 
     /// Deletes our rule. Deleting what is not there is done too.
     pub async fn delete_rule(&self, nsg: &ResourceId, name: &RuleName) -> Acted {
-        let path = rule_path(nsg, name);
-        let answer = self.send(Method::Delete, &path, NETWORK, None).await;
-        answers::acted(&answer, &path, "DELETE")
+        let permit = match self.fence.delete(nsg, name) {
+            Ok(permit) => permit,
+            Err(why) => return not_sent(why, nsg),
+        };
+        let answer = self.send(Sent::Delete(&permit), NETWORK).await;
+        answers::acted(&answer, permit.path(), "DELETE")
     }
 }
 
-fn rule_path(nsg: &ResourceId, name: &RuleName) -> String {
-    format!("{nsg}/securityRules/{name}")
+/// A write for which the fence gives no leave: nothing was sent.
+fn not_sent(why: NoPermit, nsg: &ResourceId) -> Acted {
+    match why {
+        NoPermit::Outside => {
+            tracing::error!(%nsg, "a write outside of the one group that may be touched was not sent");
+            Acted::Refused("OutsideTheFence".to_owned())
+        }
+        NoPermit::Ended => Acted::Busy,
+    }
 }

@@ -1,6 +1,7 @@
 //! Configuration: the environment of a function, read once at its start. What is missing or wrong is
 //! one sentence that names the variable.
 
+use crate::arm::Operator;
 use access::click::App;
 use access::policy::{Policy, Problem};
 use access::request::{Installation, Malformed};
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 pub struct Environment {
     variables: BTreeMap<String, String>,
     files: BTreeMap<String, String>,
+    // Not a variable: nothing in its environment can make a deployed function use a person's login.
+    operator: Option<Operator>,
 }
 
 /// What is wrong with the configuration.
@@ -61,12 +64,12 @@ impl From<Malformed> for ConfigError {
 impl Environment {
     /// That of this process.
     pub fn of_process() -> Self {
-        Self { variables: std::env::vars().collect(), files: BTreeMap::new() }
+        Self { variables: std::env::vars().collect(), ..Self::default() }
     }
 
     /// One that is given instead: how several functions live in one process.
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { variables: variables.into_iter().collect(), files: BTreeMap::new() }
+        Self { variables: variables.into_iter().collect(), ..Self::default() }
     }
 
     /// With a file that is not on disk.
@@ -74,6 +77,18 @@ impl Environment {
     pub fn with_file(mut self, path: &str, contents: &str) -> Self {
         self.files.insert(path.to_owned(), contents.to_owned());
         self
+    }
+
+    /// With an operator's login in place of the function's identity in Azure.
+    #[must_use]
+    pub fn with_operator(mut self, operator: Operator) -> Self {
+        self.operator = Some(operator);
+        self
+    }
+
+    /// The operator whose login is used, if one is.
+    pub(crate) const fn operator(&self) -> Option<&Operator> {
+        self.operator.as_ref()
     }
 
     /// A variable that has a default or may be absent; an empty one counts as absent.

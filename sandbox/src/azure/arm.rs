@@ -4,6 +4,7 @@ use super::core::Core;
 use super::error::ArmError;
 use super::keys::AccessClaims;
 use super::paths::{self, Path, Target};
+use super::record;
 use super::roles;
 use super::views;
 use super::wire::{self, Call, Ending, Moment};
@@ -48,6 +49,7 @@ pub(super) async fn answer(core: Arc<Core>, call: Call, ending: Option<Ending>) 
         .map(str::to_owned);
     let reading = call.method == "GET";
     let deleting = call.method == "DELETE";
+    let recorded = record::recorder().map(|recorder| (recorder, record::Asked::new(&call)));
     let mut response = match carry_out(&core, call, ending).await {
         Ok(response) => response,
         Err(error) => error.response(core.settings().crlf),
@@ -77,7 +79,10 @@ pub(super) async fn answer(core: Arc<Core>, call: Call, ending: Option<Ending>) 
     if let Some(client) = client {
         wire::set(&mut response, "x-ms-client-request-id", &client);
     }
-    response
+    match recorded {
+        Some((recorder, asked)) => recorder.exchange(&core.keys, asked, response).await,
+        None => response,
+    }
 }
 
 /// The checks of the front door, in its order: token, address, api-version, subscription, role, lock, group.
@@ -112,6 +117,7 @@ async fn carry_out(core: &Arc<Core>, call: Call, ending: Option<Ending>) -> Resu
     match ask.call.method.as_str() {
         "GET" => read(core, &ask),
         "PUT" => writes::put(core, ask).await,
+        "PATCH" => writes::patch(core, &ask),
         _ => writes::delete(core, ask).await,
     }
 }

@@ -13,6 +13,7 @@ mod operations;
 mod packets;
 mod paths;
 mod ports;
+mod record;
 mod roles;
 mod rules;
 mod services;
@@ -34,7 +35,8 @@ pub use rules::{Access, Direction, Properties};
 pub use settings::{Overlapping, Settings};
 pub use sts::{AUDIENCE, ISSUER};
 pub use world::{
-    LOCATION, Level, Machine, NSG, Nic, Os, Port, RESOURCE_GROUP, SUBNET, SUBSCRIPTION_ID, TENANT_ID, VNET,
+    LOCATION, Level, Machine, NIC_NSG, NSG, Nic, Os, Port, RESOURCE_GROUP, SUBNET, SUBSCRIPTION_ID,
+    TENANT_ID, VNET,
 };
 
 use self::core::Core;

@@ -102,7 +102,7 @@ impl Target {
         let (kind, methods): (String, &[&str]) = match self {
             Self::ResourceGroup => ("Microsoft.Resources/subscriptions/resourceGroups".to_owned(), &["GET"]),
             Self::List(kind) => (kind.name().to_owned(), &["GET"]),
-            Self::One(kind @ Kind::Nsg, _) => (kind.name().to_owned(), &["GET", "PUT", "DELETE"]),
+            Self::One(kind @ Kind::Nsg, _) => (kind.name().to_owned(), &["GET", "PUT", "PATCH", "DELETE"]),
             Self::One(kind @ Kind::Nic, _) => (kind.name().to_owned(), &["GET", "PUT"]),
             Self::One(kind, _) => (kind.name().to_owned(), &["GET"]),
             Self::Subnets => ("Microsoft.Network/virtualNetworks/subnets".to_owned(), &["GET"]),
@@ -116,7 +116,7 @@ impl Target {
         };
         let verb = match method {
             "GET" => "read",
-            "PUT" => "write",
+            "PUT" | "PATCH" => "write",
             _ => "delete",
         };
         methods.contains(&method).then(|| format!("{kind}/{verb}"))

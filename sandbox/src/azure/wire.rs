@@ -1,5 +1,6 @@
 //! What goes over the wire: replies, broken connections, and faults that are ordered for a call.
 
+use super::record;
 use crate::faults::{Faults, How, Part};
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -64,6 +65,11 @@ where
     let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else { return cut() };
     let call = Call { method: head.method, uri: head.uri, headers: head.headers, body };
     let how = faults.take(part, call.method.as_str(), call.uri.path());
+    if let (Part::Arm, Some(how), Some(recorder)) = (part, &how, record::recorder())
+        && matches!(how, How::Answer { .. } | How::CutBefore | How::CrashBefore { .. })
+    {
+        recorder.lost(&call, how);
+    }
     match how {
         None => run(carry_out(call, None)).await,
         Some(How::Answer { status, headers, body }) => ordered(status, &headers, &body),

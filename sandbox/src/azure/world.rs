@@ -19,6 +19,8 @@ pub const VNET: &str = "Contoso-VNet";
 pub const SUBNET: &str = "Contoso-Subnet";
 /// The network security group on the subnet.
 pub const NSG: &str = "Contoso-NSG";
+/// The network security group on the interface of VM3.
+pub const NIC_NSG: &str = "VM3-nsg";
 
 /// What kind of resource; only those that the product meets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -186,7 +188,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// The lab at the beginning: HTTP allowed by `allow-http`, everything else from outside denied.
+    /// The lab at the beginning: HTTP allowed by `allow-http`, everything else from outside denied. VM3 has a
+    /// group on its interface too, with the default rules only.
     pub(super) fn lab() -> Self {
         let mut nsg = Nsg::new(NSG);
         let http = Rule {
@@ -207,7 +210,7 @@ impl World {
             machines: Vec::new(),
             nics: Vec::new(),
             public_ips: BTreeMap::from([("VM3-pip".to_owned(), "192.0.2.13".to_owned())]),
-            nsgs: vec![nsg],
+            nsgs: vec![nsg, Nsg::new(NIC_NSG)],
             subnet_nsg: Some(NSG.to_owned()),
             subnet_etag: wire::guid(),
             vnet_guid: wire::guid(),
@@ -220,6 +223,7 @@ impl World {
         world.add_machine("VM2", Os::Windows, vec![rdp.clone(), winrm.clone()], None);
         world.add_machine("VM3", Os::Linux, vec![port(22, "ssh")], Some("VM3-pip"));
         world.add_machine("VM4", Os::Windows, vec![rdp, winrm], None);
+        world.associate_nic("VM3-nic", Some(NIC_NSG.to_owned()));
         world
     }
 

@@ -53,6 +53,20 @@ pub(super) async fn put(core: &Arc<Core>, ask: Ask) -> Result<Response, ArmError
     }
 }
 
+/// A PATCH: of a group, where only its tags can be changed so (`NetworkSecurityGroups_UpdateTags`).
+pub(super) fn patch(core: &Core, ask: &Ask) -> Result<Response, ArmError> {
+    let Target::One(Kind::Nsg, name) = &ask.path.target else { return Err(unsupported(ask)) };
+    let tags = tags(&ask.body()?)?;
+    let view = core.change(|state| {
+        let nsg = find(state, name)?;
+        nsg.tags = tags;
+        nsg.etag = wire::guid();
+        let nsg = nsg.clone();
+        Ok::<_, ArmError>(views::nsg(&state.world, &nsg))
+    })?;
+    Ok(wire::json(200, &view, core.settings().crlf))
+}
+
 /// A DELETE.
 pub(super) async fn delete(core: &Arc<Core>, ask: Ask) -> Result<Response, ArmError> {
     match &ask.path.target {
@@ -216,12 +230,7 @@ fn put_nsg(
         return Err(ArmError::gateway(400, "LocationRequired", message));
     }
     rules::name(name)?;
-    let tags = match &body["tags"] {
-        Value::Null => BTreeMap::new(),
-        tags => serde_json::from_value(tags.clone()).map_err(|_| {
-            ArmError::gateway(400, "InvalidRequestContent", "The tags of a resource are texts.")
-        })?,
-    };
+    let tags = tags(body)?;
     let parsed = group_rules(name, &body["properties"]["securityRules"])?;
     let write = Write {
         work: Work::PutNetworkSecurityGroup,
@@ -251,6 +260,16 @@ fn put_nsg(
     state.journal.add(core.now(), name, "", What::PutChanged, &ask.who.name, None);
     let nsg = state.world.nsg(name).ok_or_else(|| ArmError::not_found(&ask.path.text))?;
     Ok((status, views::nsg(&state.world, nsg), id))
+}
+
+/// The tags that a body carries.
+fn tags(body: &Value) -> Result<BTreeMap<String, String>, ArmError> {
+    match &body["tags"] {
+        Value::Null => Ok(BTreeMap::new()),
+        tags => serde_json::from_value(tags.clone()).map_err(|_| {
+            ArmError::gateway(400, "InvalidRequestContent", "The tags of a resource are texts.")
+        }),
+    }
 }
 
 fn group_rules(nsg: &str, list: &Value) -> Result<Vec<Rule>, ArmError> {

@@ -59,6 +59,8 @@ impl Lab {
             settings,
         };
         let azure = Azure::start(options).await.unwrap();
+        // Most of these tests are about one group; those about two put the second one on by themselves.
+        azure.associate_nic("VM3-nic", None).await;
         let (arm, first) = serve(azure.arm_router()).await;
         let (entra, second) = serve(azure.entra_router()).await;
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();

@@ -158,10 +158,10 @@ async fn both_groups_must_let_one_in() {
     let lab = Lab::start().await;
     let at = lab.azure.loopback("VM3", 22).unwrap();
     lab.put_rule("r", &json!({})).await;
-    lab.azure.add_nsg("VM3-NSG");
-    lab.azure.associate_nic("VM3-nic", Some("VM3-NSG")).await;
+    lab.azure.add_nsg("Second-NSG");
+    lab.azure.associate_nic("VM3-nic", Some("Second-NSG")).await;
     assert!(connect(FIRST, at).await.is_err());
-    let second = Lab::rule("r").replace("Contoso-NSG", "VM3-NSG");
+    let second = Lab::rule("r").replace("Contoso-NSG", "Second-NSG");
     assert_eq!(lab.put(&second, &rule(&json!({}))).await.status, 201);
     assert!(connect(FIRST, at).await.is_ok());
     lab.azure.associate_nic("VM3-nic", None).await;

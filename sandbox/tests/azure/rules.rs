@@ -116,7 +116,7 @@ async fn a_group_has_six_default_rules_and_names_what_it_is_on() {
     assert_eq!(nsg["properties"]["subnets"].as_array().unwrap().len(), 1);
     assert!(nsg["properties"].get("networkInterfaces").is_none(), "absent when it is on none");
 
-    let second = Lab::nsg().replace("Contoso-NSG", "VM3-NSG");
+    let second = Lab::nsg().replace("Contoso-NSG", "Second-NSG");
     let made = lab
         .put(
             &second,

@@ -48,7 +48,7 @@ variants! {
         Signature, Click, NotApprove, OtherRequest, OtherTerms, OtherPerson, NotEntitled, OwnRequest, TooFew,
         TooOld, EarlierTooOld, EndsTooLate, Policy,
     }
-    NetworkFault { MachineGone, AddressChanged, Unshielded, GroupsChanged, NoRoom }
+    NetworkFault { MachineGone, AddressChanged, Unshielded, GroupsChanged, NoRoom, Fenced }
     Failure { Evidence, Network, Refused, NoAnswer, Overruled }
     Cause { Expired, Revoked, Failed, Altered, Vanished }
 }

@@ -11,7 +11,7 @@ async fn what_was_not_changed_opens() {
     wake(&mut item);
     story.put_item(item).await;
     assert_eq!(story.status(&id).await, "OPEN");
-    assert_eq!(rules_written(&story, &id), 1);
+    assert_eq!(rules_written(&story, &id), 2, "one in each group");
     story.to_next_end().await;
     story.finish().await;
 }

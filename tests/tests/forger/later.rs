@@ -69,22 +69,22 @@ async fn an_expired_grant_is_set_to_approved() {
     story.click(BEA, &id, "approve").await;
     let end = story.now() + 300;
     story.to_next_end().await;
-    assert_eq!((story.status(&id).await, rules_written(&story, &id)), ("CLOSED", 1));
+    assert_eq!((story.status(&id).await, rules_written(&story, &id)), ("CLOSED", 2));
     // Within 15 minutes of the click the clicks are good, but not for longer than they say.
     let mut item = story.item(&id).await;
     as_approved(&mut item, story.now() + 600, end - 300);
     story.put_item(item).await;
     assert_eq!(closing_cause(&story, &id).await, unproven(json!("ends_too_late")));
-    assert_eq!(rules_written(&story, &id), 1, "the first time only");
+    assert_eq!(rules_written(&story, &id), 2, "the first time only");
     // With its true end, which has passed.
     let mut item = story.item(&id).await;
     let true_end = end.min(story.now());
     as_approved(&mut item, true_end, end - 300);
     story.put_item(item).await;
-    assert_eq!(rules_written(&story, &id), 1);
+    assert_eq!(rules_written(&story, &id), 2);
     story.advance(2 * 60).await;
     assert_eq!(story.status(&id).await, "CLOSED");
-    assert_eq!(rules_written(&story, &id), 1);
+    assert_eq!(rules_written(&story, &id), 2);
     story.finish().await;
 }
 
@@ -98,12 +98,12 @@ async fn a_revoked_grant_is_set_to_approved() {
     story.click(BEA, &id, "approve").await;
     story.advance(16 * 60).await;
     story.revoke(&id, CHRIS).await;
-    assert_eq!(rules_written(&story, &id), 1);
+    assert_eq!(rules_written(&story, &id), 2);
     let mut item = story.item(&id).await;
     as_approved(&mut item, now + 3600, now);
     story.put_item(item).await;
     assert_eq!(closing_cause(&story, &id).await, unproven(json!("too_old")));
-    assert_eq!(rules_written(&story, &id), 1, "the click is older than 15 minutes");
+    assert_eq!(rules_written(&story, &id), 2, "the click is older than 15 minutes");
     story.finish().await;
 }
 
@@ -123,7 +123,7 @@ async fn the_end_of_an_open_grant_is_moved() {
     assert!(story.now() < end);
     let history = story.history(&id).await;
     assert!(history.contains(&json!({"closing": {"cause": "altered"}})), "{history:?}");
-    assert_eq!(rules_written(&story, &id), 1);
+    assert_eq!(rules_written(&story, &id), 2);
     story.finish().await;
 }
 

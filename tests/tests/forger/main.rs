@@ -50,7 +50,8 @@ async fn approved(story: &Story, words: &str) -> String {
     id
 }
 
-/// How often a rule of this request was written that was not there.
+/// How often a rule of this request was written that was not there: opening VM3 writes one in each of its
+/// two groups.
 fn rules_written(story: &Story, id: &str) -> usize {
     let rule = format!("jit-sandbox-{id}");
     let journal = story.world.azure.journal();

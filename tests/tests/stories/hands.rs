@@ -83,6 +83,7 @@ async fn a_rule_is_deleted_by_hand() {
 async fn nothing_shields_the_machine() {
     let story = Story::begin().await;
     story.world.azure.associate_subnet(None).await;
+    story.world.azure.associate_nic("VM3-nic", None).await;
     let id = story.asked(ANA, "VM3 22").await;
     story.click(BEA, &id, "approve").await;
     let card = story.says(&id).await;
@@ -117,7 +118,9 @@ async fn still_open_by_a_rule_of_others() {
     let allow = json!({"protocol": "Tcp", "sourcePortRange": "*", "destinationPortRange": "22",
         "sourceAddressPrefix": "Internet", "destinationAddressPrefix": "*", "access": "Allow", "priority": 2000,
         "direction": "Inbound"});
-    story.azure.write(NSG, "everybody", &allow).await;
+    for group in [NSG, sandbox::azure::NIC_NSG] {
+        story.azure.write(group, "everybody", &allow).await;
+    }
     story.to_next_end().await;
     let card = story.says(&id).await;
     assert!(card.contains("VM3 port 22 is still open by the rule `everybody`."), "{card}");

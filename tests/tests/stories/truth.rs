@@ -33,7 +33,7 @@ async fn an_early_open_is_noticed() {
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     let now = story.now();
     let text = format!(
-        "VM3 port 22 is open. Open for <@U0ANA> from `203.0.113.7` since {} until {}, by Azure's rules: `jit-sandbox-{id}` decides in `Contoso-NSG`. Azure can take a minute or two until it is felt. Ref {id}",
+        "VM3 port 22 is open. Open for <@U0ANA> from `203.0.113.7` since {} until {}, by Azure's rules: `jit-sandbox-{id}` decides in `Contoso-NSG` and `VM3-nsg`. Azure can take a minute or two until it is felt. Ref {id}",
         moment(now),
         moment(now + 1800)
     );

@@ -44,6 +44,13 @@ pub enum NetworkFault {
         /// The network security group.
         nsg: String,
     },
+    /// The way leads through a group that this installation may not touch.
+    Fenced {
+        /// That group.
+        nsg: String,
+        /// The one that it may touch.
+        only: String,
+    },
 }
 
 /// Why a grant is being closed.

@@ -7,8 +7,9 @@ use super::paths::{self, Path, Target};
 use super::record;
 use super::roles;
 use super::views;
+use super::views::Shown;
 use super::wire::{self, Call, Ending, Moment};
-use super::world::{Kind, LOCATION, RESOURCE_GROUP, SUBNET, SUBSCRIPTION_ID, TENANT_ID, VNET};
+use super::world::{Kind, LOCATION, Place, RESOURCE_GROUP, TENANT_ID, World};
 use super::{locks, writes};
 use axum::response::Response;
 use serde::Serialize;
@@ -93,7 +94,7 @@ async fn carry_out(core: &Arc<Core>, call: Call, ending: Option<Ending>) -> Resu
         return Err(ArmError::gateway(404, "InvalidResourceType", message));
     };
     let api_version = api_version(&call)?;
-    if !path.subscription.eq_ignore_ascii_case(SUBSCRIPTION_ID) {
+    if !core.read(|state| state.world.has_subscription(&path.subscription)) {
         let message = format!("The subscription '{}' could not be found.", path.subscription);
         return Err(ArmError::gateway(404, "SubscriptionNotFound", message));
     }
@@ -104,11 +105,17 @@ async fn carry_out(core: &Arc<Core>, call: Call, ending: Option<Ending>) -> Resu
     if !roles::allows(&who.name, &action, core.settings().operations_readable) {
         return Err(forbidden(&who, &action, &path.text));
     }
-    if let Some(group) = &path.group
-        && !group.eq_ignore_ascii_case(RESOURCE_GROUP)
-    {
-        let message = format!("Resource group '{group}' could not be found.");
-        return Err(ArmError::gateway(404, "ResourceGroupNotFound", message));
+    if let Some(group) = &path.group {
+        let Some(place) = core.read(|state| state.world.place(&path.subscription, group)) else {
+            let message = format!("Resource group '{group}' could not be found.");
+            return Err(ArmError::gateway(404, "ResourceGroupNotFound", message));
+        };
+        // Network security groups are all in the lab's resource group.
+        if let Some(name) = path.target.nsg()
+            && place != Place::lab()
+        {
+            return Err(ArmError::resource_not_found(Kind::Nsg.name(), name, group));
+        }
     }
     if call.method != "GET" && !matches!(path.target, Target::Lock { .. }) {
         core.read(|state| locks::check(&state.world, &path.text, call.method == "DELETE"))?;
@@ -191,56 +198,64 @@ fn read(core: &Core, ask: &Ask) -> Result<Response, ArmError> {
             )
         };
         let group = |name: &str| world.nsg(name).ok_or_else(|| missing(Kind::Nsg, name));
+        let place = ask.path.group.as_ref().map(|group| Place::new(&ask.path.subscription, group));
+        let vnet = |name: &str| {
+            let here = |vnet: &&super::machines::Vnet| {
+                vnet.name.eq_ignore_ascii_case(name) && place.as_ref() == Some(&vnet.place)
+            };
+            world.vnets.iter().find(here).ok_or_else(|| missing(Kind::Vnet, name))
+        };
         match &ask.path.target {
             Target::ResourceGroup => {
-                Ok(show(&json!({ "id": super::world::group_id(), "name": RESOURCE_GROUP,
+                let place = place.ok_or_else(|| ArmError::not_found(&ask.path.text))?;
+                Ok(show(&json!({ "id": place.id(), "name": place.group,
                 "type": "Microsoft.Resources/resourceGroups", "location": LOCATION,
                 "properties": { "provisioningState": "Succeeded" } })))
             }
-            Target::List(Kind::Vm) => page(
-                core,
-                ask,
-                &world.machines.iter().map(|one| views::machine(one, true)).collect::<Vec<_>>(),
-            ),
-            Target::List(Kind::Nic) => {
-                page(core, ask, &world.nics.iter().map(|one| views::nic(world, one)).collect::<Vec<_>>())
+            Target::List(kind) => page(core, ask, &list(world, ask, *kind)?),
+            Target::One(Kind::Vm, name) => {
+                let shown = if ask
+                    .call
+                    .query("$expand")
+                    .is_some_and(|what| what.eq_ignore_ascii_case("instanceView"))
+                {
+                    Shown::AloneWithState
+                } else {
+                    Shown::Alone
+                };
+                let machine = place.as_ref().and_then(|place| world.machine_at(place, name));
+                let machine = machine.ok_or_else(|| missing(Kind::Vm, name))?;
+                Ok(show(&views::machine(world, machine, shown)))
             }
-            Target::List(Kind::Vnet) => page(core, ask, &[views::vnet(world)]),
-            Target::List(Kind::PublicIp) => {
-                let all =
-                    world.public_ips.iter().map(|(name, address)| views::public_ip(world, name, address));
-                page(core, ask, &all.collect::<Vec<_>>())
-            }
-            Target::List(Kind::Nsg) => {
-                page(core, ask, &world.nsgs.iter().map(|one| views::nsg(world, one)).collect::<Vec<_>>())
-            }
-            Target::One(Kind::Vm, name) => world
-                .machine(name)
-                .map(|one| show(&views::machine(one, false)))
-                .ok_or_else(|| missing(Kind::Vm, name)),
             Target::One(Kind::Nic, name) => {
-                let nic = world.nic(name).ok_or_else(|| missing(Kind::Nic, name))?;
+                let nic = world.nic(name).filter(|nic| place.as_ref() == Some(&nic.place));
+                let nic = nic.ok_or_else(|| missing(Kind::Nic, name))?;
                 Ok(tagged(show(&views::nic(world, nic)), &nic.etag))
             }
-            Target::One(Kind::Vnet, name) if name.eq_ignore_ascii_case(VNET) => {
-                Ok(tagged(show(&views::vnet(world)), &world.subnet_etag))
+            Target::One(Kind::Vnet, name) => {
+                let vnet = vnet(name)?;
+                Ok(tagged(show(&views::vnet(world, vnet)), &vnet.guid))
             }
-            Target::One(Kind::Vnet, name) => Err(missing(Kind::Vnet, name)),
-            Target::One(Kind::PublicIp, name) => world
-                .public_ips
-                .iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name))
-                .map(|(name, address)| show(&views::public_ip(world, name, address)))
-                .ok_or_else(|| missing(Kind::PublicIp, name)),
+            Target::One(Kind::PublicIp, name) => {
+                let public = world.public_ip(name).filter(|public| place.as_ref() == Some(&public.place));
+                public
+                    .map(|public| show(&views::public_ip(world, public)))
+                    .ok_or_else(|| missing(Kind::PublicIp, name))
+            }
             Target::One(Kind::Nsg, name) => {
                 let nsg = group(name)?;
                 Ok(tagged(wire::json(200, &views::nsg(world, nsg), settings.crlf), &nsg.etag))
             }
-            Target::Subnets => page(core, ask, &[views::subnet(world)]),
-            Target::Subnet(name) if name.eq_ignore_ascii_case(SUBNET) => {
-                Ok(tagged(show(&views::subnet(world)), &world.subnet_etag))
+            Target::Subnets(name) => {
+                let all = world.subnets_of(vnet(name)?).map(|subnet| views::subnet(world, subnet));
+                page(core, ask, &all.collect::<Vec<_>>())
             }
-            Target::Subnet(_) => Err(ArmError::not_found(&ask.path.text)),
+            Target::Subnet(name, _) => {
+                vnet(name)?;
+                let subnet =
+                    world.subnet(&ask.path.text).ok_or_else(|| ArmError::not_found(&ask.path.text))?;
+                Ok(tagged(show(&views::subnet(world, subnet)), &subnet.etag))
+            }
             Target::Rules(name) => page(core, ask, &views::own_rules(group(name)?)),
             Target::DefaultRules(name) => page(core, ask, &views::default_rules(group(name)?)),
             Target::Rule(name, rule) => {
@@ -274,6 +289,39 @@ fn read(core: &Core, ask: &Ask) -> Result<Response, ArmError> {
     })
 }
 
+/// All resources of a kind in the subscription, or in the resource group where the path names one.
+fn list(world: &World, ask: &Ask, kind: Kind) -> Result<Vec<Value>, ArmError> {
+    let Path { subscription, group, .. } = &ask.path;
+    let here = |place: &Place| {
+        place.is_in(subscription)
+            && group.as_ref().is_none_or(|group| place.group.eq_ignore_ascii_case(group))
+    };
+    Ok(match kind {
+        Kind::Vm => {
+            let state = ask.call.query("statusOnly").is_some_and(|only| only.eq_ignore_ascii_case("true"));
+            let shown = if state { Shown::ListedState } else { Shown::Listed };
+            let all = world.machines.iter().filter(|one| here(&one.place));
+            all.map(|one| views::machine(world, one, shown)).collect()
+        }
+        Kind::Nic => {
+            world.nics.iter().filter(|one| here(&one.place)).map(|one| views::nic(world, one)).collect()
+        }
+        Kind::Vnet => {
+            world.vnets.iter().filter(|one| here(&one.place)).map(|one| views::vnet(world, one)).collect()
+        }
+        Kind::PublicIp => {
+            let all = world.public_ips.iter().filter(|one| here(&one.place));
+            all.map(|one| views::public_ip(world, one)).collect()
+        }
+        Kind::Nsg if here(&Place::lab()) => {
+            let all = world.nsgs.iter().map(|one| serde_json::to_value(views::nsg(world, one)));
+            all.collect::<Result<_, _>>()
+                .map_err(|error| ArmError::provider(500, "InternalServerError", error.to_string()))?
+        }
+        Kind::Nsg => vec![],
+    })
+}
+
 fn tagged(mut response: Response, etag: &str) -> Response {
     wire::set(&mut response, "etag", &views::etag(etag));
     response
@@ -298,7 +346,10 @@ fn page<T: Serialize>(core: &Core, ask: &Ask, all: &[T]) -> Result<Response, Arm
     let from = from.min(all.len());
     let to = (from + settings.page_size.max(1)).min(all.len());
     let next_link = (to < all.len()).then(|| {
-        format!("{}{}?api-version={}&$skiptoken={to}", ask.call.base_url(), ask.path.text, ask.api_version)
+        let state =
+            ask.call.query("statusOnly").map(|only| format!("&statusOnly={only}")).unwrap_or_default();
+        let base = ask.call.base_url();
+        format!("{base}{}?api-version={}{state}&$skiptoken={to}", ask.path.text, ask.api_version)
     });
     Ok(wire::json(200, &Page { value: &all[from..to], next_link }, settings.crlf))
 }

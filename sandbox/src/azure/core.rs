@@ -2,12 +2,13 @@
 
 use super::journal::Journal;
 use super::keys::{Keys, Stored};
+use super::machines::{Machine, Power};
 use super::operations::Operation;
 use super::packets::{self, Flow};
 use super::ports::Ports;
 use super::roles::{self, Function};
 use super::settings::Settings;
-use super::world::{Machine, World};
+use super::world::World;
 use crate::faults::Faults;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -151,7 +152,8 @@ impl Core {
     }
 }
 
-/// As [`Core::reaches`], for a state that is already at hand.
+/// As [`Core::reaches`], for a state that is already at hand: whether any address of the machine lets it
+/// through. What does not run answers nobody.
 pub(super) fn reaches(
     world: &World,
     source: (IpAddr, u16),
@@ -159,10 +161,19 @@ pub(super) fn reaches(
     port: u16,
     protocol: &str,
 ) -> bool {
-    let Some(nic) = world.primary_nic(machine) else { return false };
-    let Ok(destination) = nic.private_address.parse() else { return false };
-    let flow = Flow { source: source.0, source_port: source.1, destination, port, protocol };
-    packets::passes(world.enforced_for(nic).iter().map(Vec::as_slice), &flow)
+    let mut same_family =
+        world.addresses_of(machine).filter(|(_, address)| address.private.is_ipv4() == source.0.is_ipv4());
+    machine.power == Power::Running
+        && same_family.any(|(nic, address)| {
+            let flow = Flow {
+                source: source.0,
+                source_port: source.1,
+                destination: address.private,
+                port,
+                protocol,
+            };
+            packets::passes(world.enforced_for(nic, &address.subnet).iter().map(Vec::as_slice), &flow)
+        })
 }
 
 fn load<T: serde::de::DeserializeOwned>(directory: Option<&Path>, file: &str) -> Result<Option<T>, String> {

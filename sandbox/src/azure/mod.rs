@@ -9,6 +9,7 @@ mod error;
 mod journal;
 mod keys;
 mod locks;
+mod machines;
 mod operations;
 mod packets;
 mod paths;
@@ -29,13 +30,14 @@ mod writes;
 
 pub use self::core::Wait;
 pub use journal::{Entry, What};
+pub use machines::{Address, Machine, NewMachine, NewNic, Nic, Os, Port, Power};
 pub use ports::CLIENTS;
 pub use roles::Function;
 pub use rules::{Access, Direction, Properties};
 pub use settings::{Overlapping, Settings};
 pub use sts::{AUDIENCE, ISSUER};
 pub use world::{
-    LOCATION, Level, Machine, NIC_NSG, NSG, Nic, Os, Port, RESOURCE_GROUP, SUBNET, SUBSCRIPTION_ID,
+    LOCATION, Level, NIC_NSG, NSG, OTHER_SUBSCRIPTION_ID, Place, RESOURCE_GROUP, SUBNET, SUBSCRIPTION_ID,
     TENANT_ID, VNET,
 };
 
@@ -181,7 +183,8 @@ impl Azure {
         self.0.set(change);
     }
 
-    /// Whether a flow from `from` reaches the machine's port by the rules in force. `protocol` is
+    /// Whether a flow from `from` reaches the machine's port by the rules in force, at any of its addresses.
+    /// The machine is named as `VM3` or `group/VM3`. `protocol` is
     /// `Tcp`, `Udp` or `Icmp` in any case.
     pub fn reaches(&self, from: IpAddr, machine: &str, port: u16, protocol: &str) -> bool {
         self.0.reaches((from, packets::SOME_SOURCE_PORT), machine, port, protocol)
@@ -218,8 +221,8 @@ impl Azure {
     /// The loopback address that stands for a machine's port.
     pub fn loopback(&self, machine: &str, port: u16) -> Option<std::net::SocketAddr> {
         let port = self.0.read(|state| {
-            let name = &state.world.machine(machine)?.name;
-            state.world.loopback.get(&ports::key(name, port)).copied()
+            let machine = state.world.machine(machine)?;
+            state.world.loopback.get(&ports::key(machine, port)).copied()
         })?;
         Some((std::net::Ipv4Addr::LOCALHOST, port).into())
     }
@@ -229,11 +232,28 @@ impl Azure {
     /// # Errors
     /// A sentence: the name is taken, or no loopback port is free.
     pub async fn add_machine(&self, name: &str, os: Os, ports: Vec<Port>) -> Result<(), String> {
+        self.added(&Place::lab(), name, |world| world.add_machine(name, os, ports, None)).await
+    }
+
+    /// Adds a machine as it is described, in its resource group.
+    ///
+    /// # Errors
+    /// A sentence: the name is taken there, or no loopback port is free.
+    pub async fn add(&self, new: &NewMachine) -> Result<(), String> {
+        self.added(&new.place, &new.name, |world| world.add(new)).await
+    }
+
+    async fn added(
+        &self,
+        place: &Place,
+        name: &str,
+        add: impl FnOnce(&mut world::World),
+    ) -> Result<(), String> {
         self.0.change(|state| {
-            if state.world.machine(name).is_some() {
+            if state.world.machine_at(place, name).is_some() {
                 return Err(format!("there is a machine {name} already"));
             }
-            state.world.add_machine(name, os, ports, None);
+            add(&mut state.world);
             Ok(())
         })?;
         self.0.ports.reserve(&self.0).await.map_err(|error| format!("no loopback port is free: {error}"))?;
@@ -256,9 +276,30 @@ impl Azure {
         self.0.sync_ports().await;
     }
 
+    /// Deletes a machine, by its name or `group/name`; its interfaces stay. Answers whether there was one.
+    pub async fn delete_machine(&self, name: &str) -> bool {
+        let deleted = self.0.change(|state| state.world.delete_machine(name));
+        self.0.sync_ports().await;
+        deleted
+    }
+
+    /// Starts or stops a machine, by its name or `group/name`. Answers whether there is one.
+    pub async fn set_power(&self, name: &str, power: Power) -> bool {
+        let changed = self.0.change(|state| state.world.change_machine(name, |one| one.power = power));
+        self.0.sync_ports().await;
+        changed
+    }
+
+    /// Gives an interface's first IP configuration another private address. Answers whether there is one.
+    pub async fn move_nic(&self, nic: &str, private: IpAddr) -> bool {
+        let moved = self.0.change(|state| state.world.move_nic(nic, private));
+        self.0.sync_ports().await;
+        moved
+    }
+
     /// Puts a group on the subnet, or takes it off.
     pub async fn associate_subnet(&self, nsg: Option<&str>) {
-        self.0.change(|state| state.world.associate_subnet(nsg.map(str::to_owned)));
+        self.0.change(|state| state.world.associate_subnet(&world::subnet_id(), nsg.map(str::to_owned)));
         self.0.sync_ports().await;
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Flow<'a> {
 }
 
 /// The virtual network that the machines are in.
-pub(super) const NETWORK: &str = "10.0.0.0/16";
+pub(super) const NETWORKS: [&str; 2] = ["10.0.0.0/16", "fd00:db8:deca::/48"];
 /// Where Azure's load balancer probes from.
 const PROBE: &str = "168.63.129.16";
 /// The source port of a flow of which only the address is known: any ephemeral one.
@@ -69,7 +69,7 @@ fn in_range(range: &str, port: u16) -> bool {
 }
 
 fn in_prefix(prefix: &str, address: IpAddr) -> bool {
-    let network = || NETWORK.parse::<IpNet>().is_ok_and(|net| net.contains(&address));
+    let network = || NETWORKS.iter().any(|net| net.parse::<IpNet>().is_ok_and(|net| net.contains(&address)));
     let probe = || PROBE.parse::<IpAddr>().is_ok_and(|probe| probe == address);
     if prefix == "*" || prefix.eq_ignore_ascii_case("Any") {
         true

@@ -1,6 +1,6 @@
 //! What an ARM path names. Azure compares paths without case.
 
-use super::world::{Kind, LOCATION, VNET};
+use super::world::{Kind, LOCATION};
 
 /// A resource, or a list of some.
 #[derive(Clone, PartialEq, Debug)]
@@ -8,12 +8,17 @@ pub(super) enum Target {
     ResourceGroup,
     List(Kind),
     One(Kind, String),
-    Subnets,
-    Subnet(String),
+    /// The subnets of a virtual network.
+    Subnets(String),
+    /// A subnet of a virtual network.
+    Subnet(String, String),
     Rules(String),
     Rule(String, String),
     DefaultRules(String),
-    Lock { scope: String, name: String },
+    Lock {
+        scope: String,
+        name: String,
+    },
     Operation(String),
     OperationResult(String),
 }
@@ -64,12 +69,10 @@ pub(super) fn parse(path: &str) -> Option<Path> {
         }
         (_, ["providers", space, kind]) => Target::List(kind_of(space, kind)?),
         (true, ["providers", space, kind, _]) => Target::One(kind_of(space, kind)?, name(3)),
-        (true, ["providers", "microsoft.network", "virtualnetworks", vnet, "subnets", rest @ ..])
-            if vnet.eq_ignore_ascii_case(VNET) =>
-        {
+        (true, ["providers", "microsoft.network", "virtualnetworks", _, "subnets", rest @ ..]) => {
             match rest {
-                [] => Target::Subnets,
-                [_] => Target::Subnet(name(5)),
+                [] => Target::Subnets(name(3)),
+                [_] => Target::Subnet(name(3), name(5)),
                 _ => return None,
             }
         }
@@ -96,6 +99,17 @@ fn kind_of(space: &str, kind: &str) -> Option<Kind> {
 }
 
 impl Target {
+    /// The network security group that it is, or is part of.
+    pub(super) fn nsg(&self) -> Option<&str> {
+        match self {
+            Self::One(Kind::Nsg, name)
+            | Self::Rules(name)
+            | Self::Rule(name, _)
+            | Self::DefaultRules(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The role action that `method` needs here; `None`: this method is not for this resource.
     pub(super) fn action(&self, method: &str) -> Option<String> {
         const NSG: &str = "Microsoft.Network/networkSecurityGroups";
@@ -105,8 +119,8 @@ impl Target {
             Self::One(kind @ Kind::Nsg, _) => (kind.name().to_owned(), &["GET", "PUT", "PATCH", "DELETE"]),
             Self::One(kind @ Kind::Nic, _) => (kind.name().to_owned(), &["GET", "PUT"]),
             Self::One(kind, _) => (kind.name().to_owned(), &["GET"]),
-            Self::Subnets => ("Microsoft.Network/virtualNetworks/subnets".to_owned(), &["GET"]),
-            Self::Subnet(_) => ("Microsoft.Network/virtualNetworks/subnets".to_owned(), &["GET", "PUT"]),
+            Self::Subnets(_) => ("Microsoft.Network/virtualNetworks/subnets".to_owned(), &["GET"]),
+            Self::Subnet(..) => ("Microsoft.Network/virtualNetworks/subnets".to_owned(), &["GET", "PUT"]),
             Self::Rules(_) => (format!("{NSG}/securityRules"), &["GET"]),
             Self::Rule(..) => (format!("{NSG}/securityRules"), &["GET", "PUT", "DELETE"]),
             Self::DefaultRules(_) => (format!("{NSG}/defaultSecurityRules"), &["GET"]),

@@ -3,6 +3,7 @@
 
 use super::core::{self, Core};
 use super::keys::Stored;
+use super::machines::Machine;
 use super::packets::SOME_SOURCE_PORT;
 use super::services::{self, Service};
 use super::world::World;
@@ -40,12 +41,12 @@ struct Door {
 }
 
 /// The key of a machine's port.
-pub(super) fn key(machine: &str, port: u16) -> String {
-    format!("{machine}:{port}")
+pub(super) fn key(machine: &Machine, port: u16) -> String {
+    format!("{}:{port}", machine.key())
 }
 
 /// Which of the known clients' addresses may pass now.
-pub(super) fn lets_in(world: &World, machine: &super::world::Machine, port: u16) -> Vec<Ipv4Addr> {
+pub(super) fn lets_in(world: &World, machine: &Machine, port: u16) -> Vec<Ipv4Addr> {
     CLIENTS
         .iter()
         .map(|(_, address)| *address)
@@ -67,8 +68,7 @@ impl Ports {
         let mut doors = self.doors.lock().await;
         let wanted: Vec<(String, Option<u16>)> = core.read(|state| {
             let world = &state.world;
-            let keys =
-                world.machines.iter().flat_map(|one| one.ports.iter().map(|port| key(&one.name, port.port)));
+            let keys = world.machines.iter().flat_map(|one| one.ports.iter().map(|port| key(one, port.port)));
             keys.map(|key| (key.clone(), world.loopback.get(&key).copied())).collect()
         });
         for (key, before) in wanted {
@@ -99,12 +99,23 @@ impl Ports {
                 .flat_map(|machine| machine.ports.iter().map(move |port| (machine, port)))
                 .map(|(machine, port)| {
                     let open = !lets_in(&state.world, machine, port.port).is_empty();
-                    let service =
-                        Service { machine: machine.name.clone(), port: port.port, name: port.name.clone() };
-                    (key(&machine.name, port.port), service, open)
+                    let service = Service {
+                        machine: machine.name.clone(),
+                        key: machine.key(),
+                        port: port.port,
+                        name: port.name.clone(),
+                    };
+                    (key(machine, port.port), service, open)
                 })
                 .collect()
         });
+        for (key, door) in doors.iter_mut() {
+            let is_there = wanted.iter().any(|(wanted, ..)| wanted == key);
+            if let Some(listening) = door.listening.take_if(|_| !is_there) {
+                listening.abort();
+                let _ = listening.await;
+            }
+        }
         for (key, service, open) in wanted {
             let Some(door) = doors.get_mut(&key) else { continue };
             match (open, door.listening.take()) {
@@ -193,7 +204,7 @@ async fn accept(
 /// Whether the rules in force let this connection pass; decided once, when it is made, as in Azure.
 fn admitted(core: &Core, peer: SocketAddr, service: &Service) -> bool {
     CLIENTS.iter().find(|(loopback, _)| peer.ip() == IpAddr::V4(*loopback)).is_some_and(|(_, address)| {
-        core.reaches((IpAddr::V4(*address), peer.port()), &service.machine, service.port, "Tcp")
+        core.reaches((IpAddr::V4(*address), peer.port()), &service.key, service.port, "Tcp")
     })
 }
 

@@ -23,13 +23,14 @@ pub struct Function {
     pub(super) object_id: String,
 }
 
-/// The identities of all functions. Only `grant` and `revoke` have one in Azure.
+/// The identities of all functions. `grant`, `revoke` and `discover` have one in Azure.
 pub(super) fn functions() -> Vec<Function> {
     [
         ("request", "1", None),
         ("grant", "2", Some("b1c6a3f0-52d7-4a57-9d0e-7f6f0f1a2c02")),
         ("revoke", "3", Some("b1c6a3f0-52d7-4a57-9d0e-7f6f0f1a2c03")),
         ("notify", "4", None),
+        ("discover", "5", Some("b1c6a3f0-52d7-4a57-9d0e-7f6f0f1a2c05")),
     ]
     .into_iter()
     .map(|(function, digit, client)| Function {
@@ -80,6 +81,7 @@ pub(super) fn allows(who: &str, action: &str, operations: bool) -> bool {
         "grant" => {
             has(&READ_NETWORK) || has(&READ_MACHINES) || rule("write") || (operations && has(&OPERATIONS))
         }
+        "discover" => has(&READ_NETWORK) || has(&READ_MACHINES),
         "revoke" => has(&READ_NETWORK) || rule("delete") || (operations && has(&OPERATIONS)),
         _ => false,
     }

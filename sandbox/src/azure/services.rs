@@ -11,7 +11,10 @@ use tokio::sync::watch;
 /// What is served on a port of a machine.
 #[derive(Clone)]
 pub(super) struct Service {
+    /// Its name.
     pub(super) machine: String,
+    /// What tells it from others of its name.
+    pub(super) key: String,
     pub(super) port: u16,
     /// `http`, `ssh`, `rdp` or `winrm`.
     pub(super) name: String,

@@ -1,9 +1,10 @@
 //! The network as the sandbox's page and `/sandbox.json` show it.
 
+use super::machines::Machine;
 use super::ports;
 use super::rules::Properties;
 use super::views;
-use super::world::{Kind, Machine, Nsg, World};
+use super::world::{Kind, Nsg, World};
 use serde_json::{Value, json};
 
 /// Groups with their own rules, and machines with their ports.
@@ -38,19 +39,26 @@ fn nsg(nsg: &Nsg) -> Value {
 }
 
 fn machine(world: &World, machine: &Machine) -> Value {
-    let nic = world.primary_nic(machine);
-    let public = nic.and_then(|nic| nic.public_ip.as_ref()).and_then(|name| world.public_ips.get(name));
+    let public = |name: &Option<String>| {
+        name.as_ref().and_then(|name| world.public_ip(name)).map(|public| public.address)
+    };
+    let addresses: Vec<Value> = world
+        .addresses_of(machine)
+        .map(|(nic, address)| json!({ "private": address.private, "public": public(&address.public_ip), "nic": nic.name }))
+        .collect();
+    let first = addresses.first().cloned().unwrap_or_default();
+    let nics = machine.nics.iter().filter_map(|name| world.nic(name));
     let doors: Vec<Value> = machine
         .ports
         .iter()
         .map(|port| {
             let lets_in = ports::lets_in(world, machine, port.port);
-            let loopback = world.loopback.get(&ports::key(&machine.name, port.port));
+            let loopback = world.loopback.get(&ports::key(machine, port.port));
             json!({ "port": port.port, "name": port.name, "address": loopback.map(|port| format!("127.0.0.1:{port}")),
                 "listening": !lets_in.is_empty(), "lets_in": lets_in })
         })
         .collect();
-    json!({ "name": machine.name, "os": machine.os, "resource_id": Kind::Vm.id(&machine.name),
-        "private_address": nic.map(|nic| nic.private_address.clone()), "public_address": public,
-        "nics": machine.nics.iter().map(|name| Kind::Nic.id(name)).collect::<Vec<_>>(), "ports": doors })
+    json!({ "name": machine.name, "os": machine.os, "power": machine.power, "resource_id": machine.id(),
+        "private_address": first["private"], "public_address": first["public"], "addresses": addresses,
+        "nics": nics.map(|nic| nic.id()).collect::<Vec<_>>(), "ports": doors })
 }

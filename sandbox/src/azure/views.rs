@@ -1,7 +1,8 @@
 //! Resources as ARM shows them.
 
+use super::machines::{Address, Machine, Nic, PublicIp, Subnet, Vnet};
 use super::rules::{self, Properties};
-use super::world::{Kind, LOCATION, Machine, Nic, Nsg, RESOURCE_GROUP, SUBNET, VNET, World, subnet_id};
+use super::world::{Kind, LOCATION, Nsg, World};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -107,90 +108,144 @@ pub(super) fn nsg(world: &World, nsg: &Nsg) -> NsgView {
     }
 }
 
+/// How a machine is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// By itself.
+    Alone,
+    /// By itself with its run-time state (`$expand=instanceView`).
+    AloneWithState,
+    /// In a list.
+    Listed,
+    /// In a list of the machines' run-time state (`statusOnly=true`), which has nothing else.
+    ListedState,
+}
+
 /// A machine. Compute's lists write the resource group in capitals, its single answers do not.
-pub(super) fn machine(machine: &Machine, listed: bool) -> Value {
-    let id = Kind::Vm.id(&machine.name);
-    let id = if listed { id.replace(RESOURCE_GROUP, &RESOURCE_GROUP.to_uppercase()) } else { id };
+pub(super) fn machine(world: &World, machine: &Machine, shown: Shown) -> Value {
+    let id = machine.id();
+    let listed = matches!(shown, Shown::Listed | Shown::ListedState);
+    let group = &machine.place.group;
+    let id =
+        if listed { id.replace(&format!("/{group}/"), &format!("/{}/", group.to_uppercase())) } else { id };
+    let (code, text) = machine.power.words();
+    let state = json!({ "statuses": [
+        { "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded" },
+        { "code": format!("PowerState/{code}"), "level": "Info", "displayStatus": text },
+    ] });
+    let mut shape = json!({ "name": machine.name, "id": id, "type": Kind::Vm.name(), "location": LOCATION });
+    if !machine.tags.is_empty() {
+        shape["tags"] = json!(machine.tags);
+    }
+    if shown == Shown::ListedState {
+        shape["properties"] =
+            json!({ "vmId": machine.vm_id, "provisioningState": "Succeeded", "instanceView": state });
+        return shape;
+    }
     let several = machine.nics.len() > 1;
     let nics: Vec<Value> = machine
         .nics
         .iter()
+        .filter_map(|name| world.nic(name))
         .enumerate()
         .map(|(at, nic)| {
-            let mut entry = json!({ "id": Kind::Nic.id(nic) });
+            let mut entry = json!({ "id": nic.id() });
             if several {
                 entry["properties"] = json!({ "primary": at == 0 });
             }
             entry
         })
         .collect();
-    json!({
-        "name": machine.name, "id": id, "type": Kind::Vm.name(), "location": LOCATION,
-        "properties": {
-            "vmId": machine.vm_id,
-            "provisioningState": "Succeeded",
-            "hardwareProfile": { "vmSize": "Standard_B2s" },
-            "storageProfile": { "osDisk": { "osType": machine.os, "name": format!("{}-disk", machine.name),
-                "createOption": "FromImage", "caching": "ReadWrite" }, "dataDisks": [] },
-            "osProfile": { "computerName": machine.name, "adminUsername": "labuser", "secrets": [] },
-            "networkProfile": { "networkInterfaces": nics },
-        }
-    })
+    shape["properties"] = json!({
+        "vmId": machine.vm_id,
+        "provisioningState": "Succeeded",
+        "hardwareProfile": { "vmSize": "Standard_B2s" },
+        "storageProfile": { "osDisk": { "osType": machine.os, "name": format!("{}-disk", machine.name),
+            "createOption": "FromImage", "caching": "ReadWrite" }, "dataDisks": [] },
+        "osProfile": { "computerName": machine.name, "adminUsername": "labuser", "secrets": [] },
+        "networkProfile": { "networkInterfaces": nics },
+    });
+    if shown == Shown::AloneWithState {
+        shape["properties"]["instanceView"] = state;
+    }
+    shape
+}
+
+/// The family of an address as Azure writes it.
+fn family(address: std::net::IpAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
+fn ip_configuration(world: &World, nic: &Nic, address: &Address) -> Value {
+    let mut properties = json!({ "provisioningState": "Succeeded", "privateIPAddress": address.private,
+        "privateIPAllocationMethod": "Static", "subnet": { "id": address.subnet }, "primary": address.primary,
+        "privateIPAddressVersion": family(address.private) });
+    if let Some(public) = address.public_ip.as_ref().and_then(|name| world.public_ip(name)) {
+        properties["publicIPAddress"] = json!({ "id": Kind::PublicIp.id_in(&public.place, &public.name) });
+    }
+    json!({ "name": address.name, "id": format!("{}/ipConfigurations/{}", nic.id(), address.name),
+        "etag": etag(&nic.etag), "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
+        "properties": properties })
 }
 
 pub(super) fn nic(world: &World, nic: &Nic) -> Value {
-    let etag = etag(&nic.etag);
-    let id = Kind::Nic.id(&nic.name);
-    let mut address = json!({ "provisioningState": "Succeeded", "privateIPAddress": nic.private_address,
-        "privateIPAllocationMethod": "Static", "subnet": { "id": subnet_id() }, "primary": true,
-        "privateIPAddressVersion": "IPv4" });
-    if let Some(public) = &nic.public_ip {
-        address["publicIPAddress"] = json!({ "id": Kind::PublicIp.id(public) });
-    }
+    let machine = world.machines.iter().find(|machine| machine.nics.contains(&nic.name));
+    let primary = machine.is_none_or(|machine| machine.nics.first() == Some(&nic.name));
+    let addresses: Vec<Value> =
+        nic.addresses.iter().map(|address| ip_configuration(world, nic, address)).collect();
     let mut properties = json!({
-        "provisioningState": "Succeeded", "resourceGuid": nic.guid,
-        "ipConfigurations": [{ "name": "ipconfig1", "id": format!("{id}/ipConfigurations/ipconfig1"), "etag": etag,
-            "type": "Microsoft.Network/networkInterfaces/ipConfigurations", "properties": address }],
-        "enableAcceleratedNetworking": false, "enableIPForwarding": false, "primary": true,
+        "provisioningState": "Succeeded", "resourceGuid": nic.guid, "ipConfigurations": addresses,
+        "enableAcceleratedNetworking": false, "enableIPForwarding": false, "primary": primary,
     });
     if let Some(group) = &nic.nsg {
         properties["networkSecurityGroup"] = json!({ "id": Kind::Nsg.id(group) });
     }
-    if let Some(machine) = world.machines.iter().find(|machine| machine.nics.contains(&nic.name)) {
-        properties["virtualMachine"] = json!({ "id": Kind::Vm.id(&machine.name) });
+    if let Some(machine) = machine {
+        properties["virtualMachine"] = json!({ "id": machine.id() });
     }
-    json!({ "name": nic.name, "id": id, "etag": etag, "type": Kind::Nic.name(), "location": LOCATION,
-        "properties": properties })
+    json!({ "name": nic.name, "id": nic.id(), "etag": etag(&nic.etag), "type": Kind::Nic.name(),
+        "location": LOCATION, "properties": properties })
 }
 
-pub(super) fn subnet(world: &World) -> Value {
-    let users: Vec<Value> = world
-        .nics
-        .iter()
-        .map(|nic| json!({ "id": format!("{}/ipConfigurations/ipconfig1", Kind::Nic.id(&nic.name)) }))
+pub(super) fn subnet(world: &World, subnet: &Subnet) -> Value {
+    let all = world.nics.iter().flat_map(|nic| nic.addresses.iter().map(move |address| (nic, address)));
+    let users: Vec<Value> = all
+        .filter(|(_, address)| address.subnet.eq_ignore_ascii_case(&subnet.id))
+        .map(|(nic, address)| json!({ "id": format!("{}/ipConfigurations/{}", nic.id(), address.name) }))
         .collect();
-    let mut properties = json!({ "provisioningState": "Succeeded", "addressPrefix": "10.0.0.0/24",
-        "ipConfigurations": users, "delegations": [] });
-    if let Some(group) = &world.subnet_nsg {
+    let mut properties =
+        json!({ "provisioningState": "Succeeded", "ipConfigurations": users, "delegations": [] });
+    // One prefix stands in the singular field, several in the plural one.
+    match subnet.prefixes.as_slice() {
+        [prefix] => properties["addressPrefix"] = json!(prefix),
+        prefixes => properties["addressPrefixes"] = json!(prefixes),
+    }
+    if let Some(group) = &subnet.nsg {
         properties["networkSecurityGroup"] = json!({ "id": Kind::Nsg.id(group) });
     }
-    json!({ "name": SUBNET, "id": subnet_id(), "etag": etag(&world.subnet_etag),
+    json!({ "name": subnet.id.rsplit('/').next(), "id": subnet.id, "etag": etag(&subnet.etag),
         "type": "Microsoft.Network/virtualNetworks/subnets", "properties": properties })
 }
 
-pub(super) fn vnet(world: &World) -> Value {
-    json!({ "name": VNET, "id": Kind::Vnet.id(VNET), "etag": etag(&world.subnet_etag), "type": Kind::Vnet.name(),
-        "location": LOCATION, "properties": { "provisioningState": "Succeeded", "resourceGuid": world.vnet_guid,
-            "addressSpace": { "addressPrefixes": [super::packets::NETWORK] }, "subnets": [subnet(world)] } })
+pub(super) fn vnet(world: &World, vnet: &Vnet) -> Value {
+    let subnets: Vec<Value> = world.subnets_of(vnet).map(|one| subnet(world, one)).collect();
+    json!({ "name": vnet.name, "id": vnet.id(), "etag": etag(&vnet.guid), "type": Kind::Vnet.name(),
+        "location": LOCATION, "properties": { "provisioningState": "Succeeded", "resourceGuid": vnet.guid,
+            "addressSpace": { "addressPrefixes": super::packets::NETWORKS }, "subnets": subnets } })
 }
 
-pub(super) fn public_ip(world: &World, name: &str, address: &str) -> Value {
+pub(super) fn public_ip(world: &World, public: &PublicIp) -> Value {
+    let PublicIp { name, place, address } = public;
     let mut properties = json!({ "provisioningState": "Succeeded", "ipAddress": address,
-        "publicIPAddressVersion": "IPv4", "publicIPAllocationMethod": "Static", "idleTimeoutInMinutes": 4 });
-    if let Some(nic) = world.nics.iter().find(|nic| nic.public_ip.as_deref() == Some(name)) {
-        let id = format!("{}/ipConfigurations/ipconfig1", Kind::Nic.id(&nic.name));
-        properties["ipConfiguration"] = json!({ "id": id });
+        "publicIPAddressVersion": family(*address), "publicIPAllocationMethod": "Static",
+        "idleTimeoutInMinutes": 4 });
+    let all = world.nics.iter().flat_map(|nic| nic.addresses.iter().map(move |address| (nic, address)));
+    for (nic, address) in all {
+        if address.public_ip.as_deref() == Some(name) {
+            let id = format!("{}/ipConfigurations/{}", nic.id(), address.name);
+            properties["ipConfiguration"] = json!({ "id": id });
+        }
     }
-    json!({ "name": name, "id": Kind::PublicIp.id(name), "type": Kind::PublicIp.name(), "location": LOCATION,
-        "sku": { "name": "Standard", "tier": "Regional" }, "properties": properties })
+    json!({ "name": name, "id": Kind::PublicIp.id_in(place, name), "type": Kind::PublicIp.name(),
+        "location": LOCATION, "sku": { "name": "Standard", "tier": "Regional" }, "properties": properties })
 }

@@ -1,5 +1,6 @@
 //! The lab as Azure holds it: machines, network interfaces, one virtual network, network security groups.
 
+use super::machines::{Machine, Nic, PublicIp, Subnet, Vnet};
 use super::rules::{self, Properties};
 use super::wire;
 use serde::{Deserialize, Serialize};
@@ -9,13 +10,15 @@ use std::collections::BTreeMap;
 pub const TENANT_ID: &str = "5d7c1c36-2f0b-4b6e-9a41-6d1f5c0e8a10";
 /// The lab's subscription.
 pub const SUBSCRIPTION_ID: &str = "8f3a6f52-90c4-4c5a-8d0e-1b7a2c9d4e60";
-/// The lab's only resource group.
+/// A second subscription of the same tenant, empty at first.
+pub const OTHER_SUBSCRIPTION_ID: &str = "2c9e41b7-6d3f-4f0a-b1a8-70c5d2e9f316";
+/// The lab's resource group.
 pub const RESOURCE_GROUP: &str = "Contoso-IaaS";
 /// The lab's region.
 pub const LOCATION: &str = "westeurope";
 /// The virtual network.
 pub const VNET: &str = "Contoso-VNet";
-/// Its only subnet.
+/// Its subnet.
 pub const SUBNET: &str = "Contoso-Subnet";
 /// The network security group on the subnet.
 pub const NSG: &str = "Contoso-NSG";
@@ -44,68 +47,56 @@ impl Kind {
         }
     }
 
-    /// The resource id of the one called `name`.
+    /// The resource id of the one called `name` in the lab's resource group.
     pub(super) fn id(self, name: &str) -> String {
-        format!("{}/providers/{}/{name}", group_id(), self.name())
+        self.id_in(&Place::lab(), name)
+    }
+
+    /// The resource id of the one called `name` in a resource group.
+    pub(super) fn id_in(self, place: &Place, name: &str) -> String {
+        format!("{}/providers/{}/{name}", place.id(), self.name())
     }
 }
 
-/// The resource group's id.
-pub(super) fn group_id() -> String {
-    format!("/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}")
+/// A resource group of a subscription. Both are compared without case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// The subscription's id.
+    pub subscription: String,
+    /// The resource group's name.
+    pub group: String,
 }
 
-/// The subnet's id.
+impl Place {
+    /// The lab's.
+    pub fn lab() -> Self {
+        Self::new(SUBSCRIPTION_ID, RESOURCE_GROUP)
+    }
+
+    /// A resource group of a subscription.
+    pub fn new(subscription: &str, group: &str) -> Self {
+        Self { subscription: subscription.to_owned(), group: group.to_owned() }
+    }
+
+    /// The resource group's id.
+    pub(super) fn id(&self) -> String {
+        format!("/subscriptions/{}/resourceGroups/{}", self.subscription, self.group)
+    }
+
+    pub(super) fn is_in(&self, subscription: &str) -> bool {
+        self.subscription.eq_ignore_ascii_case(subscription)
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_in(&other.subscription) && self.group.eq_ignore_ascii_case(&other.group)
+    }
+}
+
+/// The lab's subnet's id.
 pub(super) fn subnet_id() -> String {
     format!("{}/subnets/{SUBNET}", Kind::Vnet.id(VNET))
-}
-
-/// An operating system, as Azure's disks name it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Os {
-    /// Linux.
-    Linux,
-    /// Windows.
-    Windows,
-}
-
-/// A port on which a machine has something to offer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Port {
-    /// The machine's own port.
-    pub port: u16,
-    /// `http`, `ssh`, `rdp` or `winrm`: what is served there.
-    pub name: String,
-}
-
-/// A virtual machine.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Machine {
-    /// Its name; Azure compares it without case.
-    pub name: String,
-    /// Its operating system.
-    pub os: Os,
-    /// Names of its network interfaces, the primary one first.
-    pub nics: Vec<String>,
-    /// What it serves.
-    pub ports: Vec<Port>,
-    /// Azure's own identifier.
-    pub vm_id: String,
-}
-
-/// A network interface.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Nic {
-    /// Its name.
-    pub name: String,
-    /// The machine's private address.
-    pub private_address: String,
-    /// The name of the public address resource, if any.
-    pub public_ip: Option<String>,
-    /// The network security group on this interface, if any.
-    pub nsg: Option<String>,
-    pub(super) etag: String,
-    pub(super) guid: String,
 }
 
 /// A security rule in a group.
@@ -171,17 +162,17 @@ pub enum Level {
     ReadOnly,
 }
 
-/// Everything that Azure holds. Names keep their writer's case and are compared without it.
+/// Everything that Azure holds. Names keep their writer's case and are compared without it. Machines may
+/// have the same name in different resource groups; the names of everything else are unique here, and
+/// network security groups are all in the lab's resource group.
 #[derive(Serialize, Deserialize)]
 pub(super) struct World {
     pub(super) machines: Vec<Machine>,
     pub(super) nics: Vec<Nic>,
-    /// Public address resources: name -> address.
-    pub(super) public_ips: BTreeMap<String, String>,
+    pub(super) public_ips: Vec<PublicIp>,
     pub(super) nsgs: Vec<Nsg>,
-    pub(super) subnet_nsg: Option<String>,
-    pub(super) subnet_etag: String,
-    pub(super) vnet_guid: String,
+    pub(super) vnets: Vec<Vnet>,
+    pub(super) subnets: Vec<Subnet>,
     pub(super) locks: Vec<Lock>,
     /// Which loopback port stands for a machine's port: `VM3:22` -> 40022.
     pub(super) loopback: BTreeMap<String, u16>,
@@ -209,50 +200,16 @@ impl World {
         let mut world = Self {
             machines: Vec::new(),
             nics: Vec::new(),
-            public_ips: BTreeMap::from([("VM3-pip".to_owned(), "192.0.2.13".to_owned())]),
+            public_ips: Vec::new(),
             nsgs: vec![nsg, Nsg::new(NIC_NSG)],
-            subnet_nsg: Some(NSG.to_owned()),
-            subnet_etag: wire::guid(),
-            vnet_guid: wire::guid(),
+            vnets: Vec::new(),
+            subnets: Vec::new(),
             locks: Vec::new(),
             loopback: BTreeMap::new(),
         };
-        let port = |port, name: &str| Port { port, name: name.to_owned() };
-        let (rdp, winrm) = (port(3389, "rdp"), port(5985, "winrm"));
-        world.add_machine("VM1", Os::Windows, vec![port(80, "http"), rdp.clone(), winrm.clone()], None);
-        world.add_machine("VM2", Os::Windows, vec![rdp.clone(), winrm.clone()], None);
-        world.add_machine("VM3", Os::Linux, vec![port(22, "ssh")], Some("VM3-pip"));
-        world.add_machine("VM4", Os::Windows, vec![rdp, winrm], None);
-        world.associate_nic("VM3-nic", Some(NIC_NSG.to_owned()));
+        world.add_lab_network();
+        world.add_lab_machines();
         world
-    }
-
-    /// Adds a machine with one interface, `<name>-nic`, at the next private address from 10.0.0.4.
-    pub(super) fn add_machine(&mut self, name: &str, os: Os, ports: Vec<Port>, public_ip: Option<&str>) {
-        let nic = format!("{name}-nic");
-        self.nics.push(Nic {
-            name: nic.clone(),
-            private_address: format!("10.0.{}.{}", (self.nics.len() + 4) / 256, (self.nics.len() + 4) % 256),
-            public_ip: public_ip.map(str::to_owned),
-            nsg: None,
-            etag: wire::guid(),
-            guid: wire::guid(),
-        });
-        self.machines.push(Machine {
-            name: name.to_owned(),
-            os,
-            nics: vec![nic],
-            ports,
-            vm_id: wire::guid(),
-        });
-    }
-
-    pub(super) fn machine(&self, name: &str) -> Option<&Machine> {
-        self.machines.iter().find(|machine| machine.name.eq_ignore_ascii_case(name))
-    }
-
-    pub(super) fn nic(&self, name: &str) -> Option<&Nic> {
-        self.nics.iter().find(|nic| nic.name.eq_ignore_ascii_case(name))
     }
 
     pub(super) fn nsg(&self, name: &str) -> Option<&Nsg> {
@@ -263,14 +220,10 @@ impl World {
         self.nsgs.iter_mut().find(|nsg| nsg.name.eq_ignore_ascii_case(name))
     }
 
-    /// The interface through which a machine is reached.
-    pub(super) fn primary_nic(&self, machine: &Machine) -> Option<&Nic> {
-        machine.nics.first().and_then(|name| self.nic(name))
-    }
-
-    /// The rules that packets to this interface meet: of the subnet's group, then of its own.
-    pub(super) fn enforced_for(&self, nic: &Nic) -> Vec<Vec<Properties>> {
-        [self.subnet_nsg.as_ref(), nic.nsg.as_ref()]
+    /// The rules that packets to this address of an interface meet: of the subnet's group, then of the
+    /// interface's own.
+    pub(super) fn enforced_for(&self, nic: &Nic, subnet: &str) -> Vec<Vec<Properties>> {
+        [self.subnet(subnet).and_then(|subnet| subnet.nsg.as_ref()), nic.nsg.as_ref()]
             .into_iter()
             .flatten()
             .filter_map(|name| self.nsg(name))
@@ -281,8 +234,9 @@ impl World {
     /// Ids of what a group is on: interfaces and subnets.
     pub(super) fn users_of(&self, nsg: &str) -> (Vec<String>, Vec<String>) {
         let is = |name: &Option<String>| name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(nsg));
-        let nics = self.nics.iter().filter(|nic| is(&nic.nsg)).map(|nic| Kind::Nic.id(&nic.name)).collect();
-        let subnets = if is(&self.subnet_nsg) { vec![subnet_id()] } else { Vec::new() };
+        let nics = self.nics.iter().filter(|nic| is(&nic.nsg)).map(Nic::id).collect();
+        let subnets =
+            self.subnets.iter().filter(|subnet| is(&subnet.nsg)).map(|subnet| subnet.id.clone()).collect();
         (nics, subnets)
     }
 
@@ -295,21 +249,5 @@ impl World {
             .filter(|lock| deleting || lock.level == Level::ReadOnly)
             .map(|lock| lock.scope.clone())
             .collect()
-    }
-}
-
-impl World {
-    /// Puts a group on an interface, or takes it off.
-    pub(super) fn associate_nic(&mut self, name: &str, nsg: Option<String>) {
-        if let Some(nic) = self.nics.iter_mut().find(|nic| nic.name.eq_ignore_ascii_case(name)) {
-            nic.nsg = nsg;
-            nic.etag = wire::guid();
-        }
-    }
-
-    /// Puts a group on the subnet, or takes it off.
-    pub(super) fn associate_subnet(&mut self, nsg: Option<String>) {
-        self.subnet_nsg = nsg;
-        self.subnet_etag = wire::guid();
     }
 }

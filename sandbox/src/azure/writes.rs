@@ -10,7 +10,7 @@ use super::paths::Target;
 use super::rules;
 use super::views;
 use super::wire;
-use super::world::{Kind, LOCATION, Nsg, RESOURCE_GROUP, Rule, SUBNET, SUBSCRIPTION_ID, subnet_id};
+use super::world::{Kind, LOCATION, Nsg, RESOURCE_GROUP, Rule, SUBSCRIPTION_ID};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -40,8 +40,8 @@ pub(super) async fn put(core: &Arc<Core>, ask: Ask) -> Result<Response, ArmError
             core.sync_ports().await;
             Ok(wire::json(200, &view, crlf))
         }
-        Target::Subnet(name) => {
-            let view = core.change(|state| put_subnet(state, &ask, name, &body))?;
+        Target::Subnet(..) => {
+            let view = core.change(|state| put_subnet(state, &ask, &body))?;
             core.sync_ports().await;
             Ok(wire::json(200, &view, crlf))
         }
@@ -345,20 +345,23 @@ fn put_nic(state: &mut State, name: &str, body: &Value) -> Result<Value, ArmErro
     let Some(nic) = state.world.nic(name).cloned() else {
         return Err(ArmError::resource_not_found(Kind::Nic.name(), name, RESOURCE_GROUP));
     };
-    let id = Kind::Nic.id(&nic.name);
+    let id = nic.id();
     operations::provisioned(state, nic.nsg.as_deref(), &id)?;
     let nsg = associated(state, body, &id)?;
     state.world.associate_nic(name, nsg);
     Ok(state.world.nic(name).map_or_else(|| json!(null), |nic| views::nic(&state.world, nic)))
 }
 
-/// PUT of the subnet: only its group can change.
-fn put_subnet(state: &mut State, ask: &Ask, name: &str, body: &Value) -> Result<Value, ArmError> {
-    if !name.eq_ignore_ascii_case(SUBNET) {
+/// PUT of an existing subnet: only its group can change.
+fn put_subnet(state: &mut State, ask: &Ask, body: &Value) -> Result<Value, ArmError> {
+    let Some(subnet) = state.world.subnet(&ask.path.text).cloned() else {
         return Err(ArmError::not_found(&ask.path.text));
-    }
-    operations::provisioned(state, state.world.subnet_nsg.as_deref(), &subnet_id())?;
-    let nsg = associated(state, body, &subnet_id())?;
-    state.world.associate_subnet(nsg);
-    Ok(views::subnet(&state.world))
+    };
+    operations::provisioned(state, subnet.nsg.as_deref(), &subnet.id)?;
+    let nsg = associated(state, body, &subnet.id)?;
+    state.world.associate_subnet(&subnet.id, nsg);
+    Ok(state
+        .world
+        .subnet(&subnet.id)
+        .map_or_else(|| json!(null), |subnet| views::subnet(&state.world, subnet)))
 }

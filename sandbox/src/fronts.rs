@@ -71,9 +71,27 @@ struct Ledger {
     /// How many invocations of each function have ended.
     invocations: BTreeMap<String, u32>,
     orders: Vec<Standing>,
+    /// The requests, in the order in which they were asked.
+    requests: Vec<String>,
 }
 
 impl Ledger {
+    /// Which request a call is about: `r1` for the one that was asked first; nothing where it is about
+    /// several or none.
+    fn about(&mut self, path: &str, body: &[u8]) -> String {
+        let text = format!("{path} {}", String::from_utf8_lossy(body));
+        if let Some(id) = call::new_request(body)
+            && !self.requests.contains(&id)
+        {
+            self.requests.push(id);
+        }
+        let mut named = (1..).zip(&self.requests).filter(|(_, id)| text.contains(id.as_str()));
+        match (named.next(), named.next()) {
+            (Some((number, _)), None) => format!("r{number}"),
+            _ => String::new(),
+        }
+    }
+
     fn made_by(&self, function: &str) -> usize {
         self.calls.iter().filter(|called| called.id.function == function).count()
     }
@@ -196,6 +214,8 @@ impl Fronts {
         // Another call, so whoever was refused has been refused.
         self.stop_refusing(&function);
         let (part, what) = classify(service, &head.method, head.uri.path(), &head.headers, &body);
+        let about = self.ledger().about(head.uri.path(), &body);
+        let what = format!("{what} {about}").trim_end().to_owned();
         let of_sdk = head.headers.get("amz-sdk-invocation-id").and_then(|value| value.to_str().ok());
         let (fault, is_first) = self.note(&function, part, what, of_sdk);
         let carry_out = next.run(Request::from_parts(head, axum::body::Body::from(body)));

@@ -66,22 +66,25 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let now = clock.now();
     let unsettled = store.unsettled().await?;
     overdue(&unsettled, now);
-    let soon = now.plus(AHEAD_SECONDS);
-    let (due, later): (Vec<_>, Vec<_>) = unsettled.into_iter().partition(|(due_at, _)| *due_at <= soon);
-    let shutting = due.into_iter().map(|(due_at, loaded)| async move {
-        let awake = clock.sleep_until(due_at).await;
-        let id = loaded.record.wish().id;
-        report(id, shut(deps, id, invocation, &awake).await);
-    });
-    // What is open and not about to end is compared with Azure: a rule that somebody else has changed
-    // is shut, one that somebody else has deleted is told.
-    let open = later.into_iter().filter(|(_, loaded)| matches!(loaded.record.state(), State::Open(_)));
-    let comparing = open.map(|(_, loaded)| {
+    // What is open is compared with Azure, to its last minute: a rule that somebody else has changed is
+    // shut, one that somebody else has deleted is told. What is due now is compared as that.
+    let open = unsettled
+        .iter()
+        .filter(|(due_at, loaded)| *due_at > now && matches!(loaded.record.state(), State::Open(_)));
+    let comparing = open.cloned().map(|(_, loaded)| {
         let at_work = clock.awake_now();
         async move {
             let id = loaded.record.wish().id;
             report(id, deps.driver.drive(Role::Revoke, loaded, invocation, &at_work).await.map(|_| ()));
         }
+    });
+    let comparing: Vec<_> = comparing.collect();
+    let soon = now.plus(AHEAD_SECONDS);
+    let due = unsettled.into_iter().filter(|(due_at, _)| *due_at <= soon);
+    let shutting = due.map(|(due_at, loaded)| async move {
+        let awake = clock.sleep_until(due_at).await;
+        let id = loaded.record.wish().id;
+        report(id, shut(deps, id, invocation, &awake).await);
     });
     futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing));
     Ok(())

@@ -126,6 +126,13 @@ fn resource_type(path: &str) -> String {
     types.join("/")
 }
 
+/// The id of the request that a transaction writes.
+pub(super) fn new_request(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let key = body.get("TransactItems")?.get(0)?.get("Put")?.get("Item")?.get("pk")?.get("S")?;
+    key.as_str()?.strip_prefix("REQUEST#").map(str::to_owned)
+}
+
 /// What kind of item a call of DynamoDB is about, by the first key in it.
 fn item_kind(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();

@@ -25,6 +25,7 @@ use control::{Control, Tell};
 use data::{DataDir, Saved, Unusable};
 use edge::clock::Clock;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -68,8 +69,8 @@ pub struct Stepped {
     pub at: Timestamp,
     /// The addresses.
     pub fronts: Fronts,
-    /// The time limits of the functions' calls, in percent of the deployed ones.
-    pub limits_percent: u32,
+    /// The time limits of these functions' calls, in percent of the deployed ones.
+    pub limits_percent: BTreeMap<String, u32>,
 }
 
 /// Why a sandbox cannot start: one line for a person.

@@ -188,7 +188,7 @@ fn variables(
         let client = identity.client_id.clone().unwrap_or_default();
         (identity.access_key_id.clone(), identity.secret_access_key.clone(), client)
     });
-    let percent = ground.stepped.as_ref().map_or(100, |stepped| stepped.limits_percent);
+    let percent = ground.stepped.as_ref().and_then(|stepped| stepped.limits_percent.get(function));
     let variables = [
         ("AJAR_INSTALLATION", INSTALLATION.to_owned()),
         ("AJAR_TABLE", TABLE.to_owned()),
@@ -202,7 +202,7 @@ fn variables(
         ("AJAR_AZURE_TENANT_ID", azure::TENANT_ID.to_owned()),
         ("AJAR_AZURE_CLIENT_ID", client),
         ("AJAR_REVOKE_FUNCTION", "revoke".to_owned()),
-        ("AJAR_TIME_LIMITS_PERCENT", percent.to_string()),
+        ("AJAR_TIME_LIMITS_PERCENT", percent.map(u32::to_string).unwrap_or_default()),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", key),
         ("AWS_SECRET_ACCESS_KEY", secret),

@@ -23,7 +23,7 @@ use tale::Tale;
 use telling::{Told, tell};
 
 /// Without an order of `AJAR_MATRIX`, one run of so many.
-const SAMPLED: usize = 97;
+const SAMPLED: usize = 1259;
 /// How many pairs are run with the singles: a sample of those that a night has time for.
 const PAIRS_BESIDE: usize = 150;
 
@@ -75,23 +75,33 @@ async fn carry_out_all(runs: Vec<Run>) -> Vec<Outcome> {
     outcomes
 }
 
-/// Tells each story twice without faults: it must end well, and make the same calls both times.
-async fn baselines(problems: &mut String) -> Vec<Calls> {
-    let twice = Tale::ALL.iter().flat_map(|tale| [*tale, *tale]);
-    let outcomes = carry_out_all(twice.map(|tale| Run { tale, orders: vec![] }).collect()).await;
+/// Tells each story without faults: it must end well. Told `twice`, it must make the same calls.
+async fn baselines(twice: bool, problems: &mut String) -> Vec<Calls> {
+    let times = if twice { 2 } else { 1 };
+    let told = Tale::ALL.iter().flat_map(|tale| vec![*tale; times]);
+    let outcomes = carry_out_all(told.map(|tale| Run { tale, orders: vec![] }).collect()).await;
     let mut all = vec![];
     for tale in Tale::ALL {
         let mut told = outcomes.iter().filter(|outcome| outcome.run.tale == tale);
-        let (Some(first), Some(second)) = (told.next(), told.next()) else { continue };
+        let Some(first) = told.next() else { continue };
+        let second = told.next().unwrap_or(first);
         if !first.wrong.is_empty() || !second.wrong.is_empty() {
             let _ = writeln!(problems, "{} fails without a fault", tale.name());
         }
-        let differ = first.calls.iter().zip(&second.calls).find(|(one, other)| one != other);
-        if let Some((one, other)) = differ {
-            let _ = writeln!(problems, "{} is not the same twice: {one:?}, {other:?}", tale.name());
-        } else if first.calls.len() != second.calls.len() {
-            let counts = (first.calls.len(), second.calls.len());
-            let _ = writeln!(problems, "{} makes {counts:?} calls", tale.name());
+        // Where a tick does several things side by side, their order is the network's.
+        let sorted = |outcome: &Outcome| {
+            let mut names: Vec<String> = outcome.calls.iter().map(|called| called.id.to_string()).collect();
+            names.sort();
+            names
+        };
+        let (one, other) = (sorted(first), sorted(second));
+        let only: Vec<&String> = one
+            .iter()
+            .filter(|name| !other.contains(name))
+            .chain(other.iter().filter(|name| !one.contains(name)))
+            .collect();
+        if !only.is_empty() {
+            let _ = writeln!(problems, "{} is not the same twice: {only:?}", tale.name());
         }
         all.push(Calls::of(tale, &first.calls));
     }
@@ -103,7 +113,7 @@ async fn every_fault_at_every_call() {
     let begun = Instant::now();
     let (mode, only) = (variable("AJAR_MATRIX"), variable("AJAR_MATRIX_ONLY"));
     let mut problems = String::new();
-    let calls = baselines(&mut problems).await;
+    let calls = baselines(!mode.is_empty(), &mut problems).await;
     assert!(problems.is_empty(), "{problems}");
     println!("{}", plan::table(&calls));
 

@@ -45,7 +45,9 @@ impl Calls {
         let mut seen = BTreeSet::new();
         let mut idle = BTreeSet::new();
         for (of, calls) in &invocations {
-            let shape: Vec<(Part, &str)> = calls.iter().map(|call| (call.part, call.what.as_str())).collect();
+            let mut shape: Vec<(Part, &str)> =
+                calls.iter().map(|call| (call.part, call.what.as_str())).collect();
+            shape.sort_unstable();
             if of.0 == "revoke" && calls.iter().all(|call| is_read(call)) && !seen.insert(shape) {
                 idle.insert(*of);
             }

@@ -24,6 +24,9 @@ REASONS = {
     "header server is missing": "the gateway no longer names it (recording of the Azure CLI, 2026)",
     "header retry-after is missing": "a write of 2026 carries none; `Settings::retry_after_seconds` brings it back",
     "header x-cache is new": "sent since about 2024 (recording of the Azure CLI, 2026)",
+    "header x-ms-operation-identifier is new": "sent in 2026 (recording of the Azure CLI)",
+    "header x-ms-arm-service-request-id is new": "sent since 2022 (recordings of the Azure CLI)",
+    "header x-msedge-ref is new": "sent in 2026 (recording of the Azure CLI)",
     "header x-ms-failure-cause is new": "the network provider says `service` since about 2024",
 }
 

@@ -6,6 +6,7 @@
 //! application security groups, source ports), the answer is unclear, never guessed.
 
 mod cover;
+mod trial;
 
 use crate::drive::{Access, Standing, Verdict};
 use crate::lease::Timestamp;

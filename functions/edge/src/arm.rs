@@ -20,11 +20,13 @@ use std::sync::Arc;
 
 mod answers;
 mod fence;
+mod survey;
 mod types;
 
 use answers::{Refused, refused};
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
+pub use survey::ShownRule;
 use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
 
 /// The version of the network API that our types were written against.

@@ -2,10 +2,11 @@
 
 use super::core::Core;
 use super::error::ArmError;
-use super::keys::AccessClaims;
+use super::keys::{AUDIENCES, AccessClaims};
 use super::paths::{self, Path, Target};
 use super::record;
 use super::roles;
+use super::throttle::{self, Left, Throttle};
 use super::views;
 use super::views::Shown;
 use super::wire::{self, Call, Ending, Moment};
@@ -48,21 +49,25 @@ pub(super) async fn answer(core: Arc<Core>, call: Call, ending: Option<Ending>) 
             call.header("x-ms-return-client-request-id").is_some_and(|text| text.eq_ignore_ascii_case("true"))
         })
         .map(str::to_owned);
-    let reading = call.method == "GET";
-    let deleting = call.method == "DELETE";
     let recorded = record::recorder().map(|recorder| (recorder, record::Asked::new(&call)));
-    let mut response = match carry_out(&core, call, ending).await {
-        Ok(response) => response,
-        Err(error) => error.response(core.settings().crlf),
+    let crlf = core.settings().crlf;
+    let mut response = match admit(&core, &call) {
+        Ok((who, left)) => {
+            let identity = format!("tenantId={TENANT_ID},objectId={}/{LOCATION}/{}", who.oid, wire::guid());
+            let answer = carry_out(&core, who, call, ending).await;
+            let mut response = answer.unwrap_or_else(|error| error.response(crlf));
+            left.tell(&mut response);
+            wire::set(&mut response, "x-ms-operation-identifier", &identity);
+            wire::set(&mut response, "x-ms-arm-service-request-id", &wire::guid());
+            response
+        }
+        Err(error) => error.response(crlf),
     };
     let request = wire::guid();
-    let routing =
-        format!("WESTEUROPE:{}:{}", Moment::from_unix(wire::wall_ms() / 1000).iso('T'), wire::guid());
-    let (remaining, left) = match (reading, deleting) {
-        (true, _) => ("x-ms-ratelimit-remaining-subscription-reads", "249"),
-        (_, true) => ("x-ms-ratelimit-remaining-subscription-deletes", "199"),
-        _ => ("x-ms-ratelimit-remaining-subscription-writes", "199"),
-    };
+    let moment = Moment::from_unix(wire::wall_ms() / 1000).iso('T');
+    let routing = format!("WESTEUROPE:{moment}:{}", wire::guid());
+    let edge = [hex::encode_upper(wire::random(16)), hex::encode_upper(wire::random(8))];
+    let edge = format!("Ref A: {} Ref B: {} Ref C: {moment}", edge[0], edge[1]);
     for (name, value) in [
         ("cache-control", "no-cache"),
         ("expires", "-1"),
@@ -70,7 +75,7 @@ pub(super) async fn answer(core: Arc<Core>, call: Call, ending: Option<Ending>) 
         ("strict-transport-security", "max-age=31536000; includeSubDomains"),
         ("x-content-type-options", "nosniff"),
         ("x-cache", "CONFIG_NOCACHE"),
-        (remaining, left),
+        ("x-msedge-ref", edge.as_str()),
         ("x-ms-request-id", request.as_str()),
         ("x-ms-correlation-request-id", correlation.as_str()),
         ("x-ms-routing-request-id", routing.as_str()),
@@ -86,9 +91,35 @@ pub(super) async fn answer(core: Arc<Core>, call: Call, ending: Option<Ending>) 
     }
 }
 
-/// The checks of the front door, in its order: token, address, api-version, subscription, role, lock, group.
-async fn carry_out(core: &Arc<Core>, call: Call, ending: Option<Ending>) -> Result<Response, ArmError> {
-    let who = authenticate(core, &call)?;
+/// Who calls, and how many calls are left to them.
+fn admit(core: &Core, call: &Call) -> Result<(AccessClaims, Left), ArmError> {
+    let who = authenticate(core, call)?;
+    // Somebody who is not throttled takes from a bucket that is never asked again.
+    let now = core.now();
+    let kind = throttle::Kind::of(call.method.as_str());
+    let mut path = call.uri.path().split('/').skip(1);
+    let subscription =
+        path.next().zip(path.next()).filter(|(root, _)| root.eq_ignore_ascii_case("subscriptions"));
+    let subscription = subscription.map_or("", |(_, subscription)| subscription);
+    let left = if throttled(core, &who) {
+        core.throttle(|all| all.admit(subscription, &who.oid, kind, now))?
+    } else {
+        Throttle::default().admit(subscription, &who.oid, kind, now)?
+    };
+    Ok((who, left))
+}
+
+fn throttled(core: &Core, who: &AccessClaims) -> bool {
+    who.name != roles::OWNER || core.settings().owner_throttled
+}
+
+/// The checks behind the front door, in their order: address, api-version, subscription, role, group, lock, policy.
+async fn carry_out(
+    core: &Arc<Core>,
+    who: AccessClaims,
+    call: Call,
+    ending: Option<Ending>,
+) -> Result<Response, ArmError> {
     let Some(path) = paths::parse(call.uri.path()) else {
         let message = format!("The resource type could not be found in the path '{}'.", call.uri.path());
         return Err(ArmError::gateway(404, "InvalidResourceType", message));
@@ -120,13 +151,37 @@ async fn carry_out(core: &Arc<Core>, call: Call, ending: Option<Ending>) -> Resu
     if call.method != "GET" && !matches!(path.target, Target::Lock { .. }) {
         core.read(|state| locks::check(&state.world, &path.text, call.method == "DELETE"))?;
     }
+    if action.starts_with("Microsoft.Network/") && throttled(core, &who) {
+        let (kind, now) = (throttle::Kind::of(call.method.as_str()), core.now());
+        core.throttle(|all| all.count(&path.subscription, &action, kind, now))?;
+    }
     let ask = Ask { who, path, call, api_version, ending };
+    policy(core, &ask)?;
     match ask.call.method.as_str() {
         "GET" => read(core, &ask),
         "PUT" => writes::put(core, ask).await,
         "PATCH" => writes::patch(core, &ask),
         _ => writes::delete(core, ask).await,
     }
+}
+
+/// Refuses a rule that a policy of the subscription does not allow to be written.
+///
+/// # Errors
+/// 403 `RequestDisallowedByPolicy`.
+fn policy(core: &Core, ask: &Ask) -> Result<(), ArmError> {
+    let Target::Rule(_, rule) = &ask.path.target else { return Ok(()) };
+    if ask.call.method != "PUT" || !core.settings().policy_denies_allow {
+        return Ok(());
+    }
+    let body = ask.body()?;
+    let says = |key: &str, value: &str| {
+        body["properties"][key].as_str().is_some_and(|it| it.eq_ignore_ascii_case(value))
+    };
+    if says("access", "Allow") && says("direction", "Inbound") {
+        return Err(ArmError::disallowed(rule, &ask.path.subscription));
+    }
+    Ok(())
 }
 
 fn authenticate(core: &Core, call: &Call) -> Result<AccessClaims, ArmError> {
@@ -157,6 +212,24 @@ fn authenticate(core: &Core, call: &Call) -> Result<AccessClaims, ArmError> {
             format!("The access token expiry UTC time '{expiry}' is earlier than current UTC time '{now}'.");
         let error = ArmError::gateway(401, "ExpiredAuthenticationToken", message);
         return Err(challenge(error, "The access token has expired."));
+    }
+    if !AUDIENCES.contains(&claims.aud.as_str()) {
+        let allowed: Vec<String> = AUDIENCES.iter().rev().map(|one| format!("'{one}'")).collect();
+        let message = format!(
+            "The access token has been obtained for wrong audience or resource '{}'. It should exactly match with one of the allowed audiences {}.",
+            claims.aud,
+            allowed.join(",")
+        );
+        let error = ArmError::gateway(401, "InvalidAuthenticationTokenAudience", message);
+        return Err(challenge(error, "The access token is for another audience."));
+    }
+    if !claims.tid.eq_ignore_ascii_case(TENANT_ID) {
+        let message = format!(
+            "The access token is from the wrong issuer 'https://sts.windows.net/{}/'. It must match the tenant 'https://sts.windows.net/{TENANT_ID}/' associated with this subscription.",
+            claims.tid
+        );
+        let error = ArmError::gateway(401, "InvalidAuthenticationTokenTenant", message);
+        return Err(challenge(error, "The access token is of another tenant."));
     }
     Ok(claims)
 }

@@ -8,6 +8,7 @@ use super::packets::{self, Flow};
 use super::ports::Ports;
 use super::roles::{self, Function};
 use super::settings::Settings;
+use super::throttle::Throttle;
 use super::world::World;
 use crate::faults::Faults;
 use futures::future::BoxFuture;
@@ -37,6 +38,7 @@ pub(super) struct Core {
     now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub(super) faults: Faults,
     settings: Mutex<Settings>,
+    throttle: Mutex<Throttle>,
     state: Mutex<State>,
     pub(super) keys: Keys,
     pub(super) functions: Vec<Function>,
@@ -79,6 +81,7 @@ impl Core {
             now_ms,
             faults,
             settings: Mutex::new(settings),
+            throttle: Mutex::default(),
             state: Mutex::new(state),
             keys: Keys::load(&keys)?,
             functions: roles::functions(),
@@ -117,6 +120,11 @@ impl Core {
     /// Changes the settings.
     pub(super) fn set(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Looks at what callers may still ask for, and takes of it.
+    pub(super) fn throttle<T>(&self, take: impl FnOnce(&mut Throttle) -> T) -> T {
+        take(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks at the state.

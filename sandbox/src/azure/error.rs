@@ -3,6 +3,7 @@
 use super::wire;
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::json;
 
 /// An error answer of ARM's gateway or of a resource provider behind it.
 #[derive(Debug)]
@@ -13,6 +14,16 @@ pub(super) struct ArmError {
     details: Vec<Detail>,
     origin: Origin,
     headers: Vec<(&'static str, String)>,
+    /// What a policy adds.
+    policy: Option<Box<Policy>>,
+}
+
+/// What is said of a policy that forbids.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Policy {
+    target: String,
+    additional_info: serde_json::Value,
 }
 
 /// One entry of `details`.
@@ -40,13 +51,16 @@ struct Inner<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a [Detail]>,
+    #[serde(flatten)]
+    policy: Option<&'a Policy>,
 }
 
 impl ArmError {
     /// An error of the front door.
     pub(super) fn gateway(status: u16, code: &str, message: impl Into<String>) -> Self {
         let (code, message) = (code.to_owned(), message.into());
-        Self { status, code, message, details: Vec::new(), origin: Origin::Gateway, headers: Vec::new() }
+        let (details, headers) = (Vec::new(), Vec::new());
+        Self { status, code, message, details, origin: Origin::Gateway, headers, policy: None }
     }
 
     /// An error of the resource provider.
@@ -87,10 +101,30 @@ impl ArmError {
         Self::provider(404, "NotFound", format!("Resource {id} not found."))
     }
 
+    /// What a policy of the subscription forbids to write.
+    pub(super) fn disallowed(name: &str, subscription: &str) -> Self {
+        let authorization = format!("/subscriptions/{subscription}/providers/Microsoft.Authorization");
+        let assignment = format!("{authorization}/policyAssignments/Deny-MgmtPorts-Internet");
+        let definition = format!("{authorization}/policyDefinitions/Deny-MgmtPorts-Internet");
+        let named = |id: &str| json!({ "name": "Deny-MgmtPorts-Internet", "id": id });
+        let identifiers =
+            json!([{ "policyAssignment": named(&assignment), "policyDefinition": named(&definition) }]);
+        let message =
+            format!("Resource '{name}' was disallowed by policy. Policy identifiers: '{identifiers}'.");
+        let info = json!([{ "type": "PolicyViolation", "info": {
+            "policyDefinitionDisplayName": "Management ports must not be opened", "policyDefinitionId": definition,
+            "policyDefinitionName": "Deny-MgmtPorts-Internet", "policyDefinitionEffect": "deny",
+            "policyAssignmentId": assignment, "policyAssignmentName": "Deny-MgmtPorts-Internet",
+            "evaluationDetails": { "evaluatedExpressions": [] } } }]);
+        let policy = Policy { target: name.to_owned(), additional_info: info };
+        Self { policy: Some(Box::new(policy)), ..Self::gateway(403, "RequestDisallowedByPolicy", message) }
+    }
+
     /// As it goes over the wire.
     pub(super) fn response(&self, crlf: bool) -> Response {
         let details = (self.origin == Origin::Provider).then_some(self.details.as_slice());
-        let error = Inner { code: &self.code, message: &self.message, details };
+        let policy = self.policy.as_deref();
+        let error = Inner { code: &self.code, message: &self.message, details, policy };
         let mut response = wire::json(self.status, &Envelope { error }, crlf);
         let cause = if self.origin == Origin::Gateway { "gateway" } else { "service" };
         wire::set(&mut response, "x-ms-failure-cause", cause);

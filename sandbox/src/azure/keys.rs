@@ -67,11 +67,19 @@ pub(super) struct Keys {
     secret: Vec<u8>,
 }
 
+/// The audiences that ARM takes; Entra's tokens for our scope have the first.
+pub(super) const AUDIENCES: [&str; 4] = [
+    "https://management.azure.com",
+    "https://management.azure.com/",
+    "https://management.core.windows.net",
+    "https://management.core.windows.net/",
+];
+
 /// What ARM reads in an access token.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct AccessClaims {
-    aud: String,
-    tid: String,
+    pub(super) aud: String,
+    pub(super) tid: String,
     pub(super) appid: String,
     pub(super) oid: String,
     iat: u64,
@@ -120,9 +128,20 @@ impl Keys {
 
     /// An access token that ARM believes until `expires_at` (Unix seconds, real time).
     pub(super) fn access_token(&self, who: &Function, expires_at: u64) -> String {
+        self.access_token_for(who, AUDIENCES[0], super::world::TENANT_ID, expires_at)
+    }
+
+    /// An access token for `audience`, of the tenant `tenant_id`.
+    pub(super) fn access_token_for(
+        &self,
+        who: &Function,
+        audience: &str,
+        tenant_id: &str,
+        expires_at: u64,
+    ) -> String {
         let claims = AccessClaims {
-            aud: "https://management.azure.com".to_owned(),
-            tid: super::world::TENANT_ID.to_owned(),
+            aud: audience.to_owned(),
+            tid: tenant_id.to_owned(),
             appid: who.client_id.clone().unwrap_or_default(),
             oid: who.object_id.clone(),
             iat: wire::wall_ms() / 1000,

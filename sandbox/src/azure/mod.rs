@@ -23,6 +23,7 @@ mod sigv4;
 mod ssh;
 mod state;
 mod sts;
+mod throttle;
 mod views;
 mod wire;
 mod world;
@@ -64,6 +65,11 @@ pub struct Options {
 /// The simulated Azure. Clones share everything.
 #[derive(Clone)]
 pub struct Azure(Arc<Core>);
+
+/// The functions' identities in AWS and Azure: the same in every simulated Azure.
+pub fn identities() -> Vec<Function> {
+    roles::functions()
+}
 
 /// When the owner's token ends, Unix seconds: the year 2100.
 const OWNER_TOKEN_UNTIL: u64 = 4_102_444_800;
@@ -130,6 +136,12 @@ impl Azure {
     pub fn token_of(&self, function: &str, expires_at: u64) -> Option<String> {
         let who = self.0.functions.iter().find(|one| one.function == function && one.client_id.is_some())?;
         Some(self.0.keys.access_token(who, expires_at))
+    }
+
+    /// As [`Azure::token_of`], a token that was meant for another audience or comes from another tenant.
+    pub fn token_from(&self, function: &str, audience: &str, tenant_id: &str) -> Option<String> {
+        let who = self.0.functions.iter().find(|one| one.function == function && one.client_id.is_some())?;
+        Some(self.0.keys.access_token_for(who, audience, tenant_id, OWNER_TOKEN_UNTIL))
     }
 
     /// The functions' identities in AWS and Azure.

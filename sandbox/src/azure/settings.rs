@@ -29,6 +29,11 @@ pub struct Settings {
     /// Whether the functions' roles reach the operations' addresses. A role that is assigned at a resource
     /// group does not: its holder polls the resource itself.
     pub operations_readable: bool,
+    /// Whether the owner is throttled, as everybody else always is. Tests look through the owner's eyes more
+    /// often than a person would.
+    pub owner_throttled: bool,
+    /// Whether a policy of the subscription forbids to write a rule that allows something inbound.
+    pub policy_denies_allow: bool,
 }
 
 impl Default for Settings {
@@ -41,6 +46,8 @@ impl Default for Settings {
             crlf: false,
             page_size: 50,
             operations_readable: false,
+            owner_throttled: true,
+            policy_denies_allow: false,
         }
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Control {
     pub(super) addresses: Addresses,
     pub(super) info: Tell,
     pub(super) messages: Tell,
+    pub(super) real_azure: bool,
 }
 
 impl Control {
@@ -121,6 +122,10 @@ struct Move {
 }
 
 async fn move_clock(State(control): State<Arc<Control>>, body: Bytes) -> Response {
+    const REAL: &str = "Azure is the real one here, and its minutes are real: the clock cannot be moved. Ctrl-C shuts what is open.";
+    if control.real_azure {
+        return refuse(StatusCode::CONFLICT, REAL);
+    }
     const USAGE: &str =
         "Send {\"advance_seconds\": 60} with 1 to 604800 seconds, or {\"to_next_end\": true}.";
     let seconds = match serde_json::from_slice(&body) {
@@ -178,6 +183,10 @@ async fn order_fault(State(control): State<Arc<Control>>, body: Bytes) -> Respon
     }
     if matches!(fault.how, How::OperationEnds { .. }) && fault.part != Part::Arm {
         return refuse(StatusCode::BAD_REQUEST, "Only arm has operations that end.");
+    }
+    if control.real_azure && !matches!(fault.part, Part::Slack | Part::Dynamodb) {
+        let sentence = "Azure is the real one here: only slack and dynamodb can be told to fail.";
+        return refuse(StatusCode::CONFLICT, sentence);
     }
     let ordered = ok(&json!({"ordered": fault}));
     control.faults.order(fault);

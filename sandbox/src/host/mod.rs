@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod control;
 pub mod data;
+pub mod ending;
+pub mod live;
 pub mod time;
 pub mod wiring;
 
@@ -195,6 +197,9 @@ pub struct Parts {
     pub callers: Callers,
     /// The secrets.
     pub secrets: Secrets,
+    /// Whether Azure is the real one: then the clock is the real one too, and Azure takes no orders to
+    /// fail.
+    pub real_azure: bool,
 }
 
 impl Default for Parts {
@@ -212,6 +217,7 @@ impl Default for Parts {
             request_paths: vec!["/slack/command", "/slack/interaction"],
             callers: Callers::new(),
             secrets: Secrets::default(),
+            real_azure: false,
         }
     }
 }
@@ -307,6 +313,7 @@ impl Sandbox {
             addresses,
             info: parts.info,
             messages: parts.messages,
+            real_azure: parts.real_azure,
         };
         let fronts = options.stepped.map(|stepped| stepped.fronts);
         if let Some(fronts) = &fronts {

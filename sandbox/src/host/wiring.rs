@@ -1,7 +1,7 @@
 //! Puts the parts of the sandbox together: the simulated Slack and Azure, the page, and the real
 //! handlers of the functions, each with the identity and the environment that it would have in AWS.
 
-use super::{Addresses, CLIENTS, Ground, Options, Parts, Sandbox, StartError, TABLE};
+use super::{CLIENTS, Ground, Options, Parts, Sandbox, StartError, TABLE};
 use crate::aws::lambda::{Functions, Handler, Invocation};
 use crate::aws::secrets::Secrets;
 use crate::aws::{ACCOUNT, Caller, Callers, REGION};
@@ -35,7 +35,8 @@ pub const BOT_TOKEN: &str = "xoxb-0-0-sandbox";
 pub const INSTALLATION: &str = "sandbox";
 
 const SECRET_ID: &str = "ajar/slack";
-const POLICY_FILE: &str = "policy.toml";
+/// Where the functions find their policy.
+pub(super) const POLICY_FILE: &str = "policy.toml";
 
 /// The parts that tests speak to directly, beside what a sandbox serves over HTTP.
 #[derive(Clone)]
@@ -111,33 +112,15 @@ async fn wire(
     }
     tokio::spawn(shut_at_the_end(azure.clone(), ground.stop.clone()));
     let snapshot = azure.clone();
-    let slack = Slack::new(slack::Options {
-        now_ms: Arc::clone(&now_ms),
-        faults: ground.faults.clone(),
-        signing_secret: SIGNING_SECRET.to_owned(),
-        bot_token: BOT_TOKEN.to_owned(),
-        scopes: world::SCOPES.map(str::to_owned).to_vec(),
-        data_dir: ground.data_dir.clone(),
-        snapshot: Arc::new(move || snapshot.state()),
-        ack_within: Duration::from_secs(3),
-    });
-    let slack = slack.map_err(StartError::Kept)?;
-    let page_url = ground.addresses.page_url();
-    slack.set_addresses(slack::Addresses {
-        // A `response_url` is one of the addresses that `notify` knows as Slack's.
-        slack_url: format!("http://{}", ground.addresses_for("notify")?.slack_api),
-        command_url: format!("{page_url}/slack/command"),
-        interaction_url: format!("{page_url}/slack/interaction"),
-    });
-    let mut addresses = BTreeMap::new();
+    let slack = chat(&ground, SIGNING_SECRET, Arc::new(move || snapshot.state()))?;
+    let store = table(&Environment::of(variables(&ground, azure.identities(), "request")))?;
+    let mut grounds = BTreeMap::new();
     for identity in azure.identities() {
-        addresses.insert(identity.function.clone(), ground.addresses_for(&identity.function)?);
+        let addresses = ground.addresses_for(&identity.function)?;
+        grounds.insert(identity.function.clone(), Ground { addresses, ..ground.clone() });
     }
-    let store = table(&Environment::of(variables(&ground.addresses, &ground, &azure, "request")))?;
-    let variables = |function: &str| {
-        let addresses = addresses.get(function).unwrap_or(&ground.addresses);
-        variables(addresses, &ground, &azure, function)
-    };
+    let variables =
+        |function: &str| variables(grounds.get(function).unwrap_or(&ground), azure.identities(), function);
     seed(&ground, &azure).await?;
     let network = {
         let azure = azure.clone();
@@ -156,18 +139,45 @@ async fn wire(
         // before the write that it is for.
         busy: Arc::new(move || working.is_busy()),
         functions: functions(&clock, &variables),
-        callers: callers(&azure),
-        secrets: Secrets {
-            values: [(
-                SECRET_ID.to_owned(),
-                json!({"signing_secret": SIGNING_SECRET, "bot_token": BOT_TOKEN}).to_string(),
-            )]
-            .into(),
-            callers: callers(&azure),
-        },
+        callers: callers(azure.identities()),
+        secrets: secrets(azure.identities(), SIGNING_SECRET),
         ..Parts::default()
     };
     Ok((parts, World { azure, slack, store }))
+}
+
+/// The simulated Slack, wired to the page's port. `network` is kept with each of its messages.
+pub(super) fn chat(
+    ground: &Ground,
+    signing_secret: &str,
+    network: Arc<dyn Fn() -> Value + Send + Sync>,
+) -> Result<Slack, StartError> {
+    let clock = ground.clock.clone();
+    let slack = Slack::new(slack::Options {
+        now_ms: Arc::new(move || clock.now_ms()),
+        faults: ground.faults.clone(),
+        signing_secret: signing_secret.to_owned(),
+        bot_token: BOT_TOKEN.to_owned(),
+        scopes: world::SCOPES.map(str::to_owned).to_vec(),
+        data_dir: ground.data_dir.clone(),
+        snapshot: network,
+        ack_within: Duration::from_secs(3),
+    });
+    let slack = slack.map_err(StartError::Kept)?;
+    let page_url = ground.addresses.page_url();
+    slack.set_addresses(slack::Addresses {
+        // A `response_url` is one of the addresses that `notify` knows as Slack's.
+        slack_url: format!("http://{}", ground.addresses_for("notify")?.slack_api),
+        command_url: format!("{page_url}/slack/command"),
+        interaction_url: format!("{page_url}/slack/interaction"),
+    });
+    Ok(slack)
+}
+
+/// Slack's secrets, for the functions that may read them.
+pub(super) fn secrets(identities: &[azure::Function], signing_secret: &str) -> Secrets {
+    let values = json!({"signing_secret": signing_secret, "bot_token": BOT_TOKEN}).to_string();
+    Secrets { values: [(SECRET_ID.to_owned(), values)].into(), callers: callers(identities) }
 }
 
 /// The machines' ports are shut when the sandbox ends.
@@ -177,13 +187,13 @@ async fn shut_at_the_end(azure: Azure, mut stop: watch::Receiver<bool>) {
 }
 
 /// What a function finds in its environment when it is deployed.
-fn variables(
-    addresses: &Addresses,
+pub(super) fn variables(
     ground: &Ground,
-    azure: &Azure,
+    identities: &[azure::Function],
     function: &str,
 ) -> BTreeMap<String, String> {
-    let identity = azure.identities().iter().find(|identity| identity.function == function);
+    let addresses = &ground.addresses;
+    let identity = identities.iter().find(|identity| identity.function == function);
     let (key, secret, client) = identity.map_or_else(Default::default, |identity| {
         let client = identity.client_id.clone().unwrap_or_default();
         (identity.access_key_id.clone(), identity.secret_access_key.clone(), client)
@@ -237,11 +247,17 @@ async fn seed(ground: &Ground, azure: &Azure) -> Result<(), StartError> {
                 .map_err(|error| broken(error.to_string()))?,
             public_address: text("public_address").parse().ok(),
         };
-        let item = edge::store::machine_item(&machine).map_err(|error| broken(error.to_string()))?;
-        let put = ground.dynamodb.client().put_item().table_name(TABLE).set_item(Some(item)).send().await;
-        put.map_err(|error| broken(edge::report::chain(&error)))?;
+        put_machine(ground, &machine).await?;
     }
     Ok(())
+}
+
+/// Writes a machine to the list.
+pub(super) async fn put_machine(ground: &Ground, machine: &Machine) -> Result<(), StartError> {
+    let broken = |why: String| StartError::Part(format!("the machine list: {why}"));
+    let item = edge::store::machine_item(machine).map_err(|error| broken(error.to_string()))?;
+    let put = ground.dynamodb.client().put_item().table_name(TABLE).set_item(Some(item)).send().await;
+    put.map(|_| ()).map_err(|error| broken(edge::report::chain(&error)))
 }
 
 /// What the sandbox's parts add to `/sandbox.json`.
@@ -268,7 +284,7 @@ fn about(azure: &Azure) -> Value {
 }
 
 /// Who may do what with Lambda and the secret; `notify` alone starts a function.
-fn callers(azure: &Azure) -> Callers {
+pub(super) fn callers(identities: &[azure::Function]) -> Callers {
     let caller = |identity: &azure::Function| {
         let function = identity.function.as_str();
         let caller = Caller {
@@ -278,10 +294,11 @@ fn callers(azure: &Azure) -> Callers {
         };
         (identity.access_key_id.clone(), caller)
     };
-    azure.identities().iter().map(caller).collect()
+    identities.iter().map(caller).collect()
 }
 
-fn functions(clock: &Clock, environment: impl Fn(&str) -> Environment) -> Functions {
+/// The real functions, each with what `environment` gives it.
+pub(super) fn functions(clock: &Clock, environment: impl Fn(&str) -> Environment) -> Functions {
     /// A function with its `Deps`, made at its first call as a cold start makes them.
     macro_rules! function {
         ($function:ident) => {

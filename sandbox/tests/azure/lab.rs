@@ -49,7 +49,8 @@ impl Lab {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let faults = Faults::default();
         let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
-        let mut settings = Settings::default();
+        // Waiting tests look very often, and always as the owner.
+        let mut settings = Settings { owner_throttled: false, ..Settings::default() };
         change(&mut settings);
         let ticking = Arc::clone(&clock);
         let options = Options {

@@ -1,7 +1,7 @@
 //! What ARM refuses, and with which code.
 
 use crate::lab::{API, Lab, rule};
-use sandbox::azure::{RESOURCE_GROUP, SUBSCRIPTION_ID};
+use sandbox::azure::{RESOURCE_GROUP, SUBSCRIPTION_ID, TENANT_ID};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -128,16 +128,27 @@ async fn nobody_without_a_good_token_gets_in() {
     let mut forged = lab.azure.owner_token();
     forged.truncate(forged.len() - 4);
     let forged = format!("Bearer {forged}AAAA");
+    let from =
+        |audience, tenant| format!("Bearer {}", lab.azure.token_from("grant", audience, tenant).unwrap());
+    let elsewhere = from("https://graph.microsoft.com", TENANT_ID);
+    let stranger = from("https://management.azure.com", "00000000-0000-0000-0000-000000000000");
     for (headers, code) in [
         (vec![], "AuthenticationFailed"),
         (vec![("authorization", "Basic eDp5")], "InvalidAuthenticationToken"),
         (vec![("authorization", "Bearer no-token")], "InvalidAuthenticationToken"),
         (vec![("authorization", forged.as_str())], "InvalidAuthenticationToken"),
         (vec![("authorization", expired.as_str())], "ExpiredAuthenticationToken"),
+        (vec![("authorization", elsewhere.as_str())], "InvalidAuthenticationTokenAudience"),
+        (vec![("authorization", stranger.as_str())], "InvalidAuthenticationTokenTenant"),
     ] {
         let answer = lab.arm_raw("GET", &format!("{}?{API}", Lab::nsg()), &headers, None).await.unwrap();
         assert_eq!((answer.status, answer.code().as_str()), (401, code));
         assert!(answer.headers["www-authenticate"].starts_with("Bearer authorization_uri="));
+    }
+    for audience in ["https://management.azure.com/", "https://management.core.windows.net"] {
+        let bearer = from(audience, TENANT_ID);
+        let answer = lab.arm_raw("GET", &Lab::nsg(), &[("authorization", &bearer)], None).await.unwrap();
+        assert_eq!(answer.status, 200, "{audience}");
     }
     assert!(
         lab.azure.token_of("request", u64::MAX).is_none(),

@@ -5,6 +5,7 @@
 mod cli;
 mod clock;
 mod http;
+mod live;
 mod pattern;
 mod stream;
 

@@ -151,7 +151,7 @@ impl Lambda {
     /// Invokes a function and waits for its answer. The invocation runs on when the caller goes away,
     /// as on AWS.
     pub async fn invoke(&self, name: &str, event: Value) -> Result<Value, Failure> {
-        match self.begin(name, event, Turns::default())?.await {
+        match self.begin(name, event, &Turns::default())?.await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::Panic),
         }
@@ -167,14 +167,14 @@ impl Lambda {
         name: &str,
         event: Value,
     ) -> Result<task::JoinHandle<Result<Value, Failure>>, Failure> {
-        self.begin(name, event, self.turns.clone())
+        self.begin(name, event, &self.turns)
     }
 
     fn begin(
         &self,
         name: &str,
         event: Value,
-        turns: Turns,
+        turns: &Turns,
     ) -> Result<task::JoinHandle<Result<Value, Failure>>, Failure> {
         let function = self.functions.get(name).ok_or_else(|| Failure::NoFunction(name.to_owned()))?;
         let Function { handler, timeout } = function.clone();

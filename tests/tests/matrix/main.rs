@@ -10,6 +10,8 @@
 //! a sample is run, so that `cargo test` stays quick. `AJAR_MATRIX_ONLY` runs what begins with it:
 //! `AJAR_MATRIX_ONLY="expired/grant/arm/PUT networkSecurityGroups/securityRules/1/reply-lost"`.
 
+#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod plan;
 mod tale;
 mod telling;

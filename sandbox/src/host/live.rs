@@ -1,6 +1,7 @@
 //! The real Azure from a laptop: the operator's own login, one network security group and no other.
 //! The simulated Azure is absent; Slack, the table and the functions are as in the sandbox.
 
+mod login;
 pub mod smoke;
 mod view;
 mod wire;
@@ -11,19 +12,14 @@ use super::Sandbox;
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::request::{Installation, Machine, RequestId, ResourceId, RuleName};
-use azure_core::credentials::TokenCredential;
-use azure_identity::{AzureCliCredential, AzureCliCredentialOptions};
 use edge::arm::{Arm, ArmError, Fence, Operator};
 use edge::config::{ConfigError, Environment};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The installation's name here. Not one of a deployed installation, so that its rules are never taken
 /// for ours.
 pub const INSTALLATION: &str = "laptop";
-/// What a token is asked for.
-const SCOPE: &str = "https://management.azure.com/.default";
 /// Between two looks at what Azure does.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long a delete that Azure has accepted may take before it is sent again.
@@ -107,6 +103,10 @@ impl Target {
         self.nsg.name()
     }
 
+    fn arm_url(&self) -> &str {
+        self.arm_url.as_deref().unwrap_or("https://management.azure.com")
+    }
+
     /// The variables that say where Azure is.
     fn variables(&self) -> BTreeMap<String, String> {
         self.arm_url.iter().map(|url| ("AJAR_ARM_URL".to_owned(), url.clone())).collect()
@@ -131,11 +131,9 @@ pub enum NotConnected {
     /// There is no such group.
     #[error("there is no network security group {0} where --only-nsg says")]
     NoGroup(String),
-    /// The login may not read what it must.
-    #[error(
-        "Azure does not let you read {what} and what is behind it ({code}): your login needs the role Network Contributor on the resource group"
-    )]
-    NoRights {
+    /// The login may not read what it must, or is refused for another reason.
+    #[error("Azure does not let you read {what} and what is behind it ({code}){}", rights(code))]
+    Refused {
         /// What was to be read.
         what: String,
         /// Azure's error code.
@@ -186,7 +184,7 @@ impl Live {
     /// # Errors
     /// Any of it fails.
     pub async fn connect(target: Target, tell: Tell<'_>) -> Result<Self, NotConnected> {
-        let login = log_in(&target, tell).await?;
+        let login = login::log_in(&target.subscription, tell).await?;
         let operator = Operator { login, fence: target.fence.clone() };
         let arm = Arm::new(&Environment::of(target.variables()).with_operator(operator.clone()))?;
         let installation = INSTALLATION.parse().map_err(ConfigError::from)?;
@@ -222,7 +220,7 @@ impl Live {
                 NotConnected::NoGroup(name)
             }
             ArmError::Refused { code, .. } => {
-                NotConnected::NoRights { what: self.target.group().to_owned(), code }
+                NotConnected::Refused { what: self.target.group().to_owned(), code: plain(&code) }
             }
             other => NotConnected::NoAnswer(other.to_string()),
         }
@@ -240,15 +238,15 @@ impl Live {
 
     /// What is printed when everything runs.
     pub(super) fn greeting(&self, sandbox: &Sandbox) -> String {
-        let azure = self.target.arm_url.as_deref().unwrap_or("https://management.azure.com");
         format!(
-            "Ajar's sandbox is running on the real Azure. Open the page: {page}/\n\
+            "Ajar's sandbox is running, with an Azure that is not its own. Open the page: {page}/\n\
              \n  Azure                    {azure}, subscription {subscription}, with the login of az\
              \n  What may be touched      {group}, and nothing else\
              \n  Machines behind it       {machines}\
              \n  To drive it from outside {page}/sandbox.json\
              \n\nWho can reach the page can open a port. Minutes are real. Ctrl-C shuts what is open and ends it.\n",
             page = sandbox.addresses().page_url(),
+            azure = self.target.arm_url(),
             subscription = self.target.subscription,
             group = self.target.group(),
             machines = self.machine_names(),
@@ -394,86 +392,20 @@ fn fault(fault: &NetworkFault, machine: &Machine) -> String {
     }
 }
 
+/// What helps where rights are missing; nothing where Azure refuses for another reason.
+fn rights(code: &str) -> &'static str {
+    if code.contains("AuthorizationFailed") {
+        ": your login needs the role Network Contributor on the resource group"
+    } else {
+        ""
+    }
+}
+
 /// A text of somebody else's, without what a terminal would obey.
 fn plain(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     line.trim().to_owned()
 }
 
-/// A login of the Azure CLI that gives tokens.
-async fn log_in(target: &Target, tell: Tell<'_>) -> Result<Arc<dyn TokenCredential>, NotConnected> {
-    let options = AzureCliCredentialOptions {
-        subscription: Some(target.subscription.clone()),
-        ..AzureCliCredentialOptions::default()
-    };
-    let login = AzureCliCredential::new(Some(options));
-    let login = login.map_err(|error| NotConnected::NoToken(plain(&error.to_string())))?;
-    let begun = Instant::now();
-    let token = tokio::time::timeout(edge::http::CALL_TIMEOUT, login.get_token(&[SCOPE], None)).await;
-    match token {
-        Ok(Ok(_)) => tell(begun.elapsed(), "az gave a token".to_owned()),
-        Ok(Err(error)) => return Err(no_token(&error.to_string(), target)),
-        Err(_) => return Err(NotConnected::NoToken("it takes longer than 10 s".to_owned())),
-    }
-    Ok(login)
-}
-
-/// What `az` said when it gave no token. It says so to people only, so its sentences are all there is:
-/// "Please run 'az login' to setup account.", "Interactive authentication is needed. Please run: az
-/// login ...", "Subscription '...' not found. ..." (azure-cli, `_profile.py` and `auth/util.py`).
-fn no_token(said: &str, target: &Target) -> NotConnected {
-    if said.contains("not found on PATH") {
-        NotConnected::NoCli
-    } else if said.contains("az login") {
-        NotConnected::NotLoggedIn
-    } else if said.contains(&target.subscription) && said.contains("not found") {
-        NotConnected::OtherAccount(target.subscription.clone())
-    } else {
-        // The SDK adds a link of its own in a second line.
-        let line = said.split("failed. ").last().unwrap_or(said).lines().next().unwrap_or_default();
-        NotConnected::NoToken(plain(line))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
-
-    fn target() -> Target {
-        let nsg = format!(
-            "/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/one"
-        );
-        Target::new(SUBSCRIPTION, &nsg, None).unwrap()
-    }
-
-    #[test]
-    fn what_az_says_is_told_in_one_line() {
-        let cases = [
-            (
-                "AzureCliCredential authentication failed. az not found on PATH\nTo troubleshoot, visit https://…",
-                NotConnected::NoCli.to_string(),
-            ),
-            (
-                "AzureCliCredential authentication failed. ERROR: Please run 'az login' to setup account.\n\nTo …",
-                NotConnected::NotLoggedIn.to_string(),
-            ),
-            (
-                "AzureCliCredential authentication failed. ERROR: AADSTS700082: The refresh token has expired.\nInteractive authentication is needed. Please run:\naz login --scope https://…\n",
-                NotConnected::NotLoggedIn.to_string(),
-            ),
-            (
-                "AzureCliCredential authentication failed. ERROR: Subscription '11111111-2222-3333-4444-555555555555' not found. Check the spelling and casing and try again.\n",
-                NotConnected::OtherAccount(SUBSCRIPTION.to_owned()).to_string(),
-            ),
-            (
-                "AzureCliCredential authentication failed. ERROR: \u{1b}[31mboom\nTo …",
-                "az gave no token: ERROR:  [31mboom".to_owned(),
-            ),
-        ];
-        for (said, expected) in cases {
-            assert_eq!(no_token(said, &target()).to_string(), expected);
-        }
-    }
-}
+mod tests;

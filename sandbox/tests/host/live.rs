@@ -1,241 +1,14 @@
 //! The real Azure from a laptop, with the simulated Azure in its place: the program itself, a stand-in
 //! for `az`, and a record of every call that reached Azure.
 
-use crate::{Seen, Temporary};
-use axum::extract::Request;
-use axum::middleware::{self, Next};
+mod place;
+
+use place::{FAR, Place, nsg, page};
 use sandbox::azure::{NSG, RESOURCE_GROUP, SUBSCRIPTION_ID};
 use sandbox::faults::{Fault, How, Part};
-use sandbox::host::wiring::{self, World};
-use sandbox::host::{Options, Sandbox};
-use serde_json::{Value, json};
-use std::fs::Permissions;
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
-
-/// The year 2100.
-const FAR: u64 = 4_102_444_800;
-
-fn nsg() -> String {
-    format!(
-        "/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}/providers/Microsoft.Network/networkSecurityGroups/{NSG}"
-    )
-}
-
-/// A simulated Azure that writes down what it is asked, and an `az` that is logged in to it.
-struct Place {
-    sandbox: Sandbox,
-    world: World,
-    arm_url: String,
-    calls: Seen<String>,
-    directory: Temporary,
-    client: reqwest::Client,
-}
-
-impl Place {
-    async fn new() -> Self {
-        let (sandbox, world) = wiring::start(Options::default(), wiring::POLICY).await.unwrap();
-        let calls: Seen<String> = Seen::default();
-        let seen = calls.clone();
-        let record = move |request: Request, next: Next| {
-            seen.push(format!("{} {}", request.method(), request.uri().path()));
-            next.run(request)
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let arm_url = format!("http://{}", listener.local_addr().unwrap());
-        let router = world.azure.arm_router().layer(middleware::from_fn(record));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let directory = Temporary::new();
-        let place = Self { sandbox, arm_url, calls, directory, client: crate::http::client(), world };
-        place.log_in(&place.world.azure.owner_token());
-        place
-    }
-
-    /// `az` gives this token, as `az account get-access-token` of azure-cli 2.54 and later prints it.
-    fn log_in(&self, token: &str) {
-        let answer = json!({
-            "accessToken": token, "expiresOn": "2100-01-01 00:00:00.000000", "expires_on": FAR,
-            "subscription": SUBSCRIPTION_ID, "tenant": sandbox::azure::TENANT_ID, "tokenType": "Bearer",
-        });
-        let wanted = format!(
-            "account get-access-token -o json --scope https://management.azure.com/.default --subscription {SUBSCRIPTION_ID}"
-        );
-        self.az(&format!(
-            "[ \"$*\" = '{wanted}' ] || {{ echo \"ERROR: unrecognized arguments: $*\" >&2; exit 2; }}\necho '{answer}'"
-        ));
-    }
-
-    /// The stand-in for `az` does this.
-    fn az(&self, script: &str) {
-        std::fs::create_dir_all(&self.directory.0).unwrap();
-        let path = self.directory.0.join("az");
-        // Written beside and moved there: a file that is open for writing cannot be run.
-        let beside = self.directory.0.join("az.new");
-        std::fs::write(&beside, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&beside, Permissions::from_mode(0o755)).unwrap();
-        std::fs::rename(beside, path).unwrap();
-    }
-
-    /// The program in live mode, with these arguments more.
-    fn program(&self, more: &[&str]) -> Command {
-        let mut program = crate::cli::program();
-        let group = nsg();
-        program.args(["--azure", "live", "--subscription", SUBSCRIPTION_ID, "--only-nsg", &group]);
-        program.args(["--arm-url", &self.arm_url]).args(more).env("PATH", &self.directory.0);
-        program.stdout(Stdio::piped()).stderr(Stdio::piped());
-        program
-    }
-
-    fn start(&self, more: &[&str]) -> Running {
-        let mut child = self.program(more).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Running { child, stdout, printed: String::new() }
-    }
-
-    /// A call as the owner of the subscription.
-    async fn owner(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let url = format!("{}{path}?api-version=2025-05-01", self.sandbox.addresses().arm_url());
-        let call = self.client.request(method.parse().unwrap(), url);
-        let mut call = call.bearer_auth(self.world.azure.owner_token());
-        if let Some(body) = body {
-            call = call.header("content-type", "application/json").body(body.to_string());
-        }
-        let answer = call.send().await.unwrap();
-        (answer.status().as_u16(), serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
-    }
-
-    /// The names of the rules in the group.
-    async fn rules(&self) -> Vec<String> {
-        let (status, group) = self.owner("GET", &nsg(), None).await;
-        assert_eq!(status, 200, "{group}");
-        let rules = group["properties"]["securityRules"].as_array().unwrap();
-        rules.iter().map(|rule| rule["name"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// Writes a rule as an earlier run, or another installation, has left it.
-    async fn leave(&self, name: &str, priority: u16) {
-        let body = json!({"properties": {
-            "description": "Ajar 7F3K9-QXM2P for U0ANA, until 2026-03-12 19:03:00 UTC, approved by U0BEA",
-            "protocol": "Tcp", "sourcePortRange": "*", "sourceAddressPrefix": "203.0.113.7",
-            "destinationAddressPrefix": "10.0.0.4", "destinationPortRange": "3389", "access": "Allow",
-            "priority": priority, "direction": "Inbound",
-        }});
-        let path = format!("{}/securityRules/{name}", nsg());
-        let (status, answer) = self.owner("PUT", &path, Some(&body)).await;
-        assert_eq!(status, 201, "{answer}");
-        while self.world.azure.is_busy() {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// The calls that change something, as the recorder saw them.
-    fn writes(&self) -> Vec<String> {
-        self.calls.all().into_iter().filter(|call| !call.starts_with("GET ")).collect()
-    }
-}
-
-/// The program while it runs.
-struct Running {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    printed: String,
-}
-
-impl Running {
-    /// Reads what it prints until a line has this.
-    fn until(&mut self, text: &str) -> String {
-        loop {
-            let mut line = String::new();
-            let read = self.stdout.read_line(&mut line).unwrap();
-            self.printed.push_str(&line);
-            assert!(read > 0, "it ended before it printed {text}:\n{}", self.printed);
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.child.id())]).status();
-        assert!(kill.unwrap().success());
-    }
-
-    /// Waits for its end: the code, and all that it printed.
-    fn ended(mut self) -> (Option<i32>, String, String) {
-        let mut stderr = String::new();
-        self.stdout.read_to_string(&mut self.printed).unwrap();
-        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        (self.child.wait().unwrap().code(), std::mem::take(&mut self.printed), stderr)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The page of a running live sandbox.
-struct Page<'a> {
-    place: &'a Place,
-    url: String,
-}
-
-impl Page<'_> {
-    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let call = self.place.client.post(format!("{}{path}", self.url));
-        let call = call.header("content-type", "application/json").body(body.to_string());
-        let answer = call.send().await.unwrap();
-        (answer.status().as_u16(), serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap())
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let answer = self.place.client.get(format!("{}{path}", self.url)).send().await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
-    }
-
-    /// Somebody types this in the channel.
-    async fn types(&self, who: &str, text: &str) {
-        let body = json!({"as": who, "channel": "C0JIT", "text": text});
-        let (status, answer) = self.post("/page/command", &body).await;
-        assert_eq!((status, &answer["ok"]), (200, &json!(true)), "{answer}");
-    }
-
-    /// The card of the channel, once its text has this.
-    async fn card(&self, text: &str) -> Value {
-        loop {
-            let state = self.get("/page/state?as=U0BEA").await;
-            let channels = state["chat"]["conversations"].as_array().unwrap();
-            let channel = channels.iter().find(|channel| channel["id"] == "C0JIT").unwrap();
-            let cards = channel["messages"].as_array().unwrap().iter();
-            let mut cards = cards.filter(|message| message["text"].as_str().unwrap().contains(text));
-            if let Some(card) = cards.next() {
-                return card.clone();
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Bea approves what waits.
-    async fn approve(&self) {
-        let card = self.card("waiting for approval").await;
-        let blocks = card["blocks"].as_array().unwrap();
-        let buttons = blocks.iter().find(|block| block["type"] == "actions").unwrap();
-        let button = &buttons["elements"][0];
-        let body = json!({"as": "U0BEA", "channel": "C0JIT", "ts": card["ts"],
-            "block_id": buttons["block_id"], "action_id": button["action_id"]});
-        let (status, answer) = self.post("/page/click", &body).await;
-        assert_eq!((status, &answer["ok"]), (200, &json!(true)), "{answer}");
-    }
-}
-
-fn page<'a>(place: &'a Place, running: &mut Running) -> Page<'a> {
-    let line = running.until("Open the page: ");
-    let url = line.trim().rsplit(' ').next().unwrap().trim_end_matches('/').to_owned();
-    Page { place, url }
-}
+use sandbox::host::wiring;
+use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_open_is_shut_at_ctrl_c() {
@@ -275,9 +48,40 @@ async fn what_is_open_is_shut_at_ctrl_c() {
     running.signal("INT");
     let (code, printed, stderr) = running.ended();
     assert_eq!(code, Some(0), "{printed}{stderr}");
+    let asked = std::fs::read_to_string(place.directory.0.join("asked")).unwrap();
+    assert_eq!(asked.lines().count(), 1, "az is a slow program, and is run once for all functions");
     assert!(printed.contains(&format!("{} is gone", opened[0])), "{printed}");
     assert!(printed.ends_with("Nothing of ours is left in Azure.\n"), "{printed}");
     assert_eq!(place.rules().await, others);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_is_being_written_at_ctrl_c_is_shut_too() {
+    let place = Place::new().await;
+    let mut running = place.start(&["--port", "0"]);
+    let page = page(&place, &mut running);
+    place.puts_pass.send_replace(false);
+    page.types("U0ANA", "/jit VM1 3389 from 203.0.113.7 for 5m").await;
+    page.approve().await;
+    while place.writes().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    running.signal("INT");
+    running.until("Shutting what is open.");
+    assert_eq!(place.rules().await, ["allow-http"], "Azure has the call and has not carried it out");
+    let ended = async {
+        while running.child.try_wait().unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waits = tokio::time::timeout(Duration::from_secs(1), ended).await.is_err();
+    assert!(waits, "it ended although a write had no answer yet");
+    place.puts_pass.send_replace(true);
+    let (code, printed, stderr) = running.ended();
+    assert_eq!(code, Some(0), "{printed}{stderr}");
+    assert!(printed.ends_with("Nothing of ours is left in Azure.\n"), "{printed}");
+    assert!(place.writes().len() >= 2, "{:?}", place.writes());
+    assert_eq!(place.rules().await, ["allow-http"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -425,10 +229,15 @@ async fn what_cannot_begin_says_so_in_one_line() {
     std::fs::remove_file(place.directory.0.join("az")).unwrap();
     assert_eq!(refused(&[]), "the Azure CLI is not on the PATH: install az, run az login, then this again");
 
-    // A login that may read groups and nothing behind them, and one that may write and not delete.
+    // A login that may read groups and nothing behind them, and one that may not write.
     place.log_in(&place.world.azure.token_of("revoke", FAR).unwrap());
     let told = refused(&[]);
-    assert!(told.starts_with(&format!("Azure does not let you read {NSG} ")), "{told}");
+    assert_eq!(
+        told,
+        format!(
+            "Azure does not let you read {NSG} and what is behind it (AuthorizationFailed): your login needs the role Network Contributor on the resource group"
+        )
+    );
     place.log_in(&place.world.azure.owner_token());
     let body = json!({"error": {"code": "AuthorizationFailed", "message": "no"}});
     let how = How::Answer { status: 403, headers: Default::default(), body };
@@ -443,7 +252,7 @@ async fn what_cannot_begin_says_so_in_one_line() {
     assert_eq!(
         told,
         format!(
-            "Azure did not take the rule (refused, AuthorizationFailed), nothing is open: your login needs the role Network Contributor on {NSG}"
+            "Azure did not take a rule in {NSG}, nothing is open (refused, AuthorizationFailed): your login needs the role Network Contributor on the resource group"
         )
     );
     assert_eq!(place.rules().await, ["allow-http"]);

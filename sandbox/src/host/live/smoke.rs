@@ -1,6 +1,6 @@
 //! One rule opened and shut in the real Azure, each step looked at and timed.
 
-use super::{Live, PATIENCE, PAUSE, Tell, fault, plain, said};
+use super::{Live, PATIENCE, PAUSE, Tell, fault, plain, rights, said};
 use crate::host::ending::Ending;
 use access::drive::{Acted, Standing, Verdict};
 use access::lease::Timestamp;
@@ -76,9 +76,12 @@ pub async fn run(
     let group = live.target.group();
     match opened {
         Ok(()) => Ok(()),
-        Err(NotOpen::Refused(why)) => Err(Failed::Unable(format!(
-            "Azure did not take the rule ({why}), nothing is open: your login needs the role Network Contributor on {group}"
-        ))),
+        Err(NotOpen::Refused(why)) => {
+            let rights = rights(&why);
+            Err(Failed::Unable(format!(
+                "Azure did not take a rule in {group}, nothing is open ({why}){rights}"
+            )))
+        }
         Err(NotOpen::Interrupted) => Err(Failed::Broken(
             "interrupted before its end; the rule is gone and the port is shut".to_owned(),
         )),

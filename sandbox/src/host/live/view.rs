@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
-/// The page asks each second; Azure is not asked more often than this.
-const FRESH: Duration = Duration::from_secs(3);
+/// Azure is not asked more often than this, however many pages ask.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The one group and the machines behind it.
 pub(super) struct View {

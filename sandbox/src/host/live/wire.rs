@@ -53,6 +53,10 @@ async fn wire(ground: Ground, live: &Live) -> Result<Parts, StartError> {
         "installation": INSTALLATION,
         "subscription_id": live.target.subscription,
         "only_nsg": live.target.nsg,
+        "arm_url": live.target.arm_url(),
+        // The simulated ones are absent.
+        "entra_url": null,
+        "sts_url": null,
         "table": TABLE,
         "machines": live.machines,
     });

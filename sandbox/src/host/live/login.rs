@@ -1,0 +1,129 @@
+//! The operator's login at the Azure CLI.
+
+use super::{NotConnected, Tell, plain};
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::error::ErrorKind;
+use azure_core::time::{Duration as TokenDuration, OffsetDateTime};
+use azure_identity::{AzureCliCredential, AzureCliCredentialOptions};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// What a token is asked for.
+const SCOPE: &str = "https://management.azure.com/.default";
+/// How long `az` may take at the start: it is a large program, and slow after an update.
+const START: Duration = Duration::from_secs(60);
+/// How long before its end a token is replaced.
+const BEFORE_ITS_END: TokenDuration = TokenDuration::minutes(5);
+
+/// A login whose token is shared and kept until shortly before its end: each `az` is a process that
+/// takes a second or more.
+#[derive(Clone, Debug)]
+struct Login {
+    az: Arc<AzureCliCredential>,
+    last: Arc<Mutex<Option<AccessToken>>>,
+}
+
+impl Login {
+    async fn token(self) -> azure_core::Result<AccessToken> {
+        let mut last = self.last.lock().await;
+        let fresh =
+            last.as_ref().filter(|token| token.expires_on > OffsetDateTime::now_utc() + BEFORE_ITS_END);
+        if let Some(token) = fresh {
+            return Ok(token.clone());
+        }
+        let token = self.az.get_token(&[SCOPE], None).await?;
+        *last = Some(token.clone());
+        Ok(token)
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for Login {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        // A task of its own: where the caller's time runs out first, the next call finds the token.
+        let asked = tokio::spawn(self.clone().token()).await;
+        asked.unwrap_or_else(|error| Err(azure_core::Error::new(ErrorKind::Credential, error)))
+    }
+}
+
+/// Asks `az` for a token for this subscription.
+///
+/// # Errors
+/// `az` gives none: what the operator can do about it.
+pub(super) async fn log_in(
+    subscription: &str,
+    tell: Tell<'_>,
+) -> Result<Arc<dyn TokenCredential>, NotConnected> {
+    let options = AzureCliCredentialOptions {
+        subscription: Some(subscription.to_owned()),
+        ..AzureCliCredentialOptions::default()
+    };
+    let az = AzureCliCredential::new(Some(options));
+    let az = az.map_err(|error| NotConnected::NoToken(plain(&error.to_string())))?;
+    let login = Login { az, last: Arc::default() };
+    let begun = Instant::now();
+    match tokio::time::timeout(START, login.get_token(&[SCOPE], None)).await {
+        Ok(Ok(_)) => tell(begun.elapsed(), "az gave a token".to_owned()),
+        Ok(Err(error)) => return Err(no_token(&error.to_string(), subscription)),
+        Err(_) => return Err(NotConnected::NoToken(format!("it takes longer than {} s", START.as_secs()))),
+    }
+    Ok(Arc::new(login))
+}
+
+/// What `az` said when it gave no token. It says so to people only, so its sentences are all there is:
+/// "Please run 'az login' to setup account.", "Interactive authentication is needed. Please run: az
+/// login ...", "Subscription '...' not found. ..." (azure-cli, `_profile.py` and `auth/util.py`).
+fn no_token(said: &str, subscription: &str) -> NotConnected {
+    if said.contains("not found on PATH") {
+        NotConnected::NoCli
+    } else if said.contains("az login") {
+        NotConnected::NotLoggedIn
+    } else if said.contains(subscription) && said.contains("not found") {
+        NotConnected::OtherAccount(subscription.to_owned())
+    } else {
+        // The SDK adds a link of its own in a second line.
+        let line = said.split("failed. ").last().unwrap_or(said).lines().next().unwrap_or_default();
+        NotConnected::NoToken(plain(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
+
+    #[test]
+    fn what_az_says_is_told_in_one_line() {
+        let cases = [
+            (
+                "AzureCliCredential authentication failed. az not found on PATH\nTo troubleshoot, visit https://…",
+                NotConnected::NoCli.to_string(),
+            ),
+            (
+                "AzureCliCredential authentication failed. ERROR: Please run 'az login' to setup account.\n\nTo …",
+                NotConnected::NotLoggedIn.to_string(),
+            ),
+            (
+                "AzureCliCredential authentication failed. ERROR: AADSTS700082: The refresh token has expired.\nInteractive authentication is needed. Please run:\naz login --scope https://…\n",
+                NotConnected::NotLoggedIn.to_string(),
+            ),
+            (
+                "AzureCliCredential authentication failed. ERROR: Subscription '11111111-2222-3333-4444-555555555555' not found. Check the spelling and casing and try again.\n",
+                NotConnected::OtherAccount(SUBSCRIPTION.to_owned()).to_string(),
+            ),
+            (
+                "AzureCliCredential authentication failed. ERROR: \u{1b}[31mboom\nTo …",
+                "az gave no token: ERROR:  [31mboom".to_owned(),
+            ),
+        ];
+        for (said, expected) in cases {
+            assert_eq!(no_token(said, SUBSCRIPTION).to_string(), expected);
+        }
+    }
+}

@@ -240,7 +240,7 @@ fn network(ends_at: u64, now: u64) -> Value {
         ours["ends_at"] = json!(ends_at);
         rules.push(ours);
     }
-    let port = |port: u16, name: &str, address: &str, lets_in: &[&str]| json!({ "port": port, "name": name, "address": address, "listening": !lets_in.is_empty(), "lets_in": lets_in });
+    let port = |port: u16, name: &str, address: &str, lets_in: &[&str]| json!({ "port": port, "name": name, "address": address, "listening": !lets_in.is_empty(), "lets_in": lets_in, "allows": lets_in });
     let everybody = ["203.0.113.7", "198.51.100.9"];
     let ssh: &[&str] = if open { &everybody[..1] } else { &[] };
     let machine = |name: &str, os: &str, private: &str, public: Option<&str>, ports: Vec<Value>| {

@@ -368,6 +368,14 @@ impl Story {
         self.settle().await;
     }
 
+    /// Moves the clock, no farther than needed, until packets meet every rule that is in force.
+    pub async fn felt(&self) {
+        while let Some(at_ms) = self.world.azure.late_until() {
+            let seconds = at_ms.saturating_sub(self.sandbox().clock().now_ms()).div_ceil(1000);
+            self.advance(seconds.max(1)).await;
+        }
+    }
+
     /// Whether a client's address gets through to a machine's port now.
     pub fn lets_in(&self, machine: &str, port: u16, from: &str) -> bool {
         self.world.azure.reaches(from.parse().unwrap(), machine, port, "Tcp")

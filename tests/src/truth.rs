@@ -291,8 +291,9 @@ impl Seen<'_> {
         Some((machine, listed(ports)))
     }
 
-    /// The ports of the title that the requester gets through to now, and those not. Empty where the
-    /// source is none of the known clients or the machine serves no such port.
+    /// The ports of the title that Azure's rules let the requester through to now, and those not: packets may
+    /// meet a rule that allows a little later. Empty where the source is none of the known clients or the
+    /// machine serves no such port.
     fn doors(&self) -> Vec<(String, bool)> {
         const CLIENTS: [&str; 2] = ["203.0.113.7", "198.51.100.9"];
         let Some((machine, ports)) = self.place() else { return vec![] };
@@ -300,10 +301,9 @@ impl Seen<'_> {
         let served = machine["ports"].as_array().into_iter().flatten();
         let served =
             served.filter(|port| CLIENTS.contains(&source) && ports.contains(&port["port"].to_string()));
-        let lets_in = |port: &Value| {
-            port["lets_in"].as_array().is_some_and(|list| list.iter().any(|one| one == source))
-        };
-        served.map(|port| (port["port"].to_string(), lets_in(port))).collect()
+        let allows =
+            |port: &Value| port["allows"].as_array().is_some_and(|list| list.iter().any(|one| one == source));
+        served.map(|port| (port["port"].to_string(), allows(port))).collect()
     }
 
     fn open_doors(&self) -> Vec<String> {

@@ -6,6 +6,7 @@ use super::machines::{Machine, Power};
 use super::operations::Operation;
 use super::packets::{self, Flow};
 use super::ports::Ports;
+use super::propagation::{By, Lateness, Wait};
 use super::roles::{self, Function};
 use super::settings::Settings;
 use super::throttle::Throttle;
@@ -36,6 +37,8 @@ pub type Wait = Box<dyn Fn(u64) -> BoxFuture<'static, Box<dyn Any + Send>> + Sen
 /// Shared by the servers, the operations that run and the ports.
 pub(super) struct Core {
     now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    pub(super) wait: Wait,
+    pub(super) lateness: Lateness,
     pub(super) faults: Faults,
     settings: Mutex<Settings>,
     throttle: Mutex<Throttle>,
@@ -54,7 +57,7 @@ const KEY_FILE: &str = "azure-keys.json";
 impl Core {
     /// Loads what is in `directory`, or begins with the lab as it was.
     pub(super) fn open(
-        now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+        (now_ms, wait): (Arc<dyn Fn() -> u64 + Send + Sync>, Wait),
         faults: Faults,
         settings: Settings,
         directory: Option<PathBuf>,
@@ -79,6 +82,8 @@ impl Core {
         let ports = Ports::new(&keys)?;
         Ok(Self {
             now_ms,
+            wait,
+            lateness: Lateness::default(),
             faults,
             settings: Mutex::new(settings),
             throttle: Mutex::default(),
@@ -149,13 +154,18 @@ impl Core {
         self.ports.sync(self).await;
     }
 
-    /// Whether a flow from `source` reaches a machine's port by the rules in force.
-    pub(super) fn reaches(&self, source: (IpAddr, u16), machine: &str, port: u16, protocol: &str) -> bool {
+    /// Whether a flow from `source` reaches a machine's port.
+    pub(super) fn reaches(
+        &self,
+        source: (IpAddr, u16),
+        machine: &str,
+        port: u16,
+        protocol: &str,
+        by: By,
+    ) -> bool {
         self.read(|state| {
-            state
-                .world
-                .machine(machine)
-                .is_some_and(|machine| reaches(&state.world, source, machine, port, protocol))
+            let machine = state.world.machine(machine);
+            machine.is_some_and(|machine| reaches(&state.world, source, machine, port, protocol, by))
         })
     }
 }
@@ -168,6 +178,7 @@ pub(super) fn reaches(
     machine: &Machine,
     port: u16,
     protocol: &str,
+    by: By,
 ) -> bool {
     let mut same_family =
         world.addresses_of(machine).filter(|(_, address)| address.private.is_ipv4() == source.0.is_ipv4());
@@ -180,7 +191,7 @@ pub(super) fn reaches(
                 port,
                 protocol,
             };
-            packets::passes(world.enforced_for(nic, &address.subnet).iter().map(Vec::as_slice), &flow)
+            packets::passes(world.rules_for(nic, &address.subnet, by).iter().map(Vec::as_slice), &flow)
         })
 }
 

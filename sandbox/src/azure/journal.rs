@@ -13,8 +13,10 @@ pub enum What {
     PutChanged,
     /// A DELETE was accepted; the rule is still there.
     DeleteAccepted,
-    /// The rule decides packets from now on.
+    /// The rule is in force from now on, as far as Azure says.
     Enforced,
+    /// Packets meet the rule from now on, later than it came into force.
+    Reached,
     /// The rule is gone.
     Removed,
     /// The operation on this rule was canceled by a later write to the same group.

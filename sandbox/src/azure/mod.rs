@@ -14,6 +14,7 @@ mod operations;
 mod packets;
 mod paths;
 mod ports;
+mod propagation;
 mod record;
 mod roles;
 mod rules;
@@ -33,6 +34,7 @@ pub use self::core::Wait;
 pub use journal::{Entry, What};
 pub use machines::{Address, Machine, NewMachine, NewNic, Nic, Os, Port, Power};
 pub use ports::CLIENTS;
+pub use propagation::Wait;
 pub use roles::Function;
 pub use rules::{Access, Direction, Properties};
 pub use settings::{Overlapping, Settings};
@@ -54,6 +56,8 @@ use std::sync::Arc;
 pub struct Options {
     /// The sandbox's clock, milliseconds since the Unix epoch; the journal is written by it.
     pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Waits for a moment of that clock.
+    pub wait: Wait,
     /// The faults that are ordered.
     pub faults: Faults,
     /// Where everything is kept; `None`: nowhere.
@@ -81,11 +85,13 @@ impl Azure {
     /// # Errors
     /// A sentence: the data directory cannot be read or written, or no loopback port is free.
     pub async fn start(options: Options) -> Result<Self, String> {
-        let Options { now_ms, faults, data_dir, settings } = options;
-        let open = tokio::task::spawn_blocking(move || Core::open(now_ms, faults, settings, data_dir));
+        let Options { now_ms, wait, faults, data_dir, settings } = options;
+        let open =
+            tokio::task::spawn_blocking(move || Core::open((now_ms, wait), faults, settings, data_dir));
         let core = Arc::new(open.await.map_err(|error| error.to_string())??);
         core.ports.reserve(&core).await.map_err(|error| format!("no loopback port is free: {error}"))?;
         operations::resume(&core).await;
+        propagation::resume(&core);
         core.sync_ports().await;
         Ok(Self(core))
     }
@@ -123,7 +129,8 @@ impl Azure {
 
     /// The network and the machines, for the page and for `/sandbox.json`.
     pub fn state(&self) -> serde_json::Value {
-        self.0.read(|state| state::network(&state.world))
+        let now_ms = self.0.now();
+        self.0.read(|state| state::network(&state.world, now_ms))
     }
 
     /// A bearer token of the subscription's owner, with all rights, good until the year 2100.
@@ -175,9 +182,19 @@ impl Azure {
         self.0.read(|state| state.journal.entries.clone())
     }
 
-    /// Whether an operation that was accepted is still under way.
+    /// Whether an operation that was accepted is still under way, or a rule is just reaching the packets.
     pub fn is_busy(&self) -> bool {
-        self.0.read(|state| state.operations.iter().any(operations::Operation::running))
+        let now_ms = self.0.now();
+        self.0.read(|state| {
+            state.operations.iter().any(operations::Operation::running)
+                || propagation::awaited(state).any(|from_ms| from_ms <= now_ms)
+        })
+    }
+
+    /// The moment, in milliseconds of the sandbox's clock, from which packets meet every rule that is in force
+    /// now; `None` when they do already.
+    pub fn late_until(&self) -> Option<u64> {
+        self.0.read(|state| propagation::awaited(state).max())
     }
 
     /// Lets operations take their time by another clock than the real one; the first to say so decides.
@@ -195,11 +212,18 @@ impl Azure {
         self.0.set(change);
     }
 
-    /// Whether a flow from `from` reaches the machine's port by the rules in force, at any of its addresses.
-    /// The machine is named as `VM3` or `group/VM3`. `protocol` is
-    /// `Tcp`, `Udp` or `Icmp` in any case.
+    /// Whether a packet from `from` reaches the machine's port now, at any of its addresses.
+    /// The machine is named as `VM3` or `group/VM3`. `protocol` is `Tcp`, `Udp` or `Icmp` in any case.
     pub fn reaches(&self, from: IpAddr, machine: &str, port: u16, protocol: &str) -> bool {
-        self.0.reaches((from, packets::SOME_SOURCE_PORT), machine, port, protocol)
+        let by = propagation::By::Packets(self.0.now());
+        self.0.reaches((from, packets::SOME_SOURCE_PORT), machine, port, protocol, by)
+    }
+
+    /// As [`Azure::reaches`], by the rules that Azure says are in force: packets may meet one that allows a
+    /// little later.
+    pub fn allows(&self, from: IpAddr, machine: &str, port: u16, protocol: &str) -> bool {
+        let by = propagation::By::Rules;
+        self.0.reaches((from, packets::SOME_SOURCE_PORT), machine, port, protocol, by)
     }
 
     /// Whether a TCP or UDP flow from `from` to `to` passes all of these groups, each a list of rules as

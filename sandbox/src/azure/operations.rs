@@ -6,6 +6,7 @@
 use super::core::{Core, State};
 use super::error::{ArmError, Detail};
 use super::journal::What;
+use super::propagation;
 use super::settings::Overlapping;
 use super::wire::{self, Ending};
 use super::world::{Kind, Rule};
@@ -236,7 +237,8 @@ async fn finish(core: &Arc<Core>, id: &str) {
     }
     // What ARM reports must be true: the ports follow before the operation ends.
     core.sync_ports().await;
-    core.change(|state| complete(core, state, id));
+    let nsg = core.change(|state| complete(core, state, id));
+    nsg.iter().for_each(|nsg| propagation::watch(core, nsg));
 }
 
 fn position(state: &State, id: &str) -> Option<usize> {
@@ -252,10 +254,11 @@ fn enforce(core: &Core, state: &mut State, id: &str) -> bool {
         return false;
     }
     if let Some(nsg) = state.world.nsg_mut(&operation.nsg) {
-        nsg.enforced = nsg.rules.clone();
+        let mut rules = nsg.rules.clone();
         if operation.work == Work::DeleteSecurityRule {
-            nsg.enforced.retain(|rule| !rule.name.eq_ignore_ascii_case(&operation.rule));
+            rules.retain(|rule| !rule.name.eq_ignore_ascii_case(&operation.rule));
         }
+        propagation::enforce(core, nsg, rules);
     }
     true
 }
@@ -279,8 +282,9 @@ fn end_badly(core: &Core, state: &mut State, at: usize, operation: &Operation, e
     state.journal.add(core.now(), &operation.nsg, &operation.rule, What::Failed, &operation.by, None);
 }
 
-fn complete(core: &Core, state: &mut State, id: &str) {
-    let Some(at) = position(state, id) else { return };
+/// Ends an operation well: the group's name.
+fn complete(core: &Core, state: &mut State, id: &str) -> Option<String> {
+    let at = position(state, id)?;
     let operation = state.operations[at].clone();
     state.operations[at].status = Status::Succeeded;
     let name = &operation.nsg;
@@ -302,4 +306,5 @@ fn complete(core: &Core, state: &mut State, id: &str) {
         Work::DeleteSecurityRule | Work::DeleteNetworkSecurityGroup => What::Removed,
     };
     state.journal.add(core.now(), name, &operation.rule, what, &operation.by, properties.as_ref());
+    Some(operation.nsg)
 }

@@ -5,6 +5,7 @@ use super::core::{self, Core};
 use super::keys::Stored;
 use super::machines::Machine;
 use super::packets::SOME_SOURCE_PORT;
+use super::propagation::By;
 use super::services::{self, Service};
 use super::world::World;
 use std::collections::BTreeMap;
@@ -45,13 +46,13 @@ pub(super) fn key(machine: &Machine, port: u16) -> String {
     format!("{}:{port}", machine.key())
 }
 
-/// Which of the known clients' addresses may pass now.
-pub(super) fn lets_in(world: &World, machine: &Machine, port: u16) -> Vec<Ipv4Addr> {
+/// Which of the known clients' addresses may pass.
+pub(super) fn lets_in(world: &World, machine: &Machine, port: u16, by: By) -> Vec<Ipv4Addr> {
     CLIENTS
         .iter()
         .map(|(_, address)| *address)
         .filter(|address| {
-            core::reaches(world, (IpAddr::V4(*address), SOME_SOURCE_PORT), machine, port, "Tcp")
+            core::reaches(world, (IpAddr::V4(*address), SOME_SOURCE_PORT), machine, port, "Tcp", by)
         })
         .collect()
 }
@@ -93,12 +94,13 @@ impl Ports {
         if *self.closing.borrow() {
             return;
         }
+        let by = By::Packets(core.now());
         let wanted: Vec<(String, Service, bool)> = core.read(|state| {
             let machines = state.world.machines.iter();
             machines
                 .flat_map(|machine| machine.ports.iter().map(move |port| (machine, port)))
                 .map(|(machine, port)| {
-                    let open = !lets_in(&state.world, machine, port.port).is_empty();
+                    let open = !lets_in(&state.world, machine, port.port, by).is_empty();
                     let service = Service {
                         machine: machine.name.clone(),
                         key: machine.key(),
@@ -201,10 +203,11 @@ async fn accept(
     }
 }
 
-/// Whether the rules in force let this connection pass; decided once, when it is made, as in Azure.
+/// Whether the rules that packets meet let this connection pass; decided once, when it is made, as in Azure.
 fn admitted(core: &Core, peer: SocketAddr, service: &Service) -> bool {
+    let by = By::Packets(core.now());
     CLIENTS.iter().find(|(loopback, _)| peer.ip() == IpAddr::V4(*loopback)).is_some_and(|(_, address)| {
-        core.reaches((IpAddr::V4(*address), peer.port()), &service.key, service.port, "Tcp")
+        core.reaches((IpAddr::V4(*address), peer.port()), &service.key, service.port, "Tcp", by)
     })
 }
 

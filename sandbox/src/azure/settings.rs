@@ -34,6 +34,11 @@ pub struct Settings {
     pub owner_throttled: bool,
     /// Whether a policy of the subscription forbids to write a rule that allows something inbound.
     pub policy_denies_allow: bool,
+    /// How much later than its operation's end packets meet a rule that allows: at most so many seconds of the
+    /// sandbox's clock, drawn anew for each. 0: at once.
+    pub allow_late_by_seconds: u64,
+    /// What that is drawn from.
+    pub seed: u64,
 }
 
 impl Default for Settings {
@@ -48,6 +53,8 @@ impl Default for Settings {
             operations_readable: false,
             owner_throttled: true,
             policy_denies_allow: false,
+            allow_late_by_seconds: 80,
+            seed: 20_261_125,
         }
     }
 }

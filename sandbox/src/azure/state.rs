@@ -2,16 +2,17 @@
 
 use super::machines::Machine;
 use super::ports;
+use super::propagation::By;
 use super::rules::Properties;
 use super::views;
 use super::world::{Kind, Nsg, World};
 use serde_json::{Value, json};
 
-/// Groups with their own rules, and machines with their ports.
-pub(super) fn network(world: &World) -> Value {
+/// Groups with their own rules, and machines with their ports as packets meet them at this moment.
+pub(super) fn network(world: &World, now_ms: u64) -> Value {
     json!({
         "nsgs": world.nsgs.iter().map(nsg).collect::<Vec<_>>(),
-        "machines": world.machines.iter().map(|one| machine(world, one)).collect::<Vec<_>>(),
+        "machines": world.machines.iter().map(|one| machine(world, one, now_ms)).collect::<Vec<_>>(),
     })
 }
 
@@ -38,7 +39,7 @@ fn nsg(nsg: &Nsg) -> Value {
     json!({ "name": nsg.name, "id": Kind::Nsg.id(&nsg.name), "rules": shown })
 }
 
-fn machine(world: &World, machine: &Machine) -> Value {
+fn machine(world: &World, machine: &Machine, now_ms: u64) -> Value {
     let public = |name: &Option<String>| {
         name.as_ref().and_then(|name| world.public_ip(name)).map(|public| public.address)
     };
@@ -52,10 +53,11 @@ fn machine(world: &World, machine: &Machine) -> Value {
         .ports
         .iter()
         .map(|port| {
-            let lets_in = ports::lets_in(world, machine, port.port);
+            let [lets_in, allows] =
+                [By::Packets(now_ms), By::Rules].map(|by| ports::lets_in(world, machine, port.port, by));
             let loopback = world.loopback.get(&ports::key(machine, port.port));
             json!({ "port": port.port, "name": port.name, "address": loopback.map(|port| format!("127.0.0.1:{port}")),
-                "listening": !lets_in.is_empty(), "lets_in": lets_in })
+                "listening": !lets_in.is_empty(), "lets_in": lets_in, "allows": allows })
         })
         .collect();
     json!({ "name": machine.name, "os": machine.os, "power": machine.power, "resource_id": machine.id(),

@@ -1,6 +1,7 @@
 //! The lab as Azure holds it: machines, network interfaces, one virtual network, network security groups.
 
 use super::machines::{Machine, Nic, PublicIp, Subnet, Vnet};
+use super::propagation::By;
 use super::rules::{self, Properties};
 use super::wire;
 use serde::{Deserialize, Serialize};
@@ -118,8 +119,11 @@ pub(super) struct Nsg {
     pub(super) tags: BTreeMap<String, String>,
     /// What ARM lists.
     pub(super) rules: Vec<Rule>,
-    /// What packets meet: follows `rules` when an operation ends.
+    /// What is in force: follows `rules` when an operation ends.
     pub(super) enforced: Vec<Rule>,
+    /// Rules in force that packets do not meet yet: the name in lower case, and from when, in milliseconds.
+    #[serde(default)]
+    pub(super) late: BTreeMap<String, u64>,
 }
 
 impl Nsg {
@@ -132,6 +136,7 @@ impl Nsg {
             tags: BTreeMap::new(),
             rules: Vec::new(),
             enforced: Vec::new(),
+            late: BTreeMap::new(),
         }
     }
 
@@ -220,14 +225,21 @@ impl World {
         self.nsgs.iter_mut().find(|nsg| nsg.name.eq_ignore_ascii_case(name))
     }
 
-    /// The rules that packets to this address of an interface meet: of the subnet's group, then of the
-    /// interface's own.
-    pub(super) fn enforced_for(&self, nic: &Nic, subnet: &str) -> Vec<Vec<Properties>> {
+    /// The rules on the way to this address of an interface, those in force or those that packets meet: of the
+    /// subnet's group, then of the interface's own.
+    pub(super) fn rules_for(&self, nic: &Nic, subnet: &str, by: By) -> Vec<Vec<Properties>> {
+        let met = |nsg: &Nsg, rule: &Rule| match (by, nsg.late.get(&rule.name.to_ascii_lowercase())) {
+            (By::Packets(now_ms), Some(from_ms)) => *from_ms <= now_ms,
+            _ => true,
+        };
         [self.subnet(subnet).and_then(|subnet| subnet.nsg.as_ref()), nic.nsg.as_ref()]
             .into_iter()
             .flatten()
             .filter_map(|name| self.nsg(name))
-            .map(|nsg| nsg.enforced.iter().map(|rule| rule.properties.clone()).collect())
+            .map(|nsg| {
+                let rules = nsg.enforced.iter().filter(|rule| met(nsg, rule));
+                rules.map(|rule| rule.properties.clone()).collect()
+            })
             .collect()
     }
 

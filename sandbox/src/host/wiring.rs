@@ -8,6 +8,7 @@ use crate::aws::{ACCOUNT, Caller, Callers, REGION};
 use crate::azure::{self, Azure};
 use crate::page::{self, PageState};
 use crate::slack::{self, Slack, world};
+use access::lease::Timestamp;
 use access::request::Machine;
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
@@ -95,8 +96,14 @@ async fn wire(
         let clock = clock.clone();
         Arc::new(move || clock.now_ms()) as slack::NowMs
     };
+    let waiting = clock.clone();
+    let wait: azure::Wait = Arc::new(move |at_ms| {
+        let clock = waiting.clone();
+        async move { drop(clock.sleep_until(Timestamp::from_unix(at_ms.div_ceil(1000))).await) }.boxed()
+    });
     let azure = Azure::start(azure::Options {
         now_ms: Arc::clone(&now_ms),
+        wait,
         faults: ground.faults.clone(),
         data_dir: ground.data_dir.clone(),
         settings: azure::Settings::default(),

@@ -81,13 +81,16 @@ export function machines(network) {
 function portRow(network, machine, port) {
   const open = port.listening;
   const grant = open ? grantOf(network, machine, port.port) : undefined;
+  // In force by Azure's rules, and no packet meets it yet.
+  const late = (port.allows ?? []).filter((address) => !port.lets_in?.includes(address));
+  const state = open ? "open" : late.length > 0 ? "late" : "shut";
   const row = make("li", `port ${open ? "open" : "shut"}${grant ? " granted" : ""}`);
   row.dataset.testid = `port-${machine.name}-${port.port}`;
-  row.dataset.state = open ? "open" : "shut";
+  row.dataset.state = state;
   const line = make("div", "port-line");
   line.append(door(), make("span", "port-number", String(port.port)), make("span", "port-name", port.name ?? ""));
   if (grant) line.append(countdown(grant, "countdown"));
-  line.append(make("span", "state", open ? "open" : "shut"));
+  line.append(make("span", "state", state === "late" ? "on its way" : state));
   row.append(line);
   if (open) {
     const detail = make("div", "port-detail");

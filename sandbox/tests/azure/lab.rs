@@ -40,8 +40,13 @@ impl Answer {
 }
 
 impl Lab {
+    /// An Azure that does everything at once.
     pub(crate) async fn start() -> Self {
-        Self::with(None, |settings| settings.provisioning_ms = 0).await
+        Self::with(None, |settings| {
+            settings.provisioning_ms = 0;
+            settings.allow_late_by_seconds = 0;
+        })
+        .await
     }
 
     pub(crate) async fn with(data_dir: Option<PathBuf>, change: impl FnOnce(&mut Settings)) -> Self {
@@ -52,9 +57,10 @@ impl Lab {
         // Waiting tests look very often, and always as the owner.
         let mut settings = Settings { owner_throttled: false, ..Settings::default() };
         change(&mut settings);
-        let ticking = Arc::clone(&clock);
+        let (ticking, waiting) = (Arc::clone(&clock), Arc::clone(&clock));
         let options = Options {
             now_ms: Arc::new(move || ticking.load(Ordering::SeqCst)),
+            wait: Arc::new(move |at_ms| Box::pin(reached(Arc::clone(&waiting), at_ms))),
             faults: faults.clone(),
             data_dir,
             settings,
@@ -162,6 +168,14 @@ impl Lab {
     /// Orders one failure.
     pub(crate) fn fail(&self, part: Part, method: Option<&str>, how: How) {
         self.faults.order(Fault { part, method: method.map(str::to_owned), path: None, how, count: 1 });
+    }
+}
+
+/// Waits until the lab's clock reads this.
+async fn reached(clock: Arc<AtomicU64>, at_ms: u64) {
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(2));
+    while clock.load(Ordering::SeqCst) < at_ms {
+        looks.tick().await;
     }
 }
 

@@ -5,6 +5,7 @@
 mod entra;
 mod faults;
 mod lab;
+mod late;
 mod limits;
 mod overlap;
 mod ports;

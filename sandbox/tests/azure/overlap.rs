@@ -38,7 +38,7 @@ async fn what_a_superseded_write_changed_can_stay() {
     lab.azure.set(|settings| settings.provisioning_ms = 0);
     lab.put_rule("second", &json!({"priority": 201, "destinationPortRange": "23"})).await;
     assert_eq!(lab.get(&Lab::rule("first")).await.status, 200);
-    assert!(lab.azure.reaches([203, 0, 113, 7].into(), "VM3", 22, "Tcp"), "in force with the later one");
+    assert!(lab.azure.allows([203, 0, 113, 7].into(), "VM3", 22, "Tcp"), "in force with the later one");
 }
 
 #[tokio::test]

@@ -35,7 +35,10 @@ async fn everything_is_as_it_was_after_a_restart() {
     let operation = put.headers["azure-asyncoperation"].replace(&lab.arm, "");
     lab.stop().await;
 
-    let lab = Lab::with(Some(directory.0.clone()), |settings| settings.provisioning_ms = 0).await;
+    let at_once = |settings: &mut sandbox::azure::Settings| {
+        (settings.provisioning_ms, settings.allow_late_by_seconds) = (0, 0);
+    };
+    let lab = Lab::with(Some(directory.0.clone()), at_once).await;
     assert_eq!(lab.entra_get("/.well-known/jwks.json").await.json(), keys);
     let bearer = format!("Bearer {token}");
     let polled = lab.arm_raw("GET", &operation, &[("authorization", &bearer)], None).await.unwrap();
@@ -56,6 +59,7 @@ async fn a_file_that_cannot_be_read_is_named() {
     std::fs::write(directory.0.join("azure.json"), "{").unwrap();
     let options = sandbox::azure::Options {
         now_ms: std::sync::Arc::new(|| 0),
+        wait: std::sync::Arc::new(|_| Box::pin(std::future::pending())),
         faults: sandbox::faults::Faults::default(),
         data_dir: Some(directory.0.clone()),
         settings: sandbox::azure::Settings::default(),

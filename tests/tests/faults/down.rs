@@ -22,6 +22,7 @@ async fn slack_is_down_from_the_approval_to_the_end() {
     let id = story.asked(ANA, "VM3 22 for 10m").await;
     story.fault(down("slack")).await;
     story.click(BEA, &id, "approve").await;
+    story.felt().await;
     assert!(story.lets_in("VM3", 22, "203.0.113.7"), "opening does not wait for Slack's cards");
     story.to_next_end().await;
     assert!(!story.lets_in("VM3", 22, "203.0.113.7"), "and shutting neither");
@@ -57,6 +58,7 @@ async fn what_slack_hears_late_is_told_as_past() {
     story.fault(down("slack")).await;
     story.to_next_end().await;
     story.click(CHRIS, &second, "approve").await;
+    story.felt().await;
     assert!(story.lets_in("VM3", 22, "203.0.113.7"));
     story.advance(60).await;
     story.no_faults().await;

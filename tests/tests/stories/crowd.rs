@@ -39,6 +39,7 @@ async fn two_approvers_click_at_once() {
     let (winner, loser) = if approval.by.as_str() == BEA { (BEA, CHRIS) } else { (CHRIS, BEA) };
     let told = story.told(loser).await;
     assert!(told[0].starts_with(&format!("Too late: <@{winner}> approved this at ")), "{told:?}");
+    story.felt().await;
     assert!(story.lets_in("VM3", 22, "203.0.113.7"));
     story.to_next_end().await;
     story.finish().await;
@@ -88,6 +89,7 @@ async fn a_rule_in_each_group_on_the_way() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     story.click(BEA, &id, "approve").await;
+    story.felt().await;
     assert!(story.lets_in("VM3", 22, "203.0.113.7"));
     let groups: Vec<String> = story.azure.rules_of_ours().await.into_iter().map(|(group, _)| group).collect();
     assert_eq!(groups, ["Contoso-NSG", "VM3-nsg"]);

@@ -40,6 +40,8 @@ pub struct Called {
     pub id: CallId,
     /// Which invocation of its function made it, counted from 0.
     pub invocation: u32,
+    /// When, by the sandbox's clock, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
 }
 
 /// One fault that is to happen to one call.
@@ -176,6 +178,24 @@ impl Fronts {
         self.stop_refusing(function);
     }
 
+    /// Time is about to pass, so every function has ended or pauses: whoever was refused has been refused.
+    pub(crate) fn time_passes(&self) {
+        let functions: BTreeSet<String> = {
+            let ledger = self.ledger();
+            let refusing = ledger.orders.iter().filter(|standing| standing.refusing);
+            refusing.map(|standing| standing.order.call.function.clone()).collect()
+        };
+        // A door that was shut for a function's very first call waits for the function.
+        let begun = |function: &&String| self.has_begun(function);
+        functions.iter().filter(begun).for_each(|function| self.stop_refusing(function));
+    }
+
+    /// Whether a function has been invoked at all.
+    fn has_begun(&self, function: &str) -> bool {
+        let ledger = self.ledger();
+        ledger.invocations.contains_key(function) || ledger.made_by(function) > 0
+    }
+
     /// Opens the doors of a service, except one that shall refuse the first call already.
     pub(crate) fn serve(&self, service: Service, router: &Router) {
         let doors = self.0.doors.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -244,7 +264,8 @@ impl Fronts {
         *count += 1;
         id.occurrence = *count;
         let invocation = ledger.invocations.get(function).copied().unwrap_or_default();
-        ledger.calls.push(Called { id: id.clone(), invocation });
+        let at_ms = self.0.clock.get().map_or(0, Clock::now_ms);
+        ledger.calls.push(Called { id: id.clone(), invocation, at_ms });
         let ordered = ledger.orders.iter_mut().find(|standing| {
             standing.order.call == id && standing.order.fault != FaultKind::Refused && !standing.fired
         });

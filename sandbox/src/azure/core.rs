@@ -32,7 +32,7 @@ pub(super) struct State {
 
 /// How operations take their time: waits so many milliseconds, and gives what is to be kept until the
 /// operation has ended.
-pub type Wait = Box<dyn Fn(u64) -> BoxFuture<'static, Box<dyn Any + Send>> + Send + Sync>;
+pub type TakeTime = Box<dyn Fn(u64) -> BoxFuture<'static, Box<dyn Any + Send>> + Send + Sync>;
 
 /// Shared by the servers, the operations that run and the ports.
 pub(super) struct Core {
@@ -48,7 +48,7 @@ pub(super) struct Core {
     pub(super) ports: Ports,
     directory: Option<PathBuf>,
     /// Real time until somebody says otherwise.
-    pub(super) wait: OnceLock<Wait>,
+    pub(super) take_time: OnceLock<TakeTime>,
 }
 
 const STATE_FILE: &str = "azure.json";
@@ -92,7 +92,7 @@ impl Core {
             functions: roles::functions(),
             ports,
             directory,
-            wait: OnceLock::new(),
+            take_time: OnceLock::new(),
         })
     }
 
@@ -102,9 +102,9 @@ impl Core {
     }
 
     /// Waits as long as an operation takes.
-    pub(super) async fn wait(&self, milliseconds: u64) -> Box<dyn Any + Send> {
-        match self.wait.get() {
-            Some(wait) => wait(milliseconds).await,
+    pub(super) async fn take_time(&self, milliseconds: u64) -> Box<dyn Any + Send> {
+        match self.take_time.get() {
+            Some(take_time) => take_time(milliseconds).await,
             None => {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
                 Box::new(())

@@ -30,7 +30,7 @@ mod wire;
 mod world;
 mod writes;
 
-pub use self::core::Wait;
+pub use self::core::TakeTime;
 pub use journal::{Entry, What};
 pub use machines::{Address, Machine, NewMachine, NewNic, Nic, Os, Port, Power};
 pub use ports::CLIENTS;
@@ -198,8 +198,8 @@ impl Azure {
     }
 
     /// Lets operations take their time by another clock than the real one; the first to say so decides.
-    pub fn wait_with(&self, wait: Wait) {
-        let _ = self.0.wait.set(wait);
+    pub fn take_time_with(&self, take_time: TakeTime) {
+        let _ = self.0.take_time.set(take_time);
     }
 
     /// How many writes came while another one to the same group was under way.

@@ -216,7 +216,7 @@ pub(super) async fn run(core: &Arc<Core>, id: String) {
     }
     let core = Arc::clone(core);
     tokio::spawn(async move {
-        let _at_work = core.wait(milliseconds).await;
+        let _at_work = core.take_time(milliseconds).await;
         finish(&core, &id).await;
     });
 }

@@ -11,7 +11,7 @@ use std::io;
 /// What happens to a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FaultKind {
-    /// The connection is refused, until the function turns to something else or ends.
+    /// The connection is refused, until the function turns to something else, pauses or ends.
     Refused,
     /// 500, and nothing was done.
     Error500,

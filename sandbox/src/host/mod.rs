@@ -295,6 +295,7 @@ impl Sandbox {
             triggers.push(tokio::spawn(mapping.run()));
         }
         let schedule = Schedule::new(clock.clone(), lambda.clone(), dynamodb.clone());
+        let fronts = options.stepped.map(|stepped| stepped.fronts);
         let time = Arc::new(Time {
             clock: clock.clone(),
             lambda: lambda.clone(),
@@ -303,6 +304,7 @@ impl Sandbox {
             busy: parts.busy,
             saved: saved_offset,
             advancing: tokio::sync::Mutex::default(),
+            fronts: fronts.clone(),
         });
         triggers.push(tokio::spawn(schedule.run()));
         let control = Control {
@@ -315,7 +317,6 @@ impl Sandbox {
             messages: parts.messages,
             real_azure: parts.real_azure,
         };
-        let fronts = options.stepped.map(|stepped| stepped.fronts);
         if let Some(fronts) = &fronts {
             let (crashes, ended) = (lambda.clone(), fronts.clone());
             fronts.attach(clock.clone(), move |function| crashes.crash(function));

@@ -3,6 +3,7 @@
 use super::data::Saved;
 use crate::aws::lambda::Lambda;
 use crate::aws::mapping::Progress;
+use crate::fronts::Fronts;
 use edge::clock::Clock;
 use std::io;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) struct Time {
     pub(crate) busy: Busy,
     pub(crate) saved: Saved,
     pub(crate) advancing: Mutex<()>,
+    pub(crate) fronts: Option<Fronts>,
 }
 
 impl Time {
@@ -95,6 +97,7 @@ impl Time {
             // Saved first: a sandbox that is killed in between must not come back earlier than what
             // its table tells.
             self.saved.store(&(self.clock.offset_ms() + step_ms))?;
+            self.fronts.iter().for_each(Fronts::time_passes);
             self.clock.advance_ms(step_ms);
             self.settle().await;
         }

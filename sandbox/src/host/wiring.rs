@@ -111,7 +111,7 @@ async fn wire(
     let azure = azure.await.map_err(StartError::Part)?;
     if clock.is_standing() {
         let clock = clock.clone();
-        azure.wait_with(Box::new(move |milliseconds| {
+        azure.take_time_with(Box::new(move |milliseconds| {
             let clock = clock.clone();
             async move { Box::new(clock.wait(Duration::from_millis(milliseconds)).await) as Box<dyn Any + Send> }
                 .boxed()

@@ -83,6 +83,7 @@ async fn baselines(twice: bool, problems: &mut String) -> Vec<Calls> {
     let told = Tale::ALL.iter().flat_map(|tale| vec![*tale; times]);
     let outcomes = carry_out_all(told.map(|tale| Run { tale, orders: vec![] }).collect()).await;
     let mut all = vec![];
+    let mut first_calls = vec![];
     for tale in Tale::ALL {
         let mut told = outcomes.iter().filter(|outcome| outcome.run.tale == tale);
         let Some(first) = told.next() else { continue };
@@ -105,7 +106,12 @@ async fn baselines(twice: bool, problems: &mut String) -> Vec<Calls> {
         if !only.is_empty() {
             let _ = writeln!(problems, "{} is not the same twice: {only:?}", tale.name());
         }
-        all.push(Calls::of(tale, &first.calls));
+        let before = (tale != Tale::Expired && tale.policy() == Tale::Expired.policy())
+            .then_some(first_calls.as_slice());
+        all.push(Calls::of(tale, &first.calls, before));
+        if tale == Tale::Expired {
+            first_calls.clone_from(&first.calls);
+        }
     }
     all
 }

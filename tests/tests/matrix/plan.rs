@@ -29,15 +29,27 @@ pub(crate) struct Calls {
     pub(crate) folded: usize,
 }
 
-/// Only reads: whatever they find, nothing comes of it if nothing else is called.
-fn is_read(call: &CallId) -> bool {
-    ["Get", "GET ", "Query "].iter().any(|verb| call.what.starts_with(verb))
+/// Whether nothing comes of a call, whatever it finds, if nothing else is called: it reads, or it only takes
+/// a record for the time in which it is looked at.
+fn is_idle(call: &CallId) -> bool {
+    ["Get", "GET ", "Query ", "UpdateItem REQUEST"].iter().any(|verb| call.what.starts_with(verb))
+}
+
+/// How many calls two stories share from their beginning: the same ones at the same moments, so that the
+/// whole world is the same until then.
+fn shared(one: &[Called], other: &[Called]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
 impl Calls {
-    /// From what a story calls when nothing fails. A tick in which there was nothing to do (it read, the
-    /// same things as a tick before, and wrote nothing) is counted once.
-    pub(crate) fn of(tale: Tale, called: &[Called]) -> Self {
+    /// From what a story calls when nothing fails. Two sorts of calls stand for the same as others:
+    ///
+    /// - those of a tick in which there was nothing to do: it read the same things as a tick before, and
+    ///   changed no record and no rule;
+    /// - those of the beginning that the story has in common with `before`, which goes by the same policy:
+    ///   whatever fails there has been taken up again before the people do something else.
+    pub(crate) fn of(tale: Tale, called: &[Called], before: Option<&[Called]>) -> Self {
+        let in_common = before.map_or(0, |before| shared(called, before));
         let mut invocations: BTreeMap<(&str, u32), Vec<&CallId>> = BTreeMap::new();
         for one in called {
             invocations.entry((&one.id.function, one.invocation)).or_default().push(&one.id);
@@ -48,15 +60,15 @@ impl Calls {
             let mut shape: Vec<(Part, &str)> =
                 calls.iter().map(|call| (call.part, call.what.as_str())).collect();
             shape.sort_unstable();
-            if of.0 == "revoke" && calls.iter().all(|call| is_read(call)) && !seen.insert(shape) {
+            if of.0 == "revoke" && calls.iter().all(|call| is_idle(call)) && !seen.insert(shape) {
                 idle.insert(*of);
             }
         }
         let mut made: BTreeMap<&str, usize> = BTreeMap::new();
         let mut planned = vec![];
-        for one in called {
+        for (at, one) in called.iter().enumerate() {
             let before = made.entry(&one.id.function).or_default();
-            if !idle.contains(&(one.id.function.as_str(), one.invocation)) {
+            if at >= in_common && !idle.contains(&(one.id.function.as_str(), one.invocation)) {
                 planned.push((one.id.clone(), *before));
             }
             *before += 1;

@@ -258,6 +258,61 @@ class Clients(unittest.TestCase):
             after = write(one).result().network_security_group
             self.assertEqual(after and after.id, before and before.id)
 
+    def test_a_machine_is_made_with_all_that_it_needs_and_deleted(self):
+        subnets, addresses = self.network.subnets, self.network.public_ip_addresses
+        interfaces, machines = self.network.network_interfaces, self.compute.virtual_machines
+        subnet = subnets.begin_create_or_update(GROUP, VNET, "made", {"properties": {"addressPrefix": "10.0.77.0/24"}}, **PLAIN).result()
+        self.assertEqual((subnet.address_prefix, subnet.network_security_group), ("10.0.77.0/24", None))
+        public = addresses.begin_create_or_update(
+            GROUP, "made-pip", {"location": "westeurope", "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}, **PLAIN).result()
+        self.assertTrue(public.ip_address.startswith("192.0.2."), public.ip_address)
+
+        def interface(**over):
+            return {"location": "westeurope", "properties": {"ipConfigurations": [{"name": "ipconfig1", "properties": {
+                "subnet": {"id": subnet.id}, "publicIPAddress": {"id": public.id}, "privateIPAllocationMethod": "Dynamic"} | over}]}}
+
+        with self.refused(400, "PrivateIPAddressNotInSubnet"):
+            interfaces.begin_create_or_update(GROUP, "made-nic", interface(privateIPAddress="10.9.9.9"), **PLAIN)
+        with self.refused(400, "InvalidResourceReference"):
+            interfaces.begin_create_or_update(GROUP, "made-nic", interface(subnet={"id": subnet.id + "-not"}), **PLAIN)
+        nic = interfaces.begin_create_or_update(GROUP, "made-nic", interface(), **PLAIN).result()
+        self.assertEqual(nic.ip_configurations[0].private_ip_address, "10.0.77.4", "the first that Azure does not keep")
+        with self.refused(400, "PrivateIPAddressInUse"):
+            interfaces.begin_create_or_update(GROUP, "other-nic", interface(privateIPAddress="10.0.77.4"), **PLAIN)
+
+        body = {"location": "westeurope", "tags": {"for": "tests"}, "properties": {
+            "hardwareProfile": {"vmSize": "Standard_B2s"}, "osProfile": {"computerName": "made", "adminUsername": "labuser", "linuxConfiguration": {}},
+            "storageProfile": {"osDisk": {"createOption": "FromImage", "osType": "Linux"}}, "networkProfile": {"networkInterfaces": [{"id": nic.id}]}}}
+        machine = machines.begin_create_or_update(GROUP, "made", body, **PLAIN).result()
+        self.assertEqual((machine.name, machine.tags, machine.provisioning_state), ("made", {"for": "tests"}, "Succeeded"))
+        with self.refused(400, "NicInUse"):
+            machines.begin_create_or_update(GROUP, "twin", body, **PLAIN)
+        changed = machines.begin_update(GROUP, "made", {"tags": {"for": "others"}}, **PLAIN).result()
+        self.assertEqual(changed.tags, {"for": "others"})
+        self.assertEqual(machines.get(GROUP, "made", **PLAIN).tags, {"for": "others"})
+        self.assertEqual(machines.instance_view(GROUP, "made", **PLAIN).statuses[-1].code, "PowerState/running")
+        self.assertEqual(interfaces.get(GROUP, "made-nic", **PLAIN).virtual_machine.id, machine.id)
+
+        for code, delete in [
+            ("NicInUse", lambda: interfaces.begin_delete(GROUP, "made-nic", **PLAIN)),
+            ("PublicIPAddressCannotBeDeleted", lambda: addresses.begin_delete(GROUP, "made-pip", **PLAIN)),
+            ("InUseSubnetCannotBeDeleted", lambda: subnets.begin_delete(GROUP, VNET, "made", **PLAIN)),
+        ]:
+            with self.subTest(code=code), self.refused(400, code):
+                delete()
+        for _ in range(2):
+            machines.begin_delete(GROUP, "made", **PLAIN).result()
+            interfaces.begin_delete(GROUP, "made-nic", **PLAIN).result()
+            addresses.begin_delete(GROUP, "made-pip", **PLAIN).result()
+            subnets.begin_delete(GROUP, VNET, "made", **PLAIN).result()
+        for absent in [
+            lambda: machines.get(GROUP, "made", **PLAIN),
+            lambda: interfaces.get(GROUP, "made-nic", **PLAIN),
+            lambda: addresses.get(GROUP, "made-pip", **PLAIN),
+        ]:
+            with self.refused(404, "ResourceNotFound", ResourceNotFoundError):
+                absent()
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

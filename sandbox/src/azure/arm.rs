@@ -27,6 +27,12 @@ pub(super) struct Ask {
 }
 
 impl Ask {
+    /// That this method is not for this resource.
+    pub(super) fn unsupported(&self) -> ArmError {
+        let message = format!("The requested resource does not support http method '{}'.", self.call.method);
+        ArmError::gateway(405, "UnsupportedHttpMethod", message)
+    }
+
     /// The body as JSON.
     ///
     /// # Errors
@@ -299,6 +305,12 @@ fn read(core: &Core, ask: &Ask) -> Result<Response, ArmError> {
                 let machine = place.as_ref().and_then(|place| world.machine_at(place, name));
                 let machine = machine.ok_or_else(|| missing(Kind::Vm, name))?;
                 Ok(show(&views::machine(world, machine, shown)))
+            }
+            Target::InstanceView(name) => {
+                let machine = place.as_ref().and_then(|place| world.machine_at(place, name));
+                let machine = machine.ok_or_else(|| missing(Kind::Vm, name))?;
+                let whole = views::machine(world, machine, Shown::AloneWithState);
+                Ok(show(&whole["properties"]["instanceView"]))
             }
             Target::One(Kind::Nic, name) => {
                 let nic = world.nic(name).filter(|nic| place.as_ref() == Some(&nic.place));

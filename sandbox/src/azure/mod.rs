@@ -16,6 +16,7 @@ mod paths;
 mod ports;
 mod propagation;
 mod record;
+mod resources;
 mod roles;
 mod rules;
 mod services;

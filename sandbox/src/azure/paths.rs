@@ -8,6 +8,8 @@ pub(super) enum Target {
     ResourceGroup,
     List(Kind),
     One(Kind, String),
+    /// The run-time state of a machine.
+    InstanceView(String),
     /// The subnets of a virtual network.
     Subnets(String),
     /// A subnet of a virtual network.
@@ -69,6 +71,9 @@ pub(super) fn parse(path: &str) -> Option<Path> {
         }
         (_, ["providers", space, kind]) => Target::List(kind_of(space, kind)?),
         (true, ["providers", space, kind, _]) => Target::One(kind_of(space, kind)?, name(3)),
+        (true, ["providers", "microsoft.compute", "virtualmachines", _, "instanceview"]) => {
+            Target::InstanceView(name(3))
+        }
         (true, ["providers", "microsoft.network", "virtualnetworks", _, "subnets", rest @ ..]) => {
             match rest {
                 [] => Target::Subnets(name(3)),
@@ -117,10 +122,14 @@ impl Target {
             Self::ResourceGroup => ("Microsoft.Resources/subscriptions/resourceGroups".to_owned(), &["GET"]),
             Self::List(kind) => (kind.name().to_owned(), &["GET"]),
             Self::One(kind @ Kind::Nsg, _) => (kind.name().to_owned(), &["GET", "PUT", "PATCH", "DELETE"]),
-            Self::One(kind @ Kind::Nic, _) => (kind.name().to_owned(), &["GET", "PUT"]),
-            Self::One(kind, _) => (kind.name().to_owned(), &["GET"]),
+            Self::One(kind @ Kind::Vm, _) => (kind.name().to_owned(), &["GET", "PUT", "PATCH", "DELETE"]),
+            Self::One(kind @ Kind::Vnet, _) => (kind.name().to_owned(), &["GET"]),
+            Self::One(kind, _) => (kind.name().to_owned(), &["GET", "PUT", "DELETE"]),
+            Self::InstanceView(_) => (format!("{}/instanceView", Kind::Vm.name()), &["GET"]),
             Self::Subnets(_) => ("Microsoft.Network/virtualNetworks/subnets".to_owned(), &["GET"]),
-            Self::Subnet(..) => ("Microsoft.Network/virtualNetworks/subnets".to_owned(), &["GET", "PUT"]),
+            Self::Subnet(..) => {
+                ("Microsoft.Network/virtualNetworks/subnets".to_owned(), &["GET", "PUT", "DELETE"])
+            }
             Self::Rules(_) => (format!("{NSG}/securityRules"), &["GET"]),
             Self::Rule(..) => (format!("{NSG}/securityRules"), &["GET", "PUT", "DELETE"]),
             Self::DefaultRules(_) => (format!("{NSG}/defaultSecurityRules"), &["GET"]),

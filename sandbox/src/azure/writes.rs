@@ -7,6 +7,7 @@ use super::journal::What;
 use super::locks;
 use super::operations::{self, Work, Write};
 use super::paths::Target;
+use super::resources;
 use super::rules;
 use super::views;
 use super::wire;
@@ -22,6 +23,10 @@ use std::sync::Arc;
 pub(super) async fn put(core: &Arc<Core>, ask: Ask) -> Result<Response, ArmError> {
     let body = ask.body()?;
     let crlf = core.settings().crlf;
+    if let Some(view) = core.change(|state| resources::make(state, &ask, &body))? {
+        core.sync_ports().await;
+        return Ok(wire::json(201, &view, crlf));
+    }
     match &ask.path.target {
         Target::Rule(nsg, rule) => {
             let (status, view, id) = core.change(|state| put_rule(core, state, &ask, nsg, rule, &body))?;
@@ -40,6 +45,16 @@ pub(super) async fn put(core: &Arc<Core>, ask: Ask) -> Result<Response, ArmError
             core.sync_ports().await;
             Ok(wire::json(200, &view, crlf))
         }
+        Target::One(Kind::Vm, name) => {
+            let view = core.change(|state| resources::tag_machine(state, &ask, name, &body))?;
+            Ok(wire::json(200, &view, crlf))
+        }
+        Target::One(Kind::PublicIp, name) => {
+            let known = core.read(|state| {
+                state.world.public_ip(name).map(|public| views::public_ip(&state.world, public))
+            });
+            Ok(wire::json(200, &known, crlf))
+        }
         Target::Subnet(..) => {
             let view = core.change(|state| put_subnet(state, &ask, &body))?;
             core.sync_ports().await;
@@ -49,13 +64,20 @@ pub(super) async fn put(core: &Arc<Core>, ask: Ask) -> Result<Response, ArmError
             let (status, view) = core.change(|state| locks::put(&mut state.world, scope, name, &body))?;
             Ok(wire::json(status, &view, crlf))
         }
-        _ => Err(unsupported(&ask)),
+        _ => Err(ask.unsupported()),
     }
 }
 
-/// A PATCH: of a group, where only its tags can be changed so (`NetworkSecurityGroups_UpdateTags`).
+/// A PATCH: of a group, where only its tags can be changed so (`NetworkSecurityGroups_UpdateTags`), or of a
+/// machine, of which only the tags are kept.
 pub(super) fn patch(core: &Core, ask: &Ask) -> Result<Response, ArmError> {
-    let Target::One(Kind::Nsg, name) = &ask.path.target else { return Err(unsupported(ask)) };
+    let crlf = core.settings().crlf;
+    if let Target::One(Kind::Vm, name) = &ask.path.target {
+        let body = ask.body()?;
+        let view = core.change(|state| resources::tag_machine(state, ask, name, &body))?;
+        return Ok(wire::json(200, &view, crlf));
+    }
+    let Target::One(Kind::Nsg, name) = &ask.path.target else { return Err(ask.unsupported()) };
     let tags = tags(&ask.body()?)?;
     let view = core.change(|state| {
         let nsg = find(state, name)?;
@@ -64,7 +86,7 @@ pub(super) fn patch(core: &Core, ask: &Ask) -> Result<Response, ArmError> {
         let nsg = nsg.clone();
         Ok::<_, ArmError>(views::nsg(&state.world, &nsg))
     })?;
-    Ok(wire::json(200, &view, core.settings().crlf))
+    Ok(wire::json(200, &view, crlf))
 }
 
 /// A DELETE.
@@ -89,13 +111,12 @@ pub(super) async fn delete(core: &Arc<Core>, ask: Ask) -> Result<Response, ArmEr
             wire::set(&mut response, "azure-asyncnotification", "Enabled");
             Ok(response)
         }
-        _ => Err(unsupported(&ask)),
+        _ => {
+            let status = core.change(|state| resources::delete(state, &ask))?;
+            core.sync_ports().await;
+            Ok(wire::empty(status))
+        }
     }
-}
-
-fn unsupported(ask: &Ask) -> ArmError {
-    let message = format!("The requested resource does not support http method '{}'.", ask.call.method);
-    ArmError::gateway(405, "UnsupportedHttpMethod", message)
 }
 
 /// Adds where the operation can be followed. Since 2024 the addresses carry a certificate and a
@@ -263,7 +284,7 @@ fn put_nsg(
 }
 
 /// The tags that a body carries.
-fn tags(body: &Value) -> Result<BTreeMap<String, String>, ArmError> {
+pub(super) fn tags(body: &Value) -> Result<BTreeMap<String, String>, ArmError> {
     match &body["tags"] {
         Value::Null => Ok(BTreeMap::new()),
         tags => serde_json::from_value(tags.clone()).map_err(|_| {
@@ -325,7 +346,7 @@ fn delete_nsg(core: &Core, state: &mut State, ask: &Ask, name: &str) -> Result<O
 }
 
 /// The group that a body associates, checked to exist. Absent means: none.
-fn associated(state: &State, body: &Value, user: &str) -> Result<Option<String>, ArmError> {
+pub(super) fn associated(state: &State, body: &Value, user: &str) -> Result<Option<String>, ArmError> {
     let Some(id) = body.pointer("/properties/networkSecurityGroup/id").and_then(Value::as_str) else {
         return Ok(None);
     };

@@ -277,7 +277,7 @@ impl Live {
         let begun = Instant::now();
         // What was accepted and when; what is gone is taken out.
         let mut accepted: BTreeMap<String, Instant> = BTreeMap::new();
-        let mut none_since = None;
+        let (mut none_since, mut complained) = (None, false);
         loop {
             let (names, why, hopeless) = match self.ours().await {
                 Ok(ours) => {
@@ -293,7 +293,14 @@ impl Live {
                     (there, why, hopeless)
                 }
                 Err(ArmError::NotFound(_)) => return Ok(()),
-                Err(error) => (vec![], error.to_string(), false),
+                Err(error) => {
+                    let why = plain(&error.to_string());
+                    if !complained {
+                        tell(begun.elapsed(), format!("{why}; trying again for two minutes"));
+                        complained = true;
+                    }
+                    (vec![], why, false)
+                }
             };
             if names.is_empty() && why.is_empty() {
                 let since = *none_since.get_or_insert_with(Instant::now);

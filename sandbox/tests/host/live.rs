@@ -144,10 +144,13 @@ async fn an_interrupted_smoke_test_shuts_its_rule() {
     let mut running = place.start(&["smoke", "--seconds", "3600", "--vm", "vm2", "--tcp", "3389"]);
     running.until("port 3389 of VM2: open by Azure's rules");
     assert_eq!(place.rules().await.len(), 2);
-    // The terminal is closed.
+    // The terminal is closed while Azure is down.
+    let how = How::Answer { status: 503, headers: Default::default(), body: json!(null) };
+    place.sandbox.faults().order(Fault { part: Part::Arm, method: None, path: None, how, count: 3 });
     running.signal("HUP");
     let (code, printed, stderr) = running.ended();
     assert_eq!(code, Some(1), "{printed}{stderr}");
+    assert!(printed.contains("; trying again for two minutes\n"), "{printed}");
     assert_eq!(stderr, "sandbox: interrupted before its end; the rule is gone and the port is shut\n");
     assert_eq!(place.rules().await, ["allow-http"]);
 }

@@ -218,8 +218,11 @@ impl<'a> Trial<'a> {
 
     /// After the rule is gone.
     async fn is_shut(&self, tell: Tell<'_>) -> Result<(), String> {
-        let (standing, verdict, took) = self.look().await?;
         let (port, name) = (&self.rule.flow.ports, &self.machine.name);
+        let looked = self.look().await.map_err(|why| {
+            format!("our rule is gone, but whether port {port} of {name} is shut could not be read ({why})")
+        });
+        let (standing, verdict, took) = looked?;
         match (standing, verdict) {
             (Standing::Absent, Verdict::Denied { by }) => {
                 let by = plain(&by);

@@ -1,5 +1,5 @@
-# The deployed shape in one file: the table, the four functions with a role each, the public door, the
-# two readers of the stream, the minute. `tests/ministack` applies it and tells one whole story on it.
+# The deployed shape in one file: the table, the five functions with a role each, the public door, the
+# two readers of the stream, the minute and the quarter of an hour. `tests/ministack` applies it and tells one whole story on it.
 #
 # Slack's, Entra's and Azure's addresses are not set here: the functions' defaults are the real ones.
 
@@ -23,7 +23,7 @@ variable "installation" {
 }
 
 variable "artifacts" {
-  description = "Directory with request.zip, grant.zip, revoke.zip and notify.zip, each holding `bootstrap` and policy.toml."
+  description = "Directory with request.zip, grant.zip, revoke.zip, notify.zip and discover.zip, each holding `bootstrap` and policy.toml."
   type        = string
 }
 
@@ -46,8 +46,8 @@ variable "azure_tenant_id" {
 }
 
 variable "azure_client_ids" {
-  description = "The managed identities: the one that writes rules and the one that deletes them."
-  type        = object({ grant = string, revoke = string })
+  description = "The managed identities: the one that writes rules, the one that deletes them, and the one that only reads."
+  type        = object({ grant = string, revoke = string, discover = string })
 }
 
 variable "subscriptions" {
@@ -61,11 +61,13 @@ locals {
     grant   = { timeout = 60, memory = 256 }
     revoke  = { timeout = 180, memory = 256 } # A tick waits for what is due in the next two minutes.
     notify  = { timeout = 60, memory = 256 }
+    # Some thousand machines: a few dozen pages, and a write for each.
+    discover = { timeout = 120, memory = 256 }
   }
   stream = jsondecode(file("${path.module}/../stream.json"))
 
   table = aws_dynamodb_table.ajar.arn
-  index = { for name in ["due", "person"] : name => "${aws_dynamodb_table.ajar.arn}/index/${name}" }
+  index = { for name in ["due", "person", "machine"] : name => "${aws_dynamodb_table.ajar.arn}/index/${name}" }
 
   # Statements that more than one role has.
   secret = {
@@ -87,11 +89,16 @@ locals {
   # is purged by `purge_at`.
   # A transaction needs the rights of the items in it and no action of its own.
   partitions = {
-    request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*"] }
+    request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ASK#*"] }
     grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
     revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
     # Only what it keeps beside a record and a reply; it adds no item.
     notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*"] }
+    # What it has seen, what it answers, and the end of a grant whose machine is gone.
+    discover = {
+      actions = ["GetItem", "PutItem", "UpdateItem"]
+      keys    = ["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "LOOK", "GROUP", "PERSON"]
+    }
   }
   items = { for name, items in local.partitions : name => {
     Effect    = "Allow"
@@ -100,7 +107,7 @@ locals {
     Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = items.keys } }
   } }
   # The token that Azure trusts: for Entra only, RS256 only, five minutes at most, from that function only.
-  azure_token = { for name in ["grant", "revoke"] : name => {
+  azure_token = { for name in ["grant", "revoke", "discover"] : name => {
     Effect   = "Allow"
     Action   = "sts:GetWebIdentityToken"
     Resource = "*"
@@ -140,19 +147,36 @@ locals {
     notify = concat(local.read_stream, [
       local.items.notify,
       local.secret,
-      { Effect = "Allow", Action = "lambda:InvokeFunction", Resource = aws_lambda_function.ajar["revoke"].arn },
+      {
+        Effect   = "Allow"
+        Action   = "lambda:InvokeFunction"
+        Resource = [for name in ["revoke", "discover"] : aws_lambda_function.ajar[name].arn]
+      },
     ])
+    discover = [
+      local.items.discover,
+      # The machine list and the people are one partition of the table each.
+      {
+        Effect    = "Allow"
+        Action    = "dynamodb:Query"
+        Resource  = local.table
+        Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["MACHINE", "PERSON"] } }
+      },
+      { Effect = "Allow", Action = "dynamodb:Query", Resource = local.index.machine },
+      local.secret,
+      local.azure_token.discover,
+    ]
   }
 
   environment = {
-    AJAR_INSTALLATION    = var.installation
-    AJAR_TABLE           = aws_dynamodb_table.ajar.name
-    AJAR_POLICY_FILE     = "policy.toml" # beside `bootstrap`, where a function starts
-    AJAR_SECRET_ID       = aws_secretsmanager_secret.slack.arn
-    AJAR_SLACK_TEAM_ID   = var.slack_team_id
-    AJAR_SLACK_APP_ID    = var.slack_app_id
-    AJAR_AZURE_TENANT_ID = var.azure_tenant_id
-    AJAR_SUBSCRIPTIONS   = join(",", var.subscriptions)
+    AJAR_INSTALLATION        = var.installation
+    AJAR_TABLE               = aws_dynamodb_table.ajar.name
+    AJAR_POLICY_FILE         = "policy.toml" # beside `bootstrap`, where a function starts
+    AJAR_SECRET_ID           = aws_secretsmanager_secret.slack.arn
+    AJAR_SLACK_TEAM_ID       = var.slack_team_id
+    AJAR_SLACK_APP_ID        = var.slack_app_id
+    AJAR_AZURE_TENANT_ID     = var.azure_tenant_id
+    AJAR_AZURE_SUBSCRIPTIONS = join(",", var.subscriptions)
   }
 }
 
@@ -243,10 +267,11 @@ resource "aws_lambda_function" "ajar" {
 
   environment {
     variables = merge(local.environment, {
-      request = {}
-      grant   = { AJAR_AZURE_CLIENT_ID = var.azure_client_ids.grant }
-      revoke  = { AJAR_AZURE_CLIENT_ID = var.azure_client_ids.revoke }
-      notify  = { AJAR_REVOKE_FUNCTION = "ajar-revoke" }
+      request  = {}
+      grant    = { AJAR_AZURE_CLIENT_ID = var.azure_client_ids.grant }
+      revoke   = { AJAR_AZURE_CLIENT_ID = var.azure_client_ids.revoke }
+      notify   = { AJAR_REVOKE_FUNCTION = "ajar-revoke", AJAR_DISCOVER_FUNCTION = "ajar-discover" }
+      discover = { AJAR_AZURE_CLIENT_ID = var.azure_client_ids.discover }
     }[each.key])
   }
   logging_config {
@@ -333,51 +358,60 @@ resource "aws_lambda_event_source_mapping" "stream" {
   depends_on = [aws_iam_role_policy.ajar]
 }
 
-# --- the minute ---------------------------------------------------------------------------------------
+# --- the minute and the quarter of an hour -------------------------------------------------------------
 
-resource "aws_iam_role" "minute" {
-  name = "ajar-minute"
-  path = "/ajar/"
+locals {
+  schedules = {
+    minute  = { function = "revoke", rate = "rate(1 minute)", seconds = 60 }
+    quarter = { function = "discover", rate = "rate(15 minutes)", seconds = 600 }
+  }
+}
+
+resource "aws_iam_role" "schedule" {
+  for_each = local.schedules
+  name     = "ajar-${each.key}"
+  path     = "/ajar/"
   assume_role_policy = jsonencode({
     Version   = "2012-10-17"
     Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "scheduler.amazonaws.com" } }]
   })
 }
 
-resource "aws_iam_role_policy" "minute" {
-  name = "ajar"
-  role = aws_iam_role.minute.name
+resource "aws_iam_role_policy" "schedule" {
+  for_each = local.schedules
+  name     = "ajar"
+  role     = aws_iam_role.schedule[each.key].name
   policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      { Effect = "Allow", Action = "lambda:InvokeFunction", Resource = aws_lambda_function.ajar["revoke"].arn },
-    ]
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "lambda:InvokeFunction", Resource = aws_lambda_function.ajar[each.value.function].arn }]
   })
 }
 
-resource "aws_scheduler_schedule" "minute" {
-  name                = "ajar-minute"
-  schedule_expression = "rate(1 minute)"
+resource "aws_scheduler_schedule" "ajar" {
+  for_each            = local.schedules
+  name                = "ajar-${each.key}"
+  schedule_expression = each.value.rate
   flexible_time_window {
     mode = "OFF"
   }
   target {
-    arn      = aws_lambda_function.ajar["revoke"].arn
-    role_arn = aws_iam_role.minute.arn
+    arn      = aws_lambda_function.ajar[each.value.function].arn
+    role_arn = aws_iam_role.schedule[each.key].arn
     # The next tick does what this one could not; late ticks must not pile up.
     retry_policy {
       maximum_retry_attempts       = 0
-      maximum_event_age_in_seconds = 60
+      maximum_event_age_in_seconds = each.value.seconds
     }
   }
-  depends_on = [aws_iam_role_policy.minute]
+  depends_on = [aws_iam_role_policy.schedule]
 }
 
 # The scheduler and `notify` invoke asynchronously: without this Lambda would keep a tick for six hours.
-resource "aws_lambda_function_event_invoke_config" "revoke" {
-  function_name                = aws_lambda_function.ajar["revoke"].function_name
+resource "aws_lambda_function_event_invoke_config" "ajar" {
+  for_each                     = local.schedules
+  function_name                = aws_lambda_function.ajar[each.value.function].function_name
   maximum_retry_attempts       = 0
-  maximum_event_age_in_seconds = 60
+  maximum_event_age_in_seconds = each.value.seconds
 }
 
 output "request_url" {

@@ -27,7 +27,7 @@ from processes import Process, fetch, free_ports, until
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-FUNCTIONS = ["request", "grant", "revoke", "notify"]
+FUNCTIONS = ["request", "grant", "revoke", "notify", "discover"]
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 

@@ -184,7 +184,7 @@ def check_rights(ministack, door, functions, out):
         TableName=table, IndexName="person", KeyConditionExpression="person = :p", ExpressionAttributeValues={":p": {"S": "0"}}))
     refused("revoke reads the secret", lambda: ministack.client(
         "secretsmanager", session["revoke"]).get_secret_value(SecretId=out["secret_arn"]))
-    for name, target in [("request", "grant"), ("request", "revoke"), ("notify", "grant"), ("grant", "revoke")]:
+    for name, target in [("request", "grant"), ("request", "revoke"), ("request", "discover"), ("notify", "grant"), ("grant", "revoke"), ("discover", "grant")]:
         refused(f"{name} invokes {target}", lambda: ministack.client(
             "lambda", session[name]).invoke(FunctionName=f"ajar-{target}", Payload=b"{}"))
     for name in ("request", "notify"):
@@ -197,44 +197,45 @@ def check_rights(ministack, door, functions, out):
     # What ministack does without asking, and the condition that it does not know.
     iam = ministack.client("iam")
     stream = out["table"]["stream_arn"]
-    may_touch = {"request": {"REQUEST#1", "REPLY#1"}, "grant": {"REQUEST#1", "NSG#1"}, "revoke": {"REQUEST#1", "NSG#1"},
-                 "notify": {"REQUEST#1", "REPLY#1"}}
+    kinds = ("REQUEST#1", "REPLY#1", "ASK#1", "NSG#1", "MACHINE", "LOOK", "GROUP", "PERSON")
+    may_touch = {"request": {"REQUEST#1", "REPLY#1", "ASK#1"}, "grant": {"REQUEST#1", "NSG#1"}, "revoke": {"REQUEST#1", "NSG#1"},
+                 "notify": {"REQUEST#1", "REPLY#1"}, "discover": set(kinds) - {"NSG#1"}}
     for name in FUNCTIONS:
         statements = policies.documents(iam, f"ajar-{name}")
         for action in ("GetItem", "PutItem", "UpdateItem"):
-            may = {key for key in ("REQUEST#1", "REPLY#1", "NSG#1", "MACHINE")
+            may = {key for key in kinds
                    if policies.allows(statements, f"dynamodb:{action}", out["table"]["arn"], {"dynamodb:LeadingKeys": [key]})}
             wanted = set() if (name, action) == ("notify", "PutItem") else may_touch[name]
             if may != wanted:
                 raise Failed(f"{name} may {action} {sorted(may)} and needs {sorted(wanted)}")
         machines = policies.allows(statements, "dynamodb:Query", out["table"]["arn"], {"dynamodb:LeadingKeys": ["MACHINE"]})
         others = policies.allows(statements, "dynamodb:Query", out["table"]["arn"], {"dynamodb:LeadingKeys": ["REQUEST#1"]})
-        if others or machines != (name == "request"):
+        if others or machines != (name in ("request", "discover")):
             raise Failed(f"{name} may query partitions of the table that it does not need, or not those that it needs")
     for name in FUNCTIONS:
         may = policies.allows(policies.documents(iam, f"ajar-{name}"), "dynamodb:GetRecords", stream, {})
         if may != (name in ("grant", "notify")):
             raise Failed(f"{name} {'may' if may else 'may not'} read the stream")
-        minute = policies.allows(policies.documents(iam, "ajar-minute"), "lambda:InvokeFunction", functions[name]["function_arn"], {})
-        if minute != (name == "revoke"):
-            raise Failed(f"the minute {'may' if minute else 'may not'} invoke {name}")
+        for schedule, function in [("minute", "revoke"), ("quarter", "discover")]:
+            may = policies.allows(policies.documents(iam, f"ajar-{schedule}"), "lambda:InvokeFunction", functions[name]["function_arn"], {})
+            if may != (name == function):
+                raise Failed(f"the {schedule} {'may' if may else 'may not'} invoke {name}")
     mappings = ministack.client("lambda").list_event_source_mappings(EventSourceArn=stream)["EventSourceMappings"]
     if len(mappings) != 2:
         raise Failed(f"{len(mappings)} readers of the stream; two are read without throttling")
-    if set(door.issued) != {"grant", "revoke"}:
+    if set(door.issued) != {"grant", "revoke", "discover"}:
         raise Failed(f"tokens were issued to {sorted(set(door.issued))}")
 
 
-def seed_machines(ministack, sandbox, table):
-    """The machine list, copied as it is: its form is the store's business."""
-    source = boto3.client("dynamodb", endpoint_url=sandbox.facts["dynamodb_url"], region_name=REGION,
-                          aws_access_key_id="local", aws_secret_access_key="local")
-    items = source.query(TableName=sandbox.facts["table"], KeyConditionExpression="pk = :m",
-                         ExpressionAttributeValues={":m": {"S": "MACHINE"}})["Items"]
+def discover(ministack, table):
+    """The machine list, as the deployed function fills it: started as its schedule does."""
+    answer = ministack.client("lambda").invoke(FunctionName="ajar-discover", Payload=b"{}")
+    if answer.get("FunctionError"):
+        raise Failed(f"discover failed: {answer['Payload'].read()[:500]}")
+    items = ministack.client("dynamodb").query(TableName=table, KeyConditionExpression="pk = :m",
+                                               ExpressionAttributeValues={":m": {"S": "MACHINE"}})["Items"]
     if not items:
-        raise Failed("the sandbox's table lists no machines")
-    for item in items:
-        ministack.client("dynamodb").put_item(TableName=table, Item=item)
+        raise Failed("discover found no machines")
     return len(items)
 
 
@@ -292,7 +293,7 @@ def main():
             out = ministack.apply(options.offline, work, {
                 "installation": INSTALLATION, "artifacts": str(artifacts.resolve()), "architecture": "x86_64",
                 "slack_team_id": facts["team_id"], "slack_app_id": facts["app_id"], "azure_tenant_id": facts["tenant_id"],
-                "azure_client_ids": {name: identities[name]["client_id"] for name in ("grant", "revoke")},
+                "azure_client_ids": {name: identities[name]["client_id"] for name in ("grant", "revoke", "discover")},
                 "subscriptions": [facts["subscription_id"]],
             }, {
                 **{f"AWS_ENDPOINT_URL_{service}": ministack.url for service in ("DYNAMODB", "LAMBDA", "SECRETS_MANAGER")},
@@ -304,7 +305,7 @@ def main():
                     raise Failed(f"{name} was deployed as {out['function_arns'][name]} with {out['role_arns'][name]}")
             ministack.client("secretsmanager").put_secret_value(SecretId=out["secret_arn"], SecretString=json.dumps(
                 {"signing_secret": facts["signing_secret"], "bot_token": facts["bot_token"]}))
-            step(f"seeded {seed_machines(ministack, sandbox, out['table']['name'])} machines")
+            step(f"discovered {discover(ministack, out['table']['name'])} machines")
 
             step("the story")
             tell(ministack, sandbox, out)

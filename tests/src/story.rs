@@ -5,6 +5,8 @@ use crate::signed::{self, Signed};
 use access::lifecycle::{Cause, Record};
 use aws_sdk_dynamodb::types::AttributeValue;
 use edge::store::Stored;
+use sandbox::aws::lambda::Failure;
+use sandbox::aws::schedule;
 use sandbox::host::wiring::{self, World};
 use sandbox::host::{Options, Sandbox, Stepped};
 use serde_json::{Value, json};
@@ -208,6 +210,30 @@ impl Story {
         Ok(text)
     }
 
+    /// Somebody types `/jit` and this text in the simulated Slack, which gives a `response_url`, so that
+    /// the app can answer later too: what it answers at once.
+    pub async fn type_in_slack(&self, user: &str, text: &str) -> String {
+        let channel = self.about["channel"].as_str().unwrap_or_default();
+        let outcome = self.world.slack.command(user, channel, text).await.unwrap();
+        outcome.shown.unwrap_or_default()["text"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Machines are looked for now, and not only at the next quarter of an hour.
+    pub async fn discover(&self) {
+        self.try_discover().await.unwrap();
+    }
+
+    /// As [`Story::discover`], where it may fail.
+    ///
+    /// # Errors
+    /// The invocation failed.
+    pub async fn try_discover(&self) -> Result<Value, Failure> {
+        let event = schedule::event("discover", self.sandbox().clock().now());
+        let outcome = self.sandbox().lambda().invoke("discover", event).await;
+        self.settle().await;
+        outcome
+    }
+
     /// A slash command's body, to be signed by the test.
     pub fn command(&self, user: &str, text: &str) -> Signed {
         let trigger = format!("{}.{}", self.now(), self.triggers.fetch_add(1, Ordering::SeqCst));
@@ -379,6 +405,14 @@ impl Story {
     /// Whether a client's address gets through to a machine's port now.
     pub fn lets_in(&self, machine: &str, port: u16, from: &str) -> bool {
         self.world.azure.reaches(from.parse().unwrap(), machine, port, "Tcp")
+    }
+
+    /// When an item of the table may be purged; `None` where it has no such moment.
+    pub async fn purge_at(&self, pk: &str, sk: String) -> Option<u64> {
+        let get = self.table().get_item().table_name(sandbox::host::TABLE);
+        let key = get.key("pk", AttributeValue::S(pk.to_owned())).key("sk", AttributeValue::S(sk));
+        let item = key.send().await.unwrap().item.expect("the item is there");
+        item.get("purge_at").and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok())
     }
 
     /// The table as anybody with rights to write it meets it.

@@ -137,6 +137,7 @@ const WHY: &[&str] = &[
     "Azure did not answer, three times in a row.",
     "The rule {code} decides before ours.",
     "The machine does not exist any more in Azure.",
+    "The machine is {any}: start it in Azure, then ask again.",
     "The machine's private address is not the one that was approved.",
     "Nothing shields the machine: it is already open.",
     "The security groups on the way have changed meanwhile.",
@@ -156,6 +157,26 @@ const OTHER: &[&str] = &[
     "Too late: {user} denied this at {time:past}.",
     "Too late: this request ended at {time:past}.",
     "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",
+    // Answers to a command about a machine that cannot be asked for as it was seen.
+    "There is no machine {code} here. Ajar looks again now and tells you what it finds.",
+    "There is no machine {code} here. Did you mean {any}? Ajar looks again now and tells you what it finds.",
+    "There are several machines {code}. Type {any}.",
+    "{any} is reached by {any} only, and {code} is not. Type your {any} address: {code}.",
+    "{any} does not exist any more in Azure; that was seen at {time:past}. Ajar looks again now and tells you what it finds.",
+    "{any} was {any} when Ajar looked at {time:past}. Start it in Azure, then ask again. Ajar looks again now and tells you what it finds.",
+    "{any} had no network address when Ajar looked at {time:past}. Ajar looks again now and tells you what it finds.",
+    "Nothing shields {any}: it is already open. No network security group was on the way to it when Ajar looked at {time:past}. Ajar looks again now and tells you what it finds.",
+    // And what came of looking again.
+    "Ajar has looked again: {any:there} can be asked for now. Type {code} again.",
+    "Ajar has looked again. There is no machine {code:missing} here. Ask an admin whether Ajar knows its subscription.",
+    "Ajar has looked again. There is no machine {code:missing} here. Did you mean {any}? Ask an admin whether Ajar knows its subscription.",
+    "Ajar has looked again. There are several machines {code:there}. Type {any}.",
+    "Ajar has looked again. {any:missing} does not exist any more in Azure; that was seen at {time:past}.",
+    "Ajar has looked again. {any:there} was {any} when Ajar looked at {time:past}. Start it in Azure, then ask again.",
+    "Ajar has looked again. {any:there} had no network address when Ajar looked at {time:past}.",
+    "Ajar has looked again. Nothing shields {any:there}: it is already open. No network security group was on the way to it when Ajar looked at {time:past}.",
+    "Ajar has looked again. No rule of the policy is about {code:there}, so nobody can ask for it. Ask an admin to add one.",
+    "Ajar could not look again: Azure did not answer. Type {code} again in a few minutes.",
 ];
 
 /// What earlier entries said of a request.
@@ -191,7 +212,10 @@ pub fn check(entries: &[Value]) -> Vec<String> {
         let at = entry["at"].as_f64().unwrap_or_default();
         let Some((found, claim)) = wording else {
             match OTHER.iter().find_map(|wording| find(wording, text)) {
-                Some(found) => past(&found, at).into_iter().for_each(&mut say),
+                Some(found) => {
+                    past(&found, at).into_iter().for_each(&mut say);
+                    named(&found, &entry["network"]).into_iter().for_each(&mut say);
+                }
                 None => say("a wording that is not known".to_owned()),
             }
             continue;
@@ -253,6 +277,30 @@ fn past(found: &Found, at: f64) -> Vec<String> {
     late.map(|moment| format!("{moment} has not come")).collect()
 }
 
+/// Whether a machine has this private address.
+fn is_address_of(machine: &Value, private: &str) -> bool {
+    let addresses = machine["addresses"].as_array().into_iter().flatten();
+    addresses.filter_map(|address| address["private"].as_str()).any(|address| address == private)
+}
+
+/// Machines that are told to be there must be, and those that are told to be missing must not.
+fn named(found: &Found, network: &Value) -> Vec<String> {
+    let is_there = |query: &str| {
+        let wanted = format!("/{query}").to_ascii_lowercase();
+        let machines = network["machines"].as_array().into_iter().flatten();
+        let mut ids = machines.filter_map(|machine| machine["resource_id"].as_str());
+        // The end of an id is `/resourceGroups/<group>/providers/Microsoft.Compute/virtualMachines/<name>`.
+        ids.any(|id| {
+            let short = id.replace("/providers/Microsoft.Compute/virtualMachines", "");
+            short.replace("/resourceGroups", "").to_ascii_lowercase().ends_with(&wanted)
+        })
+    };
+    let there = found.all("there").into_iter().filter(|query| !is_there(query));
+    let missing = found.all("missing").into_iter().filter(|query| is_there(query));
+    let there = there.map(|query| format!("there is no {query}"));
+    there.chain(missing.map(|query| format!("there is a {query}"))).collect()
+}
+
 /// The rules of a request, each with its group's name.
 fn rules_of<'a>(network: &'a Value, id: &str) -> Vec<(&'a str, &'a Value)> {
     let mut all = vec![];
@@ -287,7 +335,15 @@ impl Seen<'_> {
         let (name, ports) = self.found.first("place")?.split_once(" port")?;
         let ports = ports.trim_start_matches('s').trim_start();
         let machines = self.network["machines"].as_array()?;
-        let machine = machines.iter().find(|machine| machine["name"] == name)?;
+        let mut named = machines.iter().filter(|machine| machine["name"] == name);
+        // Of several with this name it is the one to which a rule of the request leads.
+        let rules = self.rules();
+        let leads_to = |machine: &&Value| {
+            rules.iter().any(|(_, rule)| {
+                is_address_of(machine, bare(rule["destination"].as_str().unwrap_or_default()))
+            })
+        };
+        let machine = named.clone().find(leads_to).or_else(|| named.next())?;
         Some((machine, listed(ports)))
     }
 
@@ -408,7 +464,7 @@ impl Seen<'_> {
             must(bare(text("source")) == bare(source), format!("the source is {}", text("source")));
             must(listed(text("ports")) == ports, format!("the ports are {}", text("ports")));
             let to = bare(text("destination"));
-            must(machine["private_address"] == to, format!("the destination is {to}"));
+            must(is_address_of(machine, to), format!("the destination is {to}"));
         }
         for (port, open) in self.doors() {
             must(open, format!("port {port} does not let the requester in"));

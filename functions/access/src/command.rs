@@ -1,17 +1,17 @@
 //! The text after `/jit`, and what to type instead when it cannot be understood.
 
 use crate::lease::Ttl;
-use crate::request::{Justification, MachineName, Malformed, Ports, Source};
+use crate::request::{Justification, MachineQuery, Malformed, Ports, Source};
 
 /// What somebody typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// `/jit help`, or nothing at all.
     Help,
-    /// `/jit <vm> <port>[,<port>] [from <address>] [for <duration>] [because <text>]`
+    /// `/jit [[<subscription>/]<resource group>/]<vm> <port>[,<port>] [from <address>] [for <duration>] [because <text>]`
     Ask {
         /// Which machine.
-        machine: MachineName,
+        machine: MachineQuery,
         /// Which ports.
         ports: Ports,
         /// From where; without it the policy's default.
@@ -33,7 +33,7 @@ pub enum CommandError {
     #[error("a port is missing; type for example `/jit {machine} 22`, or ssh, rdp, winrm instead of 22")]
     PortMissing {
         /// The machine.
-        machine: MachineName,
+        machine: MachineQuery,
     },
     /// A part is not what it should be.
     #[error("{0}. For example: `{EXAMPLE}`")]
@@ -69,7 +69,7 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
     if first.eq_ignore_ascii_case("help") && words.rest.is_empty() {
         return Ok(Command::Help);
     }
-    let machine: MachineName = first.parse()?;
+    let machine: MachineQuery = first.parse()?;
     let mut list = match words.peek() {
         None => return Err(CommandError::PortMissing { machine }),
         Some(word) if keyword(word).is_some() => return Err(CommandError::PortMissing { machine }),

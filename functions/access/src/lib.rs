@@ -8,6 +8,7 @@ pub mod drive;
 pub mod evidence;
 pub mod lease;
 pub mod lifecycle;
+pub mod machine;
 pub mod nsg;
 pub mod policy;
 pub mod request;

@@ -3,7 +3,7 @@
 
 use crate::command::parse_ttl;
 use crate::lease::Ttl;
-use crate::request::{Ask, Justification, Machine, Ports, Source, UserId};
+use crate::request::{Ask, Justification, Machine, MachineName, Ports, ResourceId, Source, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -86,6 +86,11 @@ impl Groups {
     /// Adds what Slack said of one group.
     pub fn insert(&mut self, group: String, members: BTreeSet<UserId>) {
         self.0.insert(group, members);
+    }
+
+    /// The members of a group; none where nothing was said of it.
+    pub fn members(&self, group: &str) -> BTreeSet<UserId> {
+        self.0.get(group).cloned().unwrap_or_default()
     }
 
     fn includes(&self, who: &Who, user: &UserId) -> bool {
@@ -192,10 +197,29 @@ impl Policy {
     /// # Errors
     /// No rule matches.
     pub fn rule_for(&self, machine: &Machine) -> Result<&Rule, NotAllowed> {
+        self.rule_about(&machine.name, &machine.resource_id)
+    }
+
+    /// As [`Policy::rule_for`], for a machine of which the address is not known yet.
+    ///
+    /// # Errors
+    /// No rule matches.
+    pub fn rule_about(&self, name: &MachineName, resource_id: &ResourceId) -> Result<&Rule, NotAllowed> {
         self.rules
             .iter()
-            .find(|rule| rule.matches(machine))
-            .ok_or_else(|| NotAllowed::Machine { machine: machine.name.to_string() })
+            .find(|rule| rule.matches(name, resource_id))
+            .ok_or_else(|| NotAllowed::Machine { machine: name.to_string() })
+    }
+
+    /// The user groups that its rules name.
+    pub fn groups(&self) -> BTreeSet<&str> {
+        self.rules.iter().flat_map(Rule::groups).collect()
+    }
+
+    /// The people whom its rules name one by one.
+    pub fn people(&self) -> BTreeSet<&UserId> {
+        let all = self.rules.iter().flat_map(|rule| rule.requesters.iter().chain(&rule.approvers));
+        all.filter_map(|who| if let Who::User(user) = who { Some(user) } else { None }).collect()
     }
 
     /// Whether the policy lets this request be made and granted.
@@ -279,9 +303,9 @@ impl Rule {
         people.len()
     }
 
-    fn matches(&self, machine: &Machine) -> bool {
-        let group = machine.resource_id.resource_group().unwrap_or_default();
-        self.machines.iter().any(|pattern| pattern.matches(machine.name.as_str()))
+    fn matches(&self, name: &MachineName, resource_id: &ResourceId) -> bool {
+        let group = resource_id.resource_group().unwrap_or_default();
+        self.machines.iter().any(|pattern| pattern.matches(name.as_str()))
             && (self.resource_groups.is_empty()
                 || self.resource_groups.iter().any(|pattern| pattern.matches(group)))
     }

@@ -1,9 +1,11 @@
 //! What a person asks for, in types that cannot hold nonsense.
 
 mod id;
+mod query;
 mod terms;
 
 pub use id::{RequestHash, RequestId};
+pub use query::MachineQuery;
 pub use terms::{Ask, Machine, TermsDigest, Wish};
 
 use ipnet::IpNet;
@@ -73,6 +75,7 @@ macro_rules! string_serde {
 string_serde!(RequestId);
 string_serde!(UserId);
 string_serde!(MachineName);
+string_serde!(MachineQuery);
 string_serde!(ResourceId);
 string_serde!(Source);
 string_serde!(Justification);
@@ -161,6 +164,11 @@ impl ResourceId {
     /// The last segment: the resource's own name.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The subscription that it is in.
+    pub fn subscription(&self) -> &str {
+        self.0.split('/').nth(2).unwrap_or_default()
     }
 
     /// The resource group that it is in, where there is one.

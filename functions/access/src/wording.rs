@@ -10,8 +10,9 @@ use crate::command::{CommandError, EXAMPLE};
 use crate::evidence::Unproven;
 use crate::lease::Timestamp;
 use crate::lifecycle::{Cause, Failure, NetworkFault};
+use crate::machine::{Power, SeenMachine, Unfit};
 use crate::policy::{NotAllowed, Rule, Who};
-use crate::request::{Ask, Machine, MachineName, Ports, Source, UserId, Wish};
+use crate::request::{Ask, MachineName, MachineQuery, Ports, Source, UserId, Wish};
 use serde_json::{Value, json};
 
 mod card;
@@ -106,6 +107,7 @@ pub fn help() -> Message {
         "*Ajar* opens a port on a machine for you, from one address, for a while, after a colleague has approved.\n\
          • `{EXAMPLE}`\n\
          • `/jit VM3 22` uses the defaults of your policy for the address and the duration\n\
+         • two machines of one name: put the resource group in front, `/jit Contoso-IaaS/VM3 22`\n\
          • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\
          • durations: `30m`, `2h`, `1h30m`\n\
          When it ends the port shuts by itself. Sessions that are open then are not cut."
@@ -141,43 +143,96 @@ pub fn asked_before(wish: &Wish, status: &str) -> Message {
 }
 
 /// A request from nowhere: neither typed nor in the policy.
-pub fn no_source(machine: &Machine, ports: &Ports) -> Message {
-    let ports = ports.to_string().replace(' ', "");
+pub fn no_source(name: &MachineName, query: &MachineQuery, ports: &Ports) -> Message {
     Message::sentence(format!(
-        "From which address will you connect to {name}? Add the one that the Internet sees: `/jit {name} {ports} from 203.0.113.7`.",
-        name = machine.name
+        "From which address will you connect to {name}? Add the one that the Internet sees: `/jit {query} {} from 203.0.113.7`.",
+        typed(ports)
     ))
 }
 
-/// An IPv6 address for a machine that has only IPv4, or the other way round.
-pub fn other_family(ask: &Ask) -> Message {
-    let (has, example) = if ask.wish.machine.private_address.is_ipv4() {
-        ("IPv4", "203.0.113.7")
-    } else {
-        ("IPv6", "2001:db8::7")
+/// Ports as they are typed: without spaces.
+fn typed(ports: &Ports) -> String {
+    ports.to_string().replace(' ', "")
+}
+
+/// What follows where the machine list may be out of date.
+const LOOKS_AGAIN: &str = "Ajar looks again now and tells you what it finds.";
+
+/// A machine that cannot be opened as `discover` saw it last. `source` is where the connection would
+/// come from; `looks_again`: `discover` was asked to look again and to say what it finds.
+pub fn unfit(machine: &SeenMachine, why: &Unfit, source: &Source, looks_again: bool) -> Message {
+    let name = &machine.name;
+    let seen = moment(machine.seen_at);
+    let sentence = match why {
+        Unfit::Gone { at } => {
+            format!("{name} does not exist any more in Azure; that was seen at {}.", moment(*at))
+        }
+        Unfit::Off { power } => {
+            format!(
+                "{name} was {} when Ajar looked at {seen}. Start it in Azure, then ask again.",
+                off(*power)
+            )
+        }
+        Unfit::Unshielded => {
+            format!(
+                "Nothing shields {name}: it is already open. No network security group was on the way to it when Ajar looked at {seen}."
+            )
+        }
+        Unfit::OtherFamily { has_ipv4 } => {
+            let (has, example) = if *has_ipv4 { ("IPv4", "203.0.113.7") } else { ("IPv6", "2001:db8::7") };
+            return Message::sentence(format!(
+                "{name} is reached by {has} only, and `{source}` is not. Type your {has} address: `from {example}`."
+            ));
+        }
+        Unfit::NoAddress => format!("{name} had no network address when Ajar looked at {seen}."),
     };
-    Message::sentence(format!(
-        "{} is reached by {has} only, and `{}` is not. Type your {has} address: `from {example}`.",
-        ask.wish.machine.name, ask.source
-    ))
+    Message::sentence(if looks_again { format!("{sentence} {LOOKS_AGAIN}") } else { sentence })
 }
 
-/// No machine of that name.
-pub fn no_such_machine(name: &MachineName, near: &[String]) -> Message {
-    let hint = if near.is_empty() {
-        "Ask an admin to enable it.".to_owned()
-    } else {
-        format!("Did you mean {}?", listed(near, "or"))
-    };
-    Message::sentence(format!("There is no machine `{name}` here. {hint}"))
+/// The word for a machine that does not run.
+const fn off(power: Power) -> &'static str {
+    match power {
+        Power::Deallocated => "deallocated",
+        Power::Stopped | Power::Running | Power::Unknown => "stopped",
+    }
 }
 
-/// Several machines of that name.
-pub fn ambiguous(name: &MachineName, groups: &[String]) -> Message {
-    Message::sentence(format!(
-        "`{name}` is in several resource groups: {}. Ask an admin to enable only one of them.",
-        listed(groups, "and")
-    ))
+/// No machine of that name. `looks_again`: `discover` was asked to look again and to say what it finds.
+pub fn no_such_machine(query: &MachineQuery, near: &[String], looks_again: bool) -> Message {
+    let hint = if near.is_empty() { String::new() } else { format!(" Did you mean {}?", listed(near, "or")) };
+    let next = if looks_again { LOOKS_AGAIN } else { "Ask an admin whether Ajar knows its subscription." };
+    Message::sentence(format!("There is no machine `{query}` here.{hint} {next}"))
+}
+
+/// Several machines of that name: each as it can be typed.
+pub fn ambiguous(query: &MachineQuery, spelled: &[MachineQuery], ports: &Ports) -> Message {
+    let lines: Vec<String> = spelled.iter().map(|one| format!("`/jit {one} {}`", typed(ports))).collect();
+    Message::sentence(format!("There are several machines `{query}`. Type {}.", listed(&lines, "or")))
+}
+
+/// What `discover` found when it was asked to look again: the machine, and why it still cannot be opened.
+pub fn looked_again(query: &MachineQuery, ports: &Ports, found: &LookedAgain) -> String {
+    let again = format!("`/jit {query} {}`", typed(ports));
+    match found {
+        LookedAgain::Fit => {
+            format!("Ajar has looked again: {query} can be asked for now. Type {again} again.")
+        }
+        LookedAgain::Unfit(sentence) => format!("Ajar has looked again. {sentence}"),
+        LookedAgain::NoAnswer => {
+            format!("Ajar could not look again: Azure did not answer. Type {again} again in a few minutes.")
+        }
+    }
+}
+
+/// What came of looking again for a machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LookedAgain {
+    /// It can be asked for.
+    Fit,
+    /// It cannot, for the reason that this sentence gives.
+    Unfit(String),
+    /// Azure did not answer.
+    NoAnswer,
 }
 
 /// What the policy does not let, and who or what would be let.
@@ -338,6 +393,9 @@ fn network(fault: &NetworkFault) -> String {
         NetworkFault::AddressChanged => {
             "The machine's private address is not the one that was approved.".to_owned()
         }
+        NetworkFault::NotRunning { power } => {
+            format!("The machine is {}: start it in Azure, then ask again.", off(*power))
+        }
         NetworkFault::Unshielded => "Nothing shields the machine: it is already open.".to_owned(),
         NetworkFault::GroupsChanged => "The security groups on the way have changed meanwhile.".to_owned(),
         NetworkFault::NoRoom { before, nsg } => {
@@ -361,6 +419,7 @@ fn ended(cause: &Cause) -> String {
         Cause::Failed(why) => failure(why),
         Cause::Altered => "Somebody else changed its rule in Azure.".to_owned(),
         Cause::Vanished => "Somebody else deleted its rule in Azure.".to_owned(),
+        Cause::MachineGone => network(&NetworkFault::MachineGone),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::http::{CALL_TIMEOUT, Limits, Route};
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
-use access::request::{Machine, ResourceId, RuleName};
+use access::request::{ResourceId, RuleName};
 use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind;
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
@@ -15,11 +15,12 @@ use azure_core::http::{
     Transport, Url,
 };
 use serde::de::DeserializeOwned;
-use std::net::IpAddr;
+use std::fmt::Display;
 use std::sync::Arc;
 
 mod answers;
 mod fence;
+mod machines;
 mod survey;
 mod types;
 
@@ -27,7 +28,7 @@ use answers::{Refused, refused};
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
 pub use survey::ShownRule;
-use types::{Nic, SecurityGroup, Subnet, VirtualMachine};
+use types::SecurityGroup;
 
 /// The version of the network API that our types were written against.
 const NETWORK: &str = "2025-05-01";
@@ -133,13 +134,14 @@ impl Arm {
         Ok(Self { pipeline, fence, limits })
     }
 
-    async fn send(&self, what: Sent<'_>, api_version: &str) -> azure_core::Result<RawResponse> {
+    async fn send(&self, what: Sent<'_>) -> azure_core::Result<RawResponse> {
+        let written = |permit: &Permit<'_>| format!("{}?api-version={NETWORK}", permit.path());
         let (method, path, body) = match what {
-            Sent::Get(path) => (Method::Get, path, None),
-            Sent::Put(permit, body) => (Method::Put, permit.path(), Some(body)),
-            Sent::Delete(permit) => (Method::Delete, permit.path(), None),
+            Sent::Get(path) => (Method::Get, path.to_owned(), None),
+            Sent::Put(permit, body) => (Method::Put, written(permit), Some(body)),
+            Sent::Delete(permit) => (Method::Delete, written(permit), None),
         };
-        let url = format!("https://management.azure.com{path}?api-version={api_version}");
+        let url = format!("https://management.azure.com{path}");
         let url =
             Url::parse(&url).map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?;
         let mut request = Request::new(url, method);
@@ -159,7 +161,12 @@ impl Arm {
     }
 
     async fn get<T: DeserializeOwned>(&self, id: &ResourceId, api_version: &str) -> Result<T, ArmError> {
-        let answer = self.send(Sent::Get(id.as_str()), api_version).await;
+        self.read(&format!("{id}?api-version={api_version}"), id).await
+    }
+
+    /// Reads a path with its query. `what` names it where it is not found.
+    async fn read<T: DeserializeOwned>(&self, path: &str, what: impl Display) -> Result<T, ArmError> {
+        let answer = self.send(Sent::Get(path)).await;
         let answer = answer.map_err(|error| ArmError::NoAnswer(error.to_string()))?;
         let status = u16::from(answer.status());
         if status == 200 {
@@ -168,49 +175,15 @@ impl Arm {
         }
         let Refused { code, .. } = refused(&answer);
         match status {
-            404 => Err(ArmError::NotFound(id.name().to_owned())),
+            // It says nothing of the resource: the subscription is not in our tenant, or not known to it yet.
+            404 if code == "SubscriptionNotFound" => Err(ArmError::Refused { status, code }),
+            404 => {
+                let what = what.to_string();
+                Err(ArmError::NotFound(what.rsplit('/').next().unwrap_or_default().to_owned()))
+            }
             429 | 408 | 500.. => Err(ArmError::NoAnswer(format!("{status} {code}"))),
             _ => Err(ArmError::Refused { status, code }),
         }
-    }
-
-    /// The groups between the Internet and a machine, as Azure says now. The machine must still have
-    /// the private address that was approved.
-    ///
-    /// # Errors
-    /// The machine is gone, has another address, or nothing shields it; or Azure did not answer.
-    pub async fn way(&self, machine: &Machine) -> Result<Way, WayError> {
-        let fault = |fault| Err(WayError::Fault(fault));
-        let vm: VirtualMachine = match self.get(&machine.resource_id, COMPUTE).await {
-            Err(ArmError::NotFound(_)) => return fault(NetworkFault::MachineGone),
-            other => other?,
-        };
-        for reference in vm.properties.network_profile.network_interfaces {
-            let nic: Nic = self.get(&reference.id, NETWORK).await?;
-            let has = |address: IpAddr| address == machine.private_address;
-            let Some(ip) = nic
-                .properties
-                .ip_configurations
-                .iter()
-                .find(|ip| ip.properties.private_ip_address.is_some_and(has))
-            else {
-                continue;
-            };
-            let mut groups = vec![];
-            if let Some(reference) = &ip.properties.subnet {
-                let subnet: Subnet = self.get(&reference.id, NETWORK).await?;
-                groups.extend(subnet.properties.network_security_group.map(|reference| reference.id));
-            }
-            groups.extend(nic.properties.network_security_group.map(|reference| reference.id));
-            // One group may be both the subnet's and the interface's.
-            groups.dedup();
-            if groups.is_empty() {
-                return fault(NetworkFault::Unshielded);
-            }
-            self.fence.admits(&groups).map_err(WayError::Fault)?;
-            return Ok(Way { groups });
-        }
-        fault(NetworkFault::AddressChanged)
     }
 
     /// A network security group with its rules.
@@ -229,7 +202,7 @@ impl Arm {
             Err(why) => return not_sent(why, &rule.nsg),
         };
         let body = types::rule_body(rule);
-        let answer = self.send(Sent::Put(&permit, &body), NETWORK).await;
+        let answer = self.send(Sent::Put(&permit, &body)).await;
         let acted = answers::acted(&answer, permit.path(), "PUT");
         if acted != Acted::Unknown {
             permit.answered();
@@ -243,7 +216,7 @@ impl Arm {
             Ok(permit) => permit,
             Err(why) => return not_sent(why, nsg),
         };
-        let answer = self.send(Sent::Delete(&permit), NETWORK).await;
+        let answer = self.send(Sent::Delete(&permit)).await;
         answers::acted(&answer, permit.path(), "DELETE")
     }
 }

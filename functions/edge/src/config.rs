@@ -141,6 +141,25 @@ impl Environment {
         })
     }
 
+    /// The Azure subscriptions whose machines may be asked for.
+    ///
+    /// # Errors
+    /// Missing, or not ids with commas between them.
+    pub fn subscriptions(&self) -> Result<Vec<String>, ConfigError> {
+        const NAME: &str = "AJAR_AZURE_SUBSCRIPTIONS";
+        let shaped = |id: &str| {
+            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        let ids: Vec<String> = self.required(NAME)?.split(',').map(|id| id.trim().to_owned()).collect();
+        match ids.iter().find(|id| !shaped(id)) {
+            None => Ok(ids),
+            Some(id) => Err(ConfigError::Malformed {
+                name: NAME,
+                why: format!("`{id}` is not a subscription's id; write ids with commas between them"),
+            }),
+        }
+    }
+
     /// The policy, from the file that was delivered with the function.
     ///
     /// # Errors

@@ -118,6 +118,15 @@ impl Slack {
         Ok(groups)
     }
 
+    /// A person's time zone, as the IANA names it; `None` where Slack does not say.
+    ///
+    /// # Errors
+    /// Slack refused or did not answer.
+    pub async fn time_zone(&self, user: &UserId) -> Result<Option<String>, SlackError> {
+        let answer = self.call("users.info", &json!({"user": user})).await?;
+        Ok(answer["user"]["tz"].as_str().filter(|zone| !zone.is_empty()).map(str::to_owned))
+    }
+
     /// Says one sentence to the person whose click or command came with this address.
     ///
     /// # Errors

@@ -4,7 +4,10 @@
 //!   [`access::lifecycle::Parts`], beside the keys of the indexes and what wakes whom;
 //! - `REQUEST#<id>` / `EVENT#<n>`: its history, append-only, each line with the hash of the one before;
 //! - `REPLY#<id>` / `REPLY`: a sentence to one person;
-//! - `MACHINE` / `<resource id>`: a machine that can be asked for;
+//! - `MACHINE` / `<resource id>`: a machine as `discover` saw it;
+//! - `ASK#<id>` / `ASK`: a question for `discover`;
+//! - `LOOK` / `<subscription>`: when `discover` last looked through it;
+//! - `GROUP` / `<id>`, `PERSON` / `<id>`: the members of a user group and a person's time zone, by Slack;
 //! - `NSG#<id>` / `LOCK`: who may write to a network security group now.
 //!
 //! Every write of a record is conditional on the version that was read and keeps attributes that this
@@ -12,7 +15,7 @@
 
 use access::lease::Timestamp;
 use access::lifecycle::{self, Change, Corrupt, Parts, Record, Tempo};
-use access::request::{Machine, RequestId, UserId};
+use access::request::{RequestId, UserId};
 use access::wording::Told;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -20,9 +23,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+mod discovery;
 mod lock;
 mod write;
 
+pub use discovery::{Look, Person, Question};
 pub use lock::Lock;
 pub use write::{Created, Stored};
 
@@ -249,30 +254,6 @@ impl Store {
         Ok(loaded?.into_iter().filter(|loaded| loaded.record.is_live()).collect())
     }
 
-    /// The machines that can be asked for.
-    ///
-    /// # Errors
-    /// DynamoDB did not answer, or an item is not a machine.
-    pub async fn machines(&self) -> Result<Vec<Machine>, StoreError> {
-        let items = self.query(None, "pk = :pk", &[(":pk", text("MACHINE"))]).await?;
-        items.into_iter().map(|item| decode("MACHINE", item)).collect()
-    }
-
-    /// Writes what was seen of a machine.
-    ///
-    /// # Errors
-    /// DynamoDB did not answer.
-    pub async fn put_machine(&self, machine: &Machine) -> Result<(), StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(machine_item(machine)?))
-            .send()
-            .await;
-        put.map(|_| ()).map_err(|error| call_error("PutItem", &error))
-    }
-
     /// The lines of a request's history, oldest first, as they were stored.
     ///
     /// # Errors
@@ -291,17 +272,6 @@ impl Store {
         let item = self.get(key.to_owned(), "REPLY".to_owned()).await?;
         item.map(|item| decode("REPLY", item)).transpose()
     }
-}
-
-/// A machine as the table keeps it.
-///
-/// # Errors
-/// It cannot be written as an item.
-pub fn machine_item(machine: &Machine) -> Result<Item, StoreError> {
-    let mut item = encode("MACHINE", machine)?;
-    item.insert("pk".to_owned(), text("MACHINE"));
-    item.insert("sk".to_owned(), text(machine.resource_id.key()));
-    Ok(item)
 }
 
 /// What must be looked at, and when, beside the lifecycle's own moment: a version that nobody was

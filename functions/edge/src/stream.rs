@@ -3,7 +3,7 @@
 use access::request::RequestId;
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The key of the item that a line of the stream is about.
 fn keys(event: &Event) -> impl Iterator<Item = (String, String)> {
@@ -35,6 +35,11 @@ pub fn replies(event: &Event) -> Vec<(String, String)> {
         }
     }
     seen.into_iter().collect()
+}
+
+/// The questions for `discover` that a batch is about: their keys, each once.
+pub fn questions(event: &Event) -> BTreeSet<String> {
+    keys(event).map(|(pk, _)| pk).filter(|pk| pk.starts_with("ASK#")).collect()
 }
 
 /// The answer that makes Lambda deliver again from the first of these sequence numbers on.

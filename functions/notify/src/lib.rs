@@ -30,6 +30,7 @@ pub struct Deps {
     installation: Installation,
     lambda: aws_sdk_lambda::Client,
     revoke_function: String,
+    discover_function: String,
 }
 
 /// Why something was not shown.
@@ -56,6 +57,7 @@ impl Deps {
             installation: env.installation()?,
             lambda: edge::aws::lambda(env)?,
             revoke_function: env.required("AJAR_REVOKE_FUNCTION")?.to_owned(),
+            discover_function: env.required("AJAR_DISCOVER_FUNCTION")?.to_owned(),
         })
     }
 }
@@ -74,6 +76,10 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
             tracing::error!(request = %id, error = %edge::report::chain(&error), "could not be read");
             failures.push(sequence_number.clone());
         }
+    }
+    for key in stream::questions(&event) {
+        // One that is not answered can be asked again; a batch is not held up for it.
+        start(deps, &deps.discover_function, &json!({"question": key})).await;
     }
     for (id, sequence_number) in requests {
         match show(deps, id).await {
@@ -105,16 +111,19 @@ async fn start_revoke(deps: &Deps, id: RequestId) -> Result<(), StoreError> {
         // It was begun; its next try has its time.
         return Ok(());
     }
-    let payload = json!({"request": id.to_string()}).to_string();
-    let invoke =
-        deps.lambda.invoke().function_name(&deps.revoke_function).invocation_type(InvocationType::Event);
-    if let Err(error) = invoke.payload(payload.into_bytes().into()).send().await {
-        // The minute's tick shuts it all the same.
+    // Where this fails the minute's tick shuts it all the same.
+    start(deps, &deps.revoke_function, &json!({"request": id.to_string()})).await;
+    Ok(())
+}
+
+/// Starts a function and does not wait for it.
+async fn start(deps: &Deps, function: &str, event: &serde_json::Value) {
+    let invoke = deps.lambda.invoke().function_name(function).invocation_type(InvocationType::Event);
+    if let Err(error) = invoke.payload(event.to_string().into_bytes().into()).send().await {
         let code =
             aws_sdk_lambda::error::ProvideErrorMetadata::code(&error).unwrap_or("no answer").to_owned();
-        tracing::warn!(request = %id, code, "revoke could not be started early");
+        tracing::warn!(function, %event, code, "could not be started");
     }
-    Ok(())
 }
 
 /// Brings the card and the direct messages of a request up to its record.

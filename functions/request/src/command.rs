@@ -3,10 +3,11 @@
 use crate::{Broken, Deps, field, message, status};
 use access::command::{Command, parse};
 use access::lifecycle::Record;
-use access::request::{Ask, Machine, MachineName, Ports, RequestHash, UserId, Wish};
+use access::machine::{Found, Unfit, find};
+use access::request::{Ask, Machine, MachineQuery, Ports, RequestHash, Source, UserId, Wish};
 use access::signature::Verified;
 use access::wording::{self, Message};
-use edge::store::Created;
+use edge::store::{Created, Question};
 use serde_json::Value;
 
 pub(crate) async fn handle(deps: &Deps, verified: &Verified<'_>) -> Result<Value, Broken> {
@@ -34,6 +35,7 @@ pub(crate) async fn handle(deps: &Deps, verified: &Verified<'_>) -> Result<Value
                 ttl,
                 justification,
                 trigger_id: get("trigger_id"),
+                response_url: get("response_url"),
             };
             ask(deps, typed).await?
         }
@@ -44,25 +46,23 @@ pub(crate) async fn handle(deps: &Deps, verified: &Verified<'_>) -> Result<Value
 
 struct Typed {
     requester: UserId,
-    machine: MachineName,
+    machine: MachineQuery,
     ports: Ports,
-    source: Option<access::request::Source>,
+    source: Option<Source>,
     ttl: Option<access::lease::Ttl>,
     justification: Option<access::request::Justification>,
     trigger_id: String,
+    response_url: String,
 }
 
 async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
-    let machine = match find(deps.store.machines().await?, &typed.machine) {
-        Ok(machine) => machine,
+    let (machine, source) = match machine_for(deps, &typed).await? {
+        Ok(found) => found,
         Err(answer) => return Ok(answer),
     };
     let rule = match deps.policy.rule_for(&machine) {
         Ok(rule) => rule,
         Err(why) => return Ok(wording::not_allowed(&why, None)),
-    };
-    let Some(source) = typed.source.or(rule.source()) else {
-        return Ok(wording::no_source(&machine, &typed.ports));
     };
     let now = deps.clock.now();
     let hash = RequestHash::of(&typed.trigger_id, &machine.resource_id);
@@ -79,9 +79,6 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
         lapses_at: now.plus(rule.undecided().seconds()),
     };
     let ask = Ask { wish, source };
-    if ask.source.prefix().addr().is_ipv4() != ask.wish.machine.private_address.is_ipv4() {
-        return Ok(wording::other_family(&ask));
-    }
     let groups = deps.groups(rule).await?;
     if let Err(why) = deps.policy.admits(&ask, &groups) {
         return Ok(wording::not_allowed(&why, Some(rule)));
@@ -111,6 +108,57 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     Err(Broken::Ids)
 }
 
+/// The machine that was named, by the address that the connection arrives at, and where it comes from;
+/// else what to say.
+async fn machine_for(deps: &Deps, typed: &Typed) -> Result<Result<(Machine, Source), Message>, Broken> {
+    let machines = deps.store.machines().await?;
+    let seen = match find(&machines, &typed.machine) {
+        Found::One(seen) => seen,
+        Found::Several(spelled) => {
+            return Ok(Err(wording::ambiguous(&typed.machine, &spelled, &typed.ports)));
+        }
+        Found::Nothing { near } => {
+            let looks = look_again(deps, typed, typed.source).await?;
+            return Ok(Err(wording::no_such_machine(&typed.machine, &near, looks)));
+        }
+    };
+    let rule = match deps.policy.rule_about(&seen.name, &seen.resource_id) {
+        Ok(rule) => rule,
+        Err(why) => return Ok(Err(wording::not_allowed(&why, None))),
+    };
+    let Some(source) = typed.source.or(rule.source()) else {
+        return Ok(Err(wording::no_source(&seen.name, &typed.machine, &typed.ports)));
+    };
+    Ok(match seen.reached_from(&source) {
+        Ok(machine) => Ok((machine, source)),
+        Err(why) => {
+            // The list may be a quarter of an hour old; a machine's families do not change like that.
+            let looks = match why {
+                Unfit::OtherFamily { .. } => false,
+                _ => look_again(deps, typed, Some(source)).await?,
+            };
+            Err(wording::unfit(seen, &why, &source, looks))
+        }
+    })
+}
+
+/// Has `discover` look again and tell the person what it finds; not where Slack gave no address for it.
+async fn look_again(deps: &Deps, typed: &Typed, source: Option<Source>) -> Result<bool, Broken> {
+    if typed.response_url.is_empty() {
+        return Ok(false);
+    }
+    let question = Question {
+        machine: typed.machine.clone(),
+        ports: typed.ports.clone(),
+        source,
+        response_url: typed.response_url.clone(),
+        asked_at: deps.clock.now(),
+        answered: false,
+    };
+    deps.store.ask(&format!("ASK#{}", typed.trigger_id), &question).await?;
+    Ok(true)
+}
+
 /// Whether a request asks for the same as one that waits or is open.
 fn is_same(record: &Record, ask: &Ask) -> bool {
     let wish = record.wish();
@@ -118,65 +166,4 @@ fn is_same(record: &Record, ask: &Ask) -> bool {
         && wish.protocol == ask.wish.protocol
         && wish.ports == ask.wish.ports
         && record.ask().is_none_or(|other| other.source == ask.source)
-}
-
-/// The one machine of that name; else what to say.
-fn find(machines: Vec<Machine>, name: &MachineName) -> Result<Machine, Message> {
-    let (mut named, others): (Vec<Machine>, Vec<Machine>) =
-        machines.into_iter().partition(|machine| machine.name.is(name));
-    match (named.pop(), named.is_empty()) {
-        (Some(machine), true) => Ok(machine),
-        (Some(last), false) => {
-            let group =
-                |machine: &Machine| machine.resource_id.resource_group().unwrap_or_default().to_owned();
-            let mut groups: Vec<String> = named.iter().chain([&last]).map(group).collect();
-            groups.sort();
-            Err(wording::ambiguous(name, &groups))
-        }
-        (None, _) => Err(wording::no_such_machine(name, &near(&others, name))),
-    }
-}
-
-/// Names that differ by one character, or begin alike.
-fn near(machines: &[Machine], name: &MachineName) -> Vec<String> {
-    let wanted = name.as_str().to_ascii_lowercase();
-    let is_near = |other: &str| {
-        let other = other.to_ascii_lowercase();
-        distance(&wanted, &other) <= 1 || other.starts_with(&wanted) || wanted.starts_with(&other)
-    };
-    let mut near: Vec<String> =
-        machines.iter().map(|machine| machine.name.to_string()).filter(|other| is_near(other)).collect();
-    near.sort();
-    near.truncate(5);
-    near
-}
-
-/// How many characters must be changed, added or removed to make one word of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn distances() {
-        for (a, b, expected) in
-            [("vm3", "vm3", 0), ("vm33", "vm3", 1), ("vm2", "vm3", 1), ("web", "db", 2), ("", "ab", 2)]
-        {
-            assert_eq!(distance(a, b), expected);
-        }
-    }
 }

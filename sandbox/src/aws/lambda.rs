@@ -38,12 +38,14 @@ struct Function {
 }
 
 impl Functions {
-    /// Adds `name`. Its timeout is the deployed one: `request` 10 s, `revoke` 180 s, others 60 s.
+    /// Adds `name`. Its timeout is the deployed one: `request` 10 s, `revoke` 180 s, `discover`
+    /// 120 s, others 60 s.
     #[must_use]
     pub fn with(self, name: &str, handler: Handler) -> Self {
         let seconds = match name {
             "request" => 10,
             "revoke" => 180,
+            "discover" => 120,
             _ => 60,
         };
         self.with_timeout(name, Duration::from_secs(seconds), handler)

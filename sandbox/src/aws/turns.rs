@@ -9,8 +9,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// The order among those that wait: what shuts, what opens, what tells.
-const ORDER: [&str; 3] = ["revoke", "grant", "notify"];
+/// The order among those that wait: what shuts, what opens, what tells, what looks.
+const ORDER: [&str; 4] = ["revoke", "grant", "notify", "discover"];
 
 /// By the place of the function in [`ORDER`], then by the number of the invocation.
 type Line = Mutex<BTreeMap<(usize, u64), oneshot::Sender<()>>>;

@@ -223,9 +223,13 @@ impl World {
 
     /// Adds a machine with its interfaces (`<name>-nic`, `<name>-nic2`, ...) and public addresses.
     pub(super) fn add(&mut self, new: &NewMachine) {
-        // Names of interfaces are unique here, those of machines only within their resource group.
-        let twins = self.machines.iter().filter(|one| one.name.eq_ignore_ascii_case(&new.name)).count();
-        let prefix = if twins == 0 { new.name.clone() } else { format!("{}-{}", new.place.group, new.name) };
+        // Names of interfaces are unique here, those of machines only within their resource group; and the
+        // interface of a deleted machine may still be there.
+        let group = &new.place.group;
+        let more = (2..).map(|number| format!("{group}-{}-{number}", new.name));
+        let mut prefixes = [new.name.clone(), format!("{group}-{}", new.name)].into_iter().chain(more);
+        let is_free = |prefix: &String| self.nic(&format!("{prefix}-nic")).is_none();
+        let prefix = prefixes.find(is_free).unwrap_or_default();
         let numbered = |what: &str, at: usize| match at {
             0 => format!("{prefix}-{what}"),
             at => format!("{prefix}-{what}{}", at + 1),

@@ -18,7 +18,7 @@ const LONGEST_SECONDS: u64 = 300;
 const USUAL_SECONDS: u64 = 300;
 const BOUNDS_SECONDS: std::ops::RangeInclusive<u64> = 60..=3600;
 /// The role policy of these functions has a statement for the token.
-const MAY: [&str; 2] = ["grant", "revoke"];
+const MAY: [&str; 3] = ["grant", "revoke", "discover"];
 
 /// Why STS gives no token.
 struct Refusal {

@@ -301,7 +301,7 @@ fn greeting(sandbox: &Sandbox) -> String {
 
 /// Warnings and errors of our own code; the libraries' would repeat them.
 fn log_to_stderr() {
-    let ours = ["access", "edge", "request", "grant", "revoke", "notify", "sandbox"];
+    let ours = ["access", "edge", "request", "grant", "revoke", "notify", "discover", "sandbox"];
     let targets = tracing_subscriber::filter::Targets::new()
         .with_targets(ours.map(|target| (target, tracing::Level::WARN)));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

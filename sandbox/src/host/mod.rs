@@ -12,7 +12,7 @@ use crate::aws::dynamodb::{self, Dynamodb};
 use crate::aws::http_api::HttpApi;
 use crate::aws::lambda::{Functions, Lambda};
 use crate::aws::mapping::{DeadLetters, Mapping};
-use crate::aws::schedule::Schedule;
+use crate::aws::schedule::{self, Schedule};
 use crate::aws::secrets::Secrets;
 use crate::aws::stream::Mappings;
 use crate::aws::{Callers, lambda_api};
@@ -294,19 +294,21 @@ impl Sandbox {
             progress.push(mapping.progress());
             triggers.push(tokio::spawn(mapping.run()));
         }
-        let schedule = Schedule::new(clock.clone(), lambda.clone(), dynamodb.clone());
+        let minute = Schedule::minute(clock.clone(), lambda.clone(), dynamodb.clone());
+        let quarter = Schedule::quarter(clock.clone(), lambda.clone());
         let fronts = options.stepped.map(|stepped| stepped.fronts);
         let time = Arc::new(Time {
             clock: clock.clone(),
             lambda: lambda.clone(),
             mappings: progress,
-            fired: schedule.fired(),
+            fired: vec![minute.fired(), quarter.fired()],
             busy: parts.busy,
             saved: saved_offset,
             advancing: tokio::sync::Mutex::default(),
             fronts: fronts.clone(),
         });
-        triggers.push(tokio::spawn(schedule.run()));
+        triggers.push(tokio::spawn(minute.run()));
+        triggers.push(tokio::spawn(quarter.run()));
         let control = Control {
             time: Arc::clone(&time),
             faults: faults.clone(),
@@ -347,7 +349,7 @@ impl Sandbox {
         ] {
             servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
         }
-        Ok(Self {
+        let sandbox = Self {
             addresses,
             time,
             faults,
@@ -358,7 +360,28 @@ impl Sandbox {
             triggers,
             fronts,
             _data: data,
-        })
+        };
+        sandbox.discover().await?;
+        Ok(sandbox)
+    }
+
+    /// The machine list is filled before anybody asks, as a deployment that has run for a while has it:
+    /// where a look failed, the next one has made up for it.
+    async fn discover(&self) -> Result<(), StartError> {
+        const FUNCTION: &str = "discover";
+        const LOOKS: usize = 3;
+        if !self.lambda().has(FUNCTION) {
+            return Ok(());
+        }
+        let mut looked = Ok(());
+        for _ in 0..LOOKS {
+            let event = schedule::event(FUNCTION, self.clock().now());
+            looked = self.lambda().invoke(FUNCTION, event).await.map(|_| ());
+            if looked.is_ok() {
+                break;
+            }
+        }
+        looked.map_err(|failure| StartError::Part(format!("the machine list: {failure}")))
     }
 
     /// Where each part listens.

@@ -3,12 +3,13 @@
 use super::data::Saved;
 use crate::aws::lambda::Lambda;
 use crate::aws::mapping::Progress;
+use crate::aws::schedule::Fired;
 use crate::fronts::Fronts;
 use edge::clock::Clock;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 /// No invocation lasts longer than the longest timeout of a function, 180 s.
 const LONGEST_WAIT: Duration = Duration::from_secs(190);
@@ -23,7 +24,7 @@ pub(crate) struct Time {
     pub(crate) clock: Clock,
     pub(crate) lambda: Lambda,
     pub(crate) mappings: Vec<Progress>,
-    pub(crate) fired: watch::Receiver<u64>,
+    pub(crate) fired: Vec<Fired>,
     pub(crate) busy: Busy,
     pub(crate) saved: Saved,
     pub(crate) advancing: Mutex<()>,
@@ -37,7 +38,8 @@ impl Time {
     }
 
     fn is_settled_but_for(&self, quiet: impl Fn(&Progress) -> bool) -> bool {
-        *self.fired.borrow() >= self.clock.now().unix() / 60
+        let now = self.clock.now();
+        self.fired.iter().all(|schedule| schedule.is_up_to(now))
             && self.mappings.iter().all(quiet)
             && self.lambda.is_quiet()
             && !self.is_busy()

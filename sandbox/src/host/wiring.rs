@@ -9,7 +9,6 @@ use crate::azure::{self, Azure};
 use crate::page::{self, PageState};
 use crate::slack::{self, Slack, world};
 use access::lease::Timestamp;
-use access::request::Machine;
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
 use edge::store::Store;
@@ -21,7 +20,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
@@ -128,7 +126,6 @@ async fn wire(
     }
     let variables =
         |function: &str| variables(grounds.get(function).unwrap_or(&ground), azure.identities(), function);
-    seed(&ground, &azure).await?;
     let network = {
         let azure = azure.clone();
         Arc::new(move || azure.state())
@@ -220,6 +217,8 @@ pub(super) fn variables(
         ("AJAR_AZURE_CLIENT_ID", client),
         ("AJAR_REVOKE_FUNCTION", "revoke".to_owned()),
         ("AJAR_TIME_LIMITS_PERCENT", percent.map(u32::to_string).unwrap_or_default()),
+        ("AJAR_DISCOVER_FUNCTION", "discover".to_owned()),
+        ("AJAR_AZURE_SUBSCRIPTIONS", [azure::SUBSCRIPTION_ID, azure::OTHER_SUBSCRIPTION_ID].join(",")),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", key),
         ("AWS_SECRET_ACCESS_KEY", secret),
@@ -234,37 +233,6 @@ pub(super) fn variables(
 fn table(env: &Environment) -> Result<Store, StartError> {
     let client = edge::aws::dynamodb(env).map_err(|error| StartError::Part(error.to_string()))?;
     Ok(Store::new(client, TABLE.to_owned()))
-}
-
-/// The machine list of the lab, written past the functions: they begin with it filled.
-async fn seed(ground: &Ground, azure: &Azure) -> Result<(), StartError> {
-    let broken = |why: String| StartError::Part(format!("the machine list: {why}"));
-    let state = azure.state();
-    for machine in state["machines"].as_array().into_iter().flatten() {
-        let text = |key: &str| machine[key].as_str().unwrap_or_default();
-        let machine = Machine {
-            name: text("name")
-                .parse()
-                .map_err(|error: access::request::Malformed| broken(error.to_string()))?,
-            resource_id: text("resource_id")
-                .parse()
-                .map_err(|error: access::request::Malformed| broken(error.to_string()))?,
-            private_address: text("private_address")
-                .parse::<IpAddr>()
-                .map_err(|error| broken(error.to_string()))?,
-            public_address: text("public_address").parse().ok(),
-        };
-        put_machine(ground, &machine).await?;
-    }
-    Ok(())
-}
-
-/// Writes a machine to the list.
-pub(super) async fn put_machine(ground: &Ground, machine: &Machine) -> Result<(), StartError> {
-    let broken = |why: String| StartError::Part(format!("the machine list: {why}"));
-    let item = edge::store::machine_item(machine).map_err(|error| broken(error.to_string()))?;
-    let put = ground.dynamodb.client().put_item().table_name(TABLE).set_item(Some(item)).send().await;
-    put.map(|_| ()).map_err(|error| broken(edge::report::chain(&error)))
 }
 
 /// What the sandbox's parts add to `/sandbox.json`.
@@ -290,13 +258,17 @@ fn about(azure: &Azure) -> Value {
     })
 }
 
-/// Who may do what with Lambda and the secret; `notify` alone starts a function.
+/// Who may do what with Lambda and the secret; `notify` alone starts functions.
 pub(super) fn callers(identities: &[azure::Function]) -> Callers {
     let caller = |identity: &azure::Function| {
         let function = identity.function.as_str();
         let caller = Caller {
             role: format!("ajar-{function}"),
-            may_invoke: if function == "notify" { vec!["revoke".to_owned()] } else { vec![] },
+            may_invoke: if function == "notify" {
+                ["revoke", "discover"].map(str::to_owned).into()
+            } else {
+                vec![]
+            },
             may_read: if function == "revoke" { vec![] } else { vec![SECRET_ID.to_owned()] },
         };
         (identity.access_key_id.clone(), caller)
@@ -322,6 +294,7 @@ pub(super) fn functions(clock: &Clock, environment: impl Fn(&str) -> Environment
         .with("grant", function!(grant))
         .with("revoke", function!(revoke))
         .with("notify", function!(notify))
+        .with("discover", function!(discover))
 }
 
 /// What a function's `handle` gives.

@@ -61,6 +61,8 @@ pub(crate) async fn configs(walk: &mut Walk, rows: &[Config]) {
             ("AJAR_AZURE_TENANT_ID", sandbox::azure::TENANT_ID.to_owned()),
             ("AJAR_AZURE_CLIENT_ID", identity.client_id.unwrap_or_default()),
             ("AJAR_REVOKE_FUNCTION", "revoke".to_owned()),
+            ("AJAR_DISCOVER_FUNCTION", "discover".to_owned()),
+            ("AJAR_AZURE_SUBSCRIPTIONS", sandbox::azure::SUBSCRIPTION_ID.to_owned()),
             ("AWS_REGION", "eu-west-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", identity.access_key_id),
             ("AWS_SECRET_ACCESS_KEY", identity.secret_access_key),
@@ -80,6 +82,7 @@ pub(crate) async fn configs(walk: &mut Walk, rows: &[Config]) {
             "request" => request::Deps::new(&env, clock).await.err(),
             "grant" => grant::Deps::new(&env, clock).await.err(),
             "revoke" => revoke::Deps::new(&env, clock).await.err(),
+            "discover" => discover::Deps::new(&env, clock).await.err(),
             _ => notify::Deps::new(&env, clock).await.err(),
         };
         let said = error.map_or_else(String::new, |error| {

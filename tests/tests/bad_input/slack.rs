@@ -4,8 +4,9 @@ use crate::{Walk, comparable, long};
 use access::click::button_value;
 use access::command;
 use access::lease::Timestamp;
+use access::machine::{Found, SeenMachine, Unfit, find};
 use access::policy::Groups;
-use access::request::{Ask, Machine, Protocol, RequestHash, RequestId, TermsDigest, UserId, Wish};
+use access::request::{Ask, Protocol, RequestHash, RequestId, TermsDigest, UserId, Wish};
 use access::wording::{self, ClickRefusal, refused_click};
 use sandbox::faults::{Fault, How, Part};
 use sandbox::slack::world::{CHANNEL_ID, GROUP_ID, GROUP_MEMBERS};
@@ -58,20 +59,32 @@ fn approve() -> String {
     "approve".to_owned()
 }
 
-/// Beside the lab's: one without a rule, one decided by a user group, two of one name.
+/// Beside the lab's: one without a rule, one decided by a user group, two of one name, and one for each
+/// reason for which a machine cannot be asked for.
 pub(crate) async fn more_machines(walk: &Walk) {
-    for (group, name) in
-        [("Contoso-IaaS", "lonely"), ("Contoso-IaaS", "oncall1"), ("Blue", "twin"), ("Green", "twin")]
-    {
-        let resource_id = format!(
-            "/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}"
-        );
-        let machine = Machine {
-            name: name.parse().unwrap(),
-            resource_id: resource_id.parse().unwrap(),
-            private_address: "10.0.0.99".parse().unwrap(),
-            public_address: None,
-        };
+    let group = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/n";
+    for (group_name, name, change) in [
+        ("Contoso-IaaS", "lonely", json!({})),
+        ("Contoso-IaaS", "oncall1", json!({})),
+        ("Blue", "twin", json!({})),
+        ("Green", "twin", json!({})),
+        ("Contoso-IaaS", "oncall-gone", json!({"gone_at": 1_700_000_000})),
+        ("Contoso-IaaS", "oncall-off", json!({"power": "deallocated"})),
+        ("Contoso-IaaS", "oncall-down", json!({"power": "stopped"})),
+        ("Contoso-IaaS", "oncall-open", json!({"nsg": null, "on_subnet": "nothing"})),
+        ("Contoso-IaaS", "oncall-bare", json!({"nics": []})),
+    ] {
+        let or = |field: &str, default: Value| change.get(field).cloned().unwrap_or(default);
+        let address = json!({"private": "10.0.0.99", "on_subnet": or("on_subnet", json!({"group": group}))});
+        let nic = json!({"id": group, "nsg": or("nsg", json!(group)), "addresses": [address]});
+        let machine = json!({
+            "name": name, "system": "linux", "power": or("power", json!("running")),
+            "nics": or("nics", json!([nic])), "seen_at": 1_700_000_000, "gone_at": or("gone_at", Value::Null),
+            "resource_id": format!(
+                "/subscriptions/s/resourceGroups/{group_name}/providers/Microsoft.Compute/virtualMachines/{name}"
+            ),
+        });
+        let machine: SeenMachine = serde_json::from_value(machine).unwrap();
         walk.world.store.put_machine(&machine).await.unwrap();
     }
 }
@@ -109,7 +122,7 @@ pub(crate) async fn commands(walk: &mut Walk, rows: &[Command]) {
 }
 
 /// Notes which variants a command brings up, and the sentence for it.
-fn classify(walk: &mut Walk, machines: &[Machine], text: &str, by: &str) -> Option<String> {
+fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> Option<String> {
     let (name, ports, source, ttl, justification) = match command::parse(text) {
         Err(why) => {
             walk.see(&why);
@@ -123,9 +136,18 @@ fn classify(walk: &mut Walk, machines: &[Machine], text: &str, by: &str) -> Opti
             (machine, ports, source, ttl, justification)
         }
     };
-    let machine = machines.iter().find(|machine| machine.name.is(&name))?.clone();
+    let Found::One(seen) = find(machines, &name) else { return None };
     let policy = walk.policy.clone();
-    let rule = policy.rule_for(&machine).ok();
+    let rule = policy.rule_about(&seen.name, &seen.resource_id).ok();
+    let source = source.or(rule.and_then(|rule| rule.source())).or("192.0.2.1".parse().ok())?;
+    let machine = match seen.reached_from(&source) {
+        Ok(machine) => machine,
+        Err(why) => {
+            walk.see(&why);
+            let looks = !matches!(why, Unfit::OtherFamily { .. });
+            return Some(comparable(&wording::unfit(seen, &why, &source, looks).text));
+        }
+    };
     let hash = RequestHash::of("any", &machine.resource_id);
     let wish = Wish {
         id: hash.candidate(0),
@@ -139,12 +161,11 @@ fn classify(walk: &mut Walk, machines: &[Machine], text: &str, by: &str) -> Opti
         asked_at: Timestamp::from_unix(0),
         lapses_at: Timestamp::from_unix(0),
     };
-    let source = source.or(rule.and_then(|rule| rule.source())).or("192.0.2.1".parse().ok())?;
     let mut groups = Groups::default();
     groups.insert(GROUP_ID.to_owned(), GROUP_MEMBERS.map(|user| user.parse().unwrap()).into());
     let why = policy.admits(&Ask { wish, source }, &groups).err()?;
     walk.see(&why);
-    let other_answer = source.prefix().addr().is_ipv6() || source.to_string() == "192.0.2.1";
+    let other_answer = source.to_string() == "192.0.2.1";
     (!other_answer).then(|| wording::not_allowed(&why, rule).text)
 }
 
@@ -161,7 +182,7 @@ fn harmless(walk: &mut Walk, row: &str, said: &str) {
             || ('\u{2028}'..='\u{202E}').contains(&c)
             || ('\u{2060}'..='\u{206F}').contains(&c)
     };
-    let lines = if said.starts_with("*Ajar*") { 10 } else { 1 };
+    let lines = if said.starts_with("*Ajar*") { 11 } else { 1 };
     if rest.contains(['<', '>'])
         || rest.contains(hidden)
         || !rest.matches('`').count().is_multiple_of(2)
@@ -215,7 +236,8 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
         ClickRefusal::Decided { what: "ended", by: None, at },
         ClickRefusal::GroupsUnknown,
     ] {
-        let sentence = comparable(&refused_click(&refusal, policy.rule_for(machine).ok()));
+        let sentence =
+            comparable(&refused_click(&refusal, policy.rule_about(&machine.name, &machine.resource_id).ok()));
         if told.contains(&sentence) {
             walk.see(&refusal);
         } else {

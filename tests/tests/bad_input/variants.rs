@@ -5,6 +5,7 @@ use access::click::ClickError;
 use access::command::CommandError;
 use access::evidence::Unproven;
 use access::lifecycle::{Cause, Corrupt, Failure, NetworkFault, NotNow};
+use access::machine::Unfit;
 use access::policy::NotAllowed;
 use access::request::Malformed;
 use access::signature::SignatureError;
@@ -48,7 +49,8 @@ variants! {
         Signature, Click, NotApprove, OtherRequest, OtherTerms, OtherPerson, NotEntitled, OwnRequest, TooFew,
         TooOld, EarlierTooOld, EndsTooLate, Policy,
     }
-    NetworkFault { MachineGone, AddressChanged, Unshielded, GroupsChanged, NoRoom, Fenced }
+    NetworkFault { MachineGone, AddressChanged, NotRunning, Unshielded, GroupsChanged, NoRoom, Fenced }
     Failure { Evidence, Network, Refused, NoAnswer, Overruled }
-    Cause { Expired, Revoked, Failed, Altered, Vanished }
+    Cause { Expired, Revoked, Failed, Altered, Vanished, MachineGone }
+    Unfit { Gone, Off, Unshielded, OtherFamily, NoAddress }
 }

@@ -6,4 +6,5 @@
 mod crowd;
 mod hands;
 mod life;
+mod machines;
 mod truth;

@@ -33,6 +33,11 @@ pub enum NetworkFault {
     MachineGone,
     /// The private address is not the one that was approved.
     AddressChanged,
+    /// The machine does not run: nobody could connect.
+    NotRunning {
+        /// Stopped or deallocated.
+        power: crate::machine::Power,
+    },
     /// No network security group shields the machine: it is open already.
     Unshielded,
     /// The groups on the way are not those that were planned.
@@ -70,6 +75,8 @@ pub enum Cause {
     Altered,
     /// The rule was deleted by somebody else.
     Vanished,
+    /// The machine was deleted.
+    MachineGone,
 }
 
 /// How a request ended.

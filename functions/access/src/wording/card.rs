@@ -295,7 +295,7 @@ pub fn direct(record: &Record, installation: &Installation, now: Timestamp) -> O
 mod tests {
     use super::*;
     use crate::lease::Ttl;
-    use crate::request::{Ports, Protocol, RequestHash};
+    use crate::request::{Machine, Ports, Protocol, RequestHash};
     use std::net::IpAddr;
 
     fn wish() -> Wish {

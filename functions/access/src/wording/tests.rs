@@ -177,7 +177,10 @@ fn the_largest_answers_fit() {
     let ask = record.ask().unwrap();
     let machine = &ask.wish.machine;
     let rule = policy.rule_for(machine).unwrap();
-    let names: Vec<String> = (0..500).map(|n| format!("group-{n}{}", "g".repeat(80))).collect();
+    let query =
+        |n: u16| format!("group-{n}{}/V{}", "g".repeat(80), "m".repeat(63)).parse::<MachineQuery>().unwrap();
+    let queries: Vec<MachineQuery> = (0..500).map(query).collect();
+    let names: Vec<String> = queries.iter().map(ToString::to_string).collect();
     let (requester, rule_name) = (ask.wish.requester.clone(), "r".repeat(60));
     let refusals = [
         NotAllowed::Machine { machine: machine.name.to_string() },
@@ -192,8 +195,11 @@ fn the_largest_answers_fit() {
     ];
     refusals.iter().for_each(|why| fits(&not_allowed(why, Some(rule))));
     fits(&asked(ask, rule));
-    fits(&ambiguous(&machine.name, &names));
-    fits(&no_source(machine, &ask.wish.ports));
+    fits(&ambiguous(&queries[0], &queries, &ask.wish.ports));
+    fits(&no_source(&machine.name, &queries[0], &ask.wish.ports));
+    fits(&no_such_machine(&queries[0], &names, true));
+    let again = LookedAgain::Unfit(ambiguous(&queries[0], &queries, &ask.wish.ports).text);
+    fits(&Message::sentence(looked_again(&queries[0], &ask.wish.ports, &again)));
     fits(&asked_before(&ask.wish, "OPEN"));
     fits(&help());
     assert!(refused_click(&ClickRefusal::NotEntitled, Some(rule)).len() <= 3000);

@@ -5,65 +5,10 @@ use access::nsg::{OurRule, PortSpan, Provisioning, Rule, RuleProtocol, Scope};
 use access::request::ResourceId;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::net::IpAddr;
 
 #[derive(Deserialize)]
 pub(super) struct Reference {
     pub(super) id: ResourceId,
-}
-
-#[derive(Deserialize)]
-pub(super) struct VirtualMachine {
-    pub(super) properties: VirtualMachineProperties,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct VirtualMachineProperties {
-    pub(super) network_profile: NetworkProfile,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct NetworkProfile {
-    pub(super) network_interfaces: Vec<Reference>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Nic {
-    pub(super) properties: NicProperties,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct NicProperties {
-    /// Absent where the interface has none.
-    pub(super) network_security_group: Option<Reference>,
-    #[serde(default)]
-    pub(super) ip_configurations: Vec<IpConfiguration>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct IpConfiguration {
-    pub(super) properties: IpConfigurationProperties,
-}
-
-#[derive(Deserialize)]
-pub(super) struct IpConfigurationProperties {
-    #[serde(rename = "privateIPAddress")]
-    pub(super) private_ip_address: Option<IpAddr>,
-    pub(super) subnet: Option<Reference>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Subnet {
-    pub(super) properties: SubnetProperties,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SubnetProperties {
-    pub(super) network_security_group: Option<Reference>,
 }
 
 #[derive(Deserialize)]

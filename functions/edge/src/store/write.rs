@@ -74,7 +74,7 @@ const OPTIONAL: &[&str] = &[
 
 /// An update expression that is built piece by piece.
 #[derive(Default)]
-struct Expression {
+pub(super) struct Expression {
     set: Vec<String>,
     remove: Vec<String>,
     names: HashMap<String, String>,
@@ -88,18 +88,18 @@ impl Expression {
         name
     }
 
-    fn set(&mut self, attribute: &str, value: AttributeValue) {
+    pub(super) fn set(&mut self, attribute: &str, value: AttributeValue) {
         let name = self.name(attribute);
         self.values.insert(format!(":{attribute}"), value);
         self.set.push(format!("{name} = :{attribute}"));
     }
 
-    fn remove(&mut self, attribute: &str) {
+    pub(super) fn remove(&mut self, attribute: &str) {
         let name = self.name(attribute);
         self.remove.push(name);
     }
 
-    fn set_or_remove(&mut self, attribute: &str, value: Option<AttributeValue>) {
+    pub(super) fn set_or_remove(&mut self, attribute: &str, value: Option<AttributeValue>) {
         match value {
             Some(value) => self.set(attribute, value),
             None => self.remove(attribute),
@@ -264,7 +264,7 @@ impl Store {
     }
 
     /// A conditional update outside the history: `Ok(false)` when the condition did not hold.
-    async fn update(
+    pub(super) async fn update(
         &self,
         key: (String, String),
         expression: Expression,
@@ -298,6 +298,26 @@ impl Store {
             }
             Err(error) => Err(call_error("UpdateItem", &error)),
         }
+    }
+
+    /// An update without a condition, which makes the item where there is none.
+    pub(super) async fn update_always(
+        &self,
+        key: (String, String),
+        expression: Expression,
+    ) -> Result<(), StoreError> {
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(key.0))
+            .key("sk", text(key.1))
+            .update_expression(expression.text())
+            .set_expression_attribute_names(Some(expression.names))
+            .set_expression_attribute_values(Some(expression.values))
+            .send()
+            .await;
+        answer.map(|_| ()).map_err(|error| call_error("UpdateItem", &error))
     }
 
     /// Takes a record for `seconds`, so that two ticks do not both drive it. Efficiency, not safety.

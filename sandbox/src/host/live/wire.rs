@@ -19,25 +19,23 @@ const POLICY: &str = include_str!("../../../live-policy.toml");
 /// # Errors
 /// A part cannot start.
 pub(crate) async fn start(options: Options, live: &Live) -> Result<Sandbox, StartError> {
-    Sandbox::start_with(options, async |ground| wire(ground, live).await).await
+    Sandbox::start_with(options, async |ground| wire(&ground, live)).await
 }
 
-async fn wire(ground: Ground, live: &Live) -> Result<Parts, StartError> {
+fn wire(ground: &Ground, live: &Live) -> Result<Parts, StartError> {
     let clock = ground.clock.clone();
     let identities = azure::identities();
     let view = Arc::new(View::new(live));
     let last = Arc::clone(&view);
     // Not the sandbox's well-known one: what is signed with it opens a real port.
     let signing_secret = hex::encode(rand::random::<[u8; 16]>());
-    let slack = wiring::chat(&ground, &signing_secret, Arc::new(move || last.last()))?;
-    for machine in &live.machines {
-        wiring::put_machine(&ground, machine).await?;
-    }
+    let slack = wiring::chat(ground, &signing_secret, Arc::new(move || last.last()))?;
     let environment = |function: &str| {
-        let mut variables = wiring::variables(&ground, &identities, function);
+        let mut variables = wiring::variables(ground, &identities, function);
         variables.remove("AJAR_ARM_URL");
         variables.extend(live.target.variables());
         variables.insert("AJAR_INSTALLATION".to_owned(), INSTALLATION.to_owned());
+        variables.insert("AJAR_AZURE_SUBSCRIPTIONS".to_owned(), live.target.subscription.clone());
         Environment::of(variables).with_file(POLICY_FILE, POLICY).with_operator(live.operator.clone())
     };
     let now_ms = {

@@ -1,0 +1,256 @@
+//! The function `discover`: looks what machines there are, every 15 minutes and when `notify` asks it to. It
+//! reads Azure and never writes to it. A machine that was deleted while a grant is open has that grant
+//! ended; a question of somebody who named a machine that is not known is answered.
+
+use access::lease::Timestamp;
+use access::lifecycle::{Cause, State};
+use access::machine::{Found, SeenMachine, find};
+use access::policy::Policy;
+use access::request::UserId;
+use access::wording::{self, LookedAgain};
+use edge::arm::{Arm, ArmError};
+use edge::clock::Clock;
+use edge::config::{ConfigError, Environment};
+use edge::slack::Slack;
+use edge::store::{Loaded, Look, Person, Question, Reply, Store, StoreError, Stored};
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// How many machines are written side by side.
+const SIDE_BY_SIDE: usize = 16;
+
+/// How long after a machine was missed its grants are still looked for, in seconds: one that `grant` was
+/// just opening then would be overlooked otherwise.
+const GRANTS_LOOKED_FOR_SECONDS: u64 = 86_400;
+
+/// After this long Slack is asked for a person again, in seconds: a day.
+const PERSON_FRESH_SECONDS: u64 = 86_400;
+
+/// The most people that one run asks Slack for: it takes about a hundred calls a minute
+/// (docs.slack.dev, `users.info`, tier 4).
+const MOST_PEOPLE: usize = 50;
+
+/// How long an answer may wait for `notify`, in seconds: for so long Slack takes it
+/// (docs.slack.dev, "Handling user interaction", `response_url`).
+const ANSWER_KEPT_SECONDS: u64 = 1800;
+
+/// How often a grant is ended anew when its record has changed meanwhile.
+const ROUNDS: usize = 5;
+
+/// What the function works with.
+pub struct Deps {
+    clock: Clock,
+    store: Store,
+    arm: Arm,
+    slack: Slack,
+    policy: Policy,
+    subscriptions: Vec<String>,
+}
+
+/// Why a look did not end well.
+#[derive(Debug, thiserror::Error)]
+enum NotLooked {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Arm(#[from] ArmError),
+}
+
+impl Deps {
+    /// From the environment, with the secrets read once.
+    ///
+    /// # Errors
+    /// Missing or malformed configuration.
+    pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
+        let secrets = edge::aws::secrets(env).await?;
+        Ok(Self {
+            clock,
+            store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
+            arm: Arm::new(env)?,
+            slack: Slack::new(env, secrets.bot_token)?,
+            policy: env.policy()?,
+            subscriptions: env.subscriptions()?,
+        })
+    }
+}
+
+/// Looks through every subscription, or answers one question: `{"question": "ASK#…"}`.
+///
+/// # Errors
+/// A subscription could not be looked through, or the table did not answer. The next run tries again.
+pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error> {
+    if let Some(key) = event.payload.get("question").and_then(Value::as_str) {
+        return Ok(answer(deps, key).await?);
+    }
+    let mut failed = vec![];
+    for subscription in &deps.subscriptions {
+        if let Err(error) = look(deps, subscription).await {
+            let why = edge::report::chain(&error);
+            tracing::error!(subscription, error = why, "could not be looked through");
+            failed.push(format!("{subscription} ({why})"));
+        }
+    }
+    people(deps).await?;
+    if failed.is_empty() { Ok(()) } else { Err(format!("not looked through: {}", failed.join(", ")).into()) }
+}
+
+/// Looks through one subscription, and writes what is there and what is gone.
+async fn look(deps: &Deps, subscription: &str) -> Result<(), NotLooked> {
+    let now = deps.clock.now();
+    let seen = match deps.arm.machines(subscription, now).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            // Nothing is known now: nothing is gone.
+            let look = Look { looked_at: None, tried_at: now, machines: None };
+            deps.store.put_look(subscription, &look).await?;
+            return Err(error.into());
+        }
+    };
+    for machines in seen.chunks(SIDE_BY_SIDE) {
+        let writes: Vec<_> = machines.iter().map(|machine| deps.store.put_machine(machine)).collect();
+        futures::future::try_join_all(writes).await?;
+    }
+    for known in deps.store.machines().await? {
+        let is_here = known.resource_id.subscription().eq_ignore_ascii_case(subscription);
+        if is_here && !seen.iter().any(|machine| machine.resource_id == known.resource_id) {
+            missed(deps, known, now).await?;
+        }
+    }
+    let machines = u64::try_from(seen.len()).ok();
+    tracing::info!(subscription, machines, "looked through");
+    Ok(deps.store.put_look(subscription, &Look { looked_at: Some(now), tried_at: now, machines }).await?)
+}
+
+/// A machine that we know was not in the list. A list may lack what is there; Azure is asked for this one.
+async fn missed(deps: &Deps, machine: SeenMachine, now: Timestamp) -> Result<(), NotLooked> {
+    if let Some(at) = machine.gone_at {
+        if now.since(at) < GRANTS_LOOKED_FOR_SECONDS {
+            end_grants(deps, &machine).await?;
+        }
+        return Ok(());
+    }
+    match deps.arm.has_machine(&machine.resource_id).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::warn!(machine = %machine.resource_id, error = %error, "whether it is gone is not known");
+            return Ok(());
+        }
+    }
+    tracing::info!(machine = %machine.resource_id, "gone");
+    // First, so that a crash in between leaves it to the next run.
+    end_grants(deps, &machine).await?;
+    Ok(deps.store.put_machine(&SeenMachine { gone_at: Some(now), ..machine }).await?)
+}
+
+/// Ends what is open on a machine that is gone: its address may soon be another machine's.
+async fn end_grants(deps: &Deps, machine: &SeenMachine) -> Result<(), StoreError> {
+    for open in deps.store.open_on(&machine.resource_id).await? {
+        end_grant(deps, open).await?;
+    }
+    Ok(())
+}
+
+async fn end_grant(deps: &Deps, indexed: Loaded) -> Result<(), StoreError> {
+    let id = indexed.record.wish().id;
+    for _ in 0..ROUNDS {
+        let Some(loaded) = deps.store.read(id).await? else { return Ok(()) };
+        if !matches!(loaded.record.state(), State::Open(_)) {
+            return Ok(());
+        }
+        let Ok(change) = loaded.record.end(Cause::MachineGone, deps.clock.now()) else { return Ok(()) };
+        if matches!(deps.store.write(&loaded, &change, false).await?, Stored::Yes(_)) {
+            tracing::warn!(request = %id, "ended: its machine is gone");
+            return Ok(());
+        }
+    }
+    tracing::warn!(request = %id, "its machine is gone, but its record changes again and again");
+    Ok(())
+}
+
+/// Looks again, unless somebody has since the question was asked, and says what there is.
+async fn answer(deps: &Deps, key: &str) -> Result<(), StoreError> {
+    let Some(question) = deps.store.question(key).await?.filter(|question| !question.answered) else {
+        return Ok(());
+    };
+    let mut all_looked = true;
+    for subscription in &deps.subscriptions {
+        let last = deps.store.look(subscription).await?.and_then(|look| look.looked_at);
+        if last.is_some_and(|at| at > question.asked_at) {
+            continue;
+        }
+        if let Err(error) = look(deps, subscription).await {
+            tracing::error!(subscription, error = %edge::report::chain(&error), "could not be looked through");
+            all_looked = false;
+        }
+    }
+    let now = deps.clock.now();
+    let found = found(deps, &question, all_looked).await?;
+    let text = wording::looked_again(&question.machine, &question.ports, &found);
+    let reply = Reply { text, response_url: question.response_url, said: false };
+    let reply_key = key.replacen("ASK#", "REPLY#", 1);
+    deps.store.put_reply(&reply_key, &reply, now.plus(ANSWER_KEPT_SECONDS)).await?;
+    deps.store.answered(key).await.map(|_| ())
+}
+
+/// What is to be said of the machine that was asked for.
+async fn found(deps: &Deps, question: &Question, all_looked: bool) -> Result<LookedAgain, StoreError> {
+    let machines = deps.store.machines().await?;
+    let machine = match find(&machines, &question.machine) {
+        Found::One(machine) => machine,
+        // It may be where we could not look.
+        _ if !all_looked => return Ok(LookedAgain::NoAnswer),
+        Found::Several(spelled) => {
+            let message = wording::ambiguous(&question.machine, &spelled, &question.ports);
+            return Ok(LookedAgain::Unfit(message.text));
+        }
+        Found::Nothing { near } => {
+            return Ok(LookedAgain::Unfit(wording::no_such_machine(&question.machine, &near, false).text));
+        }
+    };
+    let rule = match deps.policy.rule_about(&machine.name, &machine.resource_id) {
+        Ok(rule) => rule,
+        Err(why) => return Ok(LookedAgain::Unfit(wording::not_allowed(&why, None).text)),
+    };
+    let Some(source) = question.source.or(rule.source()) else {
+        return Ok(if all_looked { LookedAgain::Fit } else { LookedAgain::NoAnswer });
+    };
+    Ok(match machine.reached_from(&source) {
+        // What was unfit before and could not be looked at is not known to be so still.
+        _ if !all_looked => LookedAgain::NoAnswer,
+        Ok(_) => LookedAgain::Fit,
+        Err(why) => LookedAgain::Unfit(wording::unfit(machine, &why, &source, false).text),
+    })
+}
+
+/// Asks Slack for the members of the policy's groups, and for the time zones of everybody it names. What
+/// Slack does not say now is asked for at the next run.
+async fn people(deps: &Deps) -> Result<(), StoreError> {
+    let now = deps.clock.now();
+    let mut wanted: BTreeSet<UserId> = deps.policy.people().into_iter().cloned().collect();
+    for group in deps.policy.groups() {
+        match deps.slack.groups(&BTreeSet::from([group])).await {
+            Ok(groups) => {
+                let members = groups.members(group);
+                deps.store.put_group(group, &members, now).await?;
+                wanted.extend(members);
+            }
+            Err(error) => tracing::warn!(group, error = %error, "its members are not known"),
+        }
+    }
+    let known = deps.store.people().await?;
+    let is_fresh = |user: &UserId| {
+        known.iter().any(|one| one.user == *user && now.since(one.seen_at) < PERSON_FRESH_SECONDS)
+    };
+    for user in wanted.into_iter().filter(|user| !is_fresh(user)).take(MOST_PEOPLE) {
+        match deps.slack.time_zone(&user).await {
+            Ok(time_zone) => deps.store.put_person(&Person { user, time_zone, seen_at: now }).await?,
+            Err(error) => {
+                tracing::warn!(user = %user, error = %error, "Slack does not say who it is");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

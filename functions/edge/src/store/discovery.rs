@@ -1,0 +1,202 @@
+//! What `discover` keeps: machines, looks, questions, and what Slack says of people.
+
+use super::write::Expression;
+use super::*;
+use access::lifecycle::State;
+use access::machine::SeenMachine;
+use access::request::{MachineQuery, Ports, ResourceId, Source};
+use std::collections::BTreeSet;
+
+/// How long a machine that is gone is still known, in seconds: a week.
+const GONE_KEPT_SECONDS: u64 = 7 * 86_400;
+
+/// How long what Slack said of people is kept without being said again, in seconds: a month.
+const PEOPLE_KEPT_SECONDS: u64 = 30 * 86_400;
+
+/// How long a question is kept, in seconds: an hour; its answer can be given for half of that.
+const QUESTION_KEPT_SECONDS: u64 = 3600;
+
+/// When `discover` last looked through a subscription.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Look {
+    /// When it began, where all of it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<Timestamp>,
+    /// When it last began, whatever came of it.
+    pub tried_at: Timestamp,
+    /// How many machines there were, where all could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machines: Option<u64>,
+}
+
+/// A question for `discover`: somebody named a machine that cannot be asked for as the list says.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Question {
+    /// The machine as it was named.
+    pub machine: MachineQuery,
+    /// The ports that were asked for.
+    pub ports: Ports,
+    /// From where; absent where it was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Where Slack takes the answer.
+    pub response_url: String,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// Whether it was answered.
+    #[serde(default)]
+    pub answered: bool,
+}
+
+/// A person as Slack knows them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Person {
+    /// Who.
+    pub user: UserId,
+    /// Their time zone, as the IANA names it; absent where Slack does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// When Slack said so.
+    pub seen_at: Timestamp,
+}
+
+impl Store {
+    /// The machines that `discover` has seen, those that are gone too.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item is not a machine.
+    pub async fn machines(&self) -> Result<Vec<SeenMachine>, StoreError> {
+        let items = self.query(None, "pk = :pk", &[(":pk", text("MACHINE"))]).await?;
+        items.into_iter().map(|item| decode("MACHINE", item)).collect()
+    }
+
+    /// Writes what was seen of a machine, and keeps what others keep with it.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn put_machine(&self, machine: &SeenMachine) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        let item = encode("MACHINE", machine)?;
+        for attribute in ["system", "tags", "gone_at"] {
+            if !item.contains_key(attribute) {
+                expression.remove(attribute);
+            }
+        }
+        for (attribute, value) in item {
+            expression.set(&attribute, value);
+        }
+        let purge_at = machine.gone_at.map(|at| number(at.plus(GONE_KEPT_SECONDS).unix()));
+        expression.set_or_remove("purge_at", purge_at);
+        let key = ("MACHINE".to_owned(), machine.resource_id.key());
+        self.update_always(key, expression).await
+    }
+
+    /// The open grants of a machine. From an index: each must be read again before anything is done.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item cannot be a record.
+    pub async fn open_on(&self, machine: &ResourceId) -> Result<Vec<Loaded>, StoreError> {
+        let values = [(":machine", text(machine.key()))];
+        let items = self.query(Some("machine"), "machine = :machine", &values).await?;
+        let loaded: Result<Vec<Loaded>, StoreError> = items.into_iter().map(load).collect();
+        Ok(loaded?.into_iter().filter(|one| matches!(one.record.state(), State::Open(_))).collect())
+    }
+
+    /// When a subscription was last looked through; `None` where it never was.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or the item is not what it should be.
+    pub async fn look(&self, subscription: &str) -> Result<Option<Look>, StoreError> {
+        let item = self.get("LOOK".to_owned(), subscription.to_ascii_lowercase()).await?;
+        item.map(|item| decode("LOOK", item)).transpose()
+    }
+
+    /// Records that a subscription was looked through.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn put_look(&self, subscription: &str, look: &Look) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        for (attribute, value) in encode("LOOK", look)? {
+            expression.set(&attribute, value);
+        }
+        self.update_always(("LOOK".to_owned(), subscription.to_ascii_lowercase()), expression).await
+    }
+
+    /// Keeps a question for `discover`, which `notify` asks to start. A question with this key that is
+    /// there already stays.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn ask(&self, key: &str, question: &Question) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        for (attribute, value) in encode("ASK", question)? {
+            expression.set(&attribute, value);
+        }
+        expression.set("purge_at", number(question.asked_at.plus(QUESTION_KEPT_SECONDS).unix()));
+        let (tell, notify) = Wake::Notify.attribute();
+        expression.set(tell, text(notify));
+        let key = (key.to_owned(), "ASK".to_owned());
+        self.update(key, expression, "attribute_not_exists(pk)", vec![]).await.map(|_| ())
+    }
+
+    /// A question for `discover`; `None` where it was purged.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or the item is not a question.
+    pub async fn question(&self, key: &str) -> Result<Option<Question>, StoreError> {
+        let item = self.get(key.to_owned(), "ASK".to_owned()).await?;
+        item.map(|item| decode("ASK", item)).transpose()
+    }
+
+    /// A question was answered: it is not asked again.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn answered(&self, key: &str) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        expression.set("answered", AttributeValue::Bool(true));
+        expression.remove(Wake::Notify.attribute().0);
+        self.update((key.to_owned(), "ASK".to_owned()), expression, "attribute_exists(pk)", vec![]).await
+    }
+
+    /// The members of a user group, as Slack said.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn put_group(
+        &self,
+        group: &str,
+        members: &BTreeSet<UserId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let members: Vec<AttributeValue> = members.iter().map(|user| text(user.as_str())).collect();
+        let mut expression = Expression::default();
+        expression.set("members", AttributeValue::L(members));
+        expression.set("seen_at", number(now.unix()));
+        expression.set("purge_at", number(now.plus(PEOPLE_KEPT_SECONDS).unix()));
+        self.update_always(("GROUP".to_owned(), group.to_owned()), expression).await
+    }
+
+    /// What Slack said of people.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item is not a person.
+    pub async fn people(&self) -> Result<Vec<Person>, StoreError> {
+        let items = self.query(None, "pk = :pk", &[(":pk", text("PERSON"))]).await?;
+        items.into_iter().map(|item| decode("PERSON", item)).collect()
+    }
+
+    /// Keeps what Slack said of a person.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn put_person(&self, person: &Person) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        for (attribute, value) in encode("PERSON", person)? {
+            expression.set(&attribute, value);
+        }
+        expression.set("purge_at", number(person.seen_at.plus(PEOPLE_KEPT_SECONDS).unix()));
+        self.update_always(("PERSON".to_owned(), person.user.to_string()), expression).await
+    }
+}

@@ -8,6 +8,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod open;
 mod template;
 
 use template::{Found, find};
@@ -26,6 +27,8 @@ enum Claim {
     NeverOpened,
     /// It is open, as described.
     Open,
+    /// It was open to everybody before it was asked for, by the rules that are named.
+    OpenAlready,
     /// A rule of this request lets its requester in.
     RuleStands,
     /// It is shut and nothing of it is left.
@@ -50,11 +53,23 @@ const REQUEST: &[(&str, Claim)] = &[
         Claim::Nothing,
     ),
     (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}, by Azure's rules: {code:rule} decides in {codes:groups}. Azure can take a minute or two until it is felt. Ref {ref}",
+        "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. {already} Ref {ref}",
+        Claim::OpenAlready,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Ref {ref}",
         Claim::Open,
     ),
     (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}, by Azure's rules: {code:rule} decides in {codes:groups}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
+        Claim::Open,
+    ),
+    (
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Connect to {code}. Ref {ref}",
         Claim::Open,
     ),
     (
@@ -86,7 +101,7 @@ const REQUEST: &[(&str, Claim)] = &[
     ("{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
     ("{place}: not opened. {why} Nothing was opened. Ref {ref}", Claim::NeverOpened),
     (
-        "{place} is shut. {why} Shut at {time:past}, by Azure's rules: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
+        "{place} is shut. {why} Shut at {time:past}. {says}: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
         Claim::Shut,
     ),
     (
@@ -99,7 +114,7 @@ const REQUEST: &[(&str, Claim)] = &[
     ),
     // Told later than at once: what was true at the end.
     (
-        "{place} was shut. {why} Shut at {time:past}, by Azure's rules: {code} decides. Sessions that were open then are not cut. Ref {ref}",
+        "{place} was shut. {why} Shut at {time:past}. {says}: {code} decides. Sessions that were open then are not cut. Ref {ref}",
         Claim::NoRule,
     ),
     (
@@ -136,6 +151,7 @@ const WHY: &[&str] = &[
     "Azure refused the rule ({any}).",
     "Azure did not answer, three times in a row.",
     "The rule {code} decides before ours.",
+    "Azure says that {code} denies the connection although our rule was in place: ask whoever runs the network.",
     "The machine does not exist any more in Azure.",
     "The machine is {any}: start it in Azure, then ask again.",
     "The machine's private address is not the one that was approved.",
@@ -402,6 +418,7 @@ impl Seen<'_> {
                 must(self.found.time("until").is_some_and(|until| until <= self.at), "its time is not over");
             }
             Claim::Open => return self.is_open(),
+            Claim::OpenAlready => return self.was_open_already(),
             Claim::Denied => {
                 must(!rules.is_empty(), "no rule of it exists");
                 let deny =
@@ -424,51 +441,6 @@ impl Seen<'_> {
 
     /// Whether the rule that the sentence names exists; default rules always do.
     fn exists(&self, name: &str) -> bool {
-        const DEFAULTS: [&str; 3] = ["DenyAllInBound", "AllowVnetInBound", "AllowAzureLoadBalancerInBound"];
-        let Some(name) = self.found.first(name) else { return false };
-        let groups = self.network["nsgs"].as_array().into_iter().flatten();
-        let mut rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
-        DEFAULTS.contains(&name) || rules.any(|rule| rule["name"] == name)
-    }
-
-    fn is_open(&self) -> Vec<String> {
-        let mut wrong = vec![];
-        let mut must = |holds: bool, else_say: String| {
-            if !holds {
-                wrong.push(else_say);
-            }
-        };
-        let time = |name: &str| self.found.time(name).unwrap_or_default();
-        must(time("since") <= self.at, "it is not open yet".to_owned());
-        must(self.at < time("until") + DELIVERY_SECONDS, "its time is over".to_owned());
-        let groups = self.found.first("groups").unwrap_or_default().replace(" and ", ", ").replace('`', "");
-        let groups = listed(&groups);
-        let rules = self.rules();
-        must(rules.len() == groups.len(), format!("its rule is in {} groups", rules.len()));
-        let Some((machine, ports)) = self.place() else {
-            must(false, "there is no such machine".to_owned());
-            return wrong;
-        };
-        for group in groups {
-            let rule = rules.iter().find(|(name, _)| *name == group);
-            let Some((_, rule)) = rule else {
-                must(false, format!("{group} has no rule of it"));
-                continue;
-            };
-            let text = |name: &str| rule[name].as_str().unwrap_or_default();
-            // A delete that has begun leaves the rule in force until it ends.
-            let in_force = ["Succeeded", "Deleting"].contains(&text("provisioning_state"));
-            must(text("access") == "Allow" && in_force, format!("its rule in {group} does not allow"));
-            must(Some(text("name")) == self.found.first("rule"), "another rule is named".to_owned());
-            let source = self.found.first("source").unwrap_or_default();
-            must(bare(text("source")) == bare(source), format!("the source is {}", text("source")));
-            must(listed(text("ports")) == ports, format!("the ports are {}", text("ports")));
-            let to = bare(text("destination"));
-            must(is_address_of(machine, to), format!("the destination is {to}"));
-        }
-        for (port, open) in self.doors() {
-            must(open, format!("port {port} does not let the requester in"));
-        }
-        wrong
+        self.found.first(name).is_some_and(|name| self.exists_in(None, name))
     }
 }

@@ -7,23 +7,28 @@
 
 use crate::lease::Timestamp;
 use crate::lifecycle::{
-    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, Proof, Record, RuleEnd, State, Step,
-    Tempo, next_step,
+    Cause, Change, Closed, Closing, Failure, NetworkFault, NotNow, OpenProof, Proof, Record, RuleEnd, State,
+    Step, Tempo, next_step,
 };
 
+#[macro_use]
+mod safety;
+
 mod call;
+mod confirm;
+mod locking;
 #[cfg(test)]
 mod model;
 mod outcome;
 mod place;
-#[macro_use]
-mod safety;
 
 use place::{At, Job, Then};
 #[cfg(test)]
 use safety::Safety;
 
-pub use call::{Access, Acted, Answer, Call, Checked, Role, Sight, Standing, Stopped, Verdict, Written};
+pub use call::{
+    Access, Acted, Answer, Call, Checked, Confirmation, Role, Sight, Standing, Stopped, Verdict, Written,
+};
 
 /// One driver at work on one request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -44,6 +49,10 @@ pub struct Drive {
     holds: Option<usize>,
     ends: Vec<RuleEnd>,
     verdicts: Vec<Option<Verdict>>,
+    /// What Azure's own check has said once every rule had its turn.
+    said: Option<Confirmation>,
+    /// What stands already as planned is not written again: the record was Opening before this drive.
+    looks_first: bool,
     found: bool,
     swept: bool,
     /// The sweep began when late writes were over: what it sees gone stays gone.
@@ -75,6 +84,8 @@ impl Drive {
             holds: None,
             ends: vec![],
             verdicts: vec![],
+            said: None,
+            looks_first: false,
             found: false,
             swept: false,
             settles: false,
@@ -115,7 +126,8 @@ impl Drive {
             (At::Looking(rule), Answer::Looked(sight)) => self.looked(rule, sight, now),
             (At::Barred(rule), Answer::Looked(sight)) => self.barred(rule, sight, now),
             (At::Peeking(rule), Answer::Looked(sight)) => self.peeked(rule, sight, now),
-            (At::Pausing(then), Answer::Done) => self.resume(*then),
+            (At::Confirming, Answer::Confirmed(said)) => self.confirmed(said, now),
+            (At::Pausing(then), Answer::Done) => self.resume(*then, now),
             (At::Unlocking(then), Answer::Done) => self.unlocked(then, now),
             // A write of the record without an answer, or an answer to another question: what is true
             // is in the record, and the next trigger reads it.
@@ -199,6 +211,7 @@ impl Drive {
                 } else if self.replans > 0 && planned != Some(&plan) {
                     self.write(self.record.planned(plan, now))
                 } else {
+                    self.looks_first = true;
                     self.work(Job::Allow, now)
                 }
             }
@@ -219,6 +232,7 @@ impl Drive {
             _ => vec![RuleEnd::Standing; self.rules()],
         };
         self.verdicts = vec![None; self.rules()];
+        self.said = None;
         self.rule(0, now)
     }
 
@@ -234,22 +248,15 @@ impl Drive {
             // A rule that was seen gone at an earlier try may have come back by a late write.
             Some(rule)
                 if matches!(self.job, Job::Compare | Job::Sweep)
+                    || self.job == Job::Allow && self.looks_first
                     || self.job == Job::Delete && self.ends[rule] == RuleEnd::Gone =>
             {
                 self.at = At::Peeking(rule);
                 Call::Look { rule }
             }
             Some(rule) => self.lock(rule),
-            None => self.finished(now),
+            None => self.confirm(now),
         }
-    }
-
-    fn lock(&mut self, rule: usize) -> Call {
-        if without!(self, NoLock) {
-            return self.recheck(rule);
-        }
-        self.at = At::Locking(rule);
-        Call::Lock { rule, first: self.deletes() }
     }
 
     fn deletes(&self) -> bool {
@@ -261,53 +268,15 @@ impl Drive {
         Call::Pause
     }
 
-    fn resume(&mut self, then: At) -> Call {
+    fn resume(&mut self, then: At, now: Timestamp) -> Call {
         self.at = then;
         match &self.at {
             At::Locking(rule) => Call::Lock { rule: *rule, first: self.deletes() },
             At::Rechecking(rule) => Call::Recheck { rule: *rule },
             At::Looking(rule) | At::Barred(rule) => Call::Look { rule: *rule },
+            At::Confirming => self.confirm(now),
             _ => self.stop(Stopped::Later),
         }
-    }
-
-    fn locked(&mut self, rule: usize, held: bool, now: Timestamp) -> Call {
-        if held {
-            self.holds = Some(rule);
-            return self.recheck(rule);
-        }
-        let since = *self.waiting_since.get_or_insert(now);
-        if self.deletes() && now.since(since) >= self.tempo.delete_patience_seconds {
-            // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
-            return self.recheck(rule);
-        }
-        if self.out_of_time(now) {
-            return self.stop(Stopped::Later);
-        }
-        self.pause(At::Locking(rule))
-    }
-
-    fn recheck(&mut self, rule: usize) -> Call {
-        self.at = At::Rechecking(rule);
-        Call::Recheck { rule }
-    }
-
-    fn rechecked(&mut self, rule: usize, version: u64, held: bool, now: Timestamp) -> Call {
-        if without!(self, NoRecheck) && !self.deletes() {
-            return self.act(rule);
-        }
-        if version != self.record.version() {
-            return self.unlock(Then::Reread, now);
-        }
-        if self.holds == Some(rule) && !held {
-            self.holds = None;
-            return self.unlocked(Then::LockAgain(rule), now);
-        }
-        let over = self.record.granted().is_none_or(|granted| now >= granted.expires_at());
-        if self.job == Job::Allow && over {
-            return self.unlock(Then::End(Cause::Expired), now);
-        }
-        self.act(rule)
     }
 
     fn act(&mut self, rule: usize) -> Call {
@@ -455,6 +424,14 @@ impl Drive {
 
     fn peeked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
         match (self.job, sight) {
+            (
+                Job::Allow,
+                Sight::Seen { standing: Standing::Allow, verdict: verdict @ Verdict::Allowed { .. } },
+            ) => {
+                self.verdicts[rule] = Some(verdict);
+                self.rule(rule + 1, now)
+            }
+            (Job::Allow, _) => self.lock(rule),
             (Job::Compare, Sight::Seen { standing: Standing::Absent, .. }) => {
                 self.write(self.record.end(Cause::Vanished, now))
             }
@@ -472,23 +449,6 @@ impl Drive {
                 self.lock(rule)
             }
             (_, _) => self.rule(rule + 1, now),
-        }
-    }
-
-    fn unlock(&mut self, then: Then, now: Timestamp) -> Call {
-        let Some(rule) = self.holds.take() else { return self.unlocked(then, now) };
-        self.at = At::Unlocking(then);
-        Call::Unlock { rule }
-    }
-
-    fn unlocked(&mut self, then: Then, now: Timestamp) -> Call {
-        match then {
-            Then::Rule(rule) => self.rule(rule, now),
-            Then::Reread => self.read(),
-            Then::CheckAgain => self.check(),
-            Then::End(cause) => self.write(self.record.end(cause, now)),
-            Then::LockAgain(rule) => self.lock(rule),
-            Then::Stop => self.stop(Stopped::Later),
         }
     }
 }

@@ -25,7 +25,7 @@ mod step;
 mod tests;
 mod transitions;
 
-pub use ending::{Cause, Closure, Failure, NetworkFault, Proof, RuleEnd};
+pub use ending::{Cause, Closure, Failure, NetworkFault, OpenProof, Proof, RuleEnd};
 pub use parts::{Corrupt, Parts};
 pub use step::{Step, Tempo, due_at, next_step, wants_grant};
 pub use transitions::{Change, Event, EventKind, NotNow};
@@ -66,6 +66,9 @@ pub struct PlannedRule {
     pub nsg: ResourceId,
     /// The priority, 100 to 4096.
     pub priority: u16,
+    /// The rule that let everybody on the Internet pass this group already when ours was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_by: Option<String>,
 }
 
 /// What was recorded before Azure heard of it: one rule in each network security group on the way.
@@ -87,6 +90,12 @@ impl Plan {
     /// The rules.
     pub fn rules(&self) -> &[PlannedRule] {
         &self.0
+    }
+
+    /// The rules by which the ports were open to everybody already, one for each group; `None` where some
+    /// group stood in the way.
+    pub fn open_already(&self) -> Option<Vec<(&ResourceId, &str)>> {
+        self.0.iter().map(|rule| Some((&rule.nsg, rule.open_by.as_deref()?))).collect()
     }
 
     /// Whether both plans concern the same network security groups.
@@ -152,6 +161,7 @@ pub struct Open {
     granted: Granted,
     plan: Plan,
     opened_at: Timestamp,
+    proof: OpenProof,
 }
 
 /// Must be shut; stays so until every rule was seen gone.
@@ -332,10 +342,29 @@ impl Pending {
     }
 }
 
+impl Opening {
+    /// When its rules were planned, or planned anew.
+    pub const fn planned_at(&self) -> Timestamp {
+        self.planned_at
+    }
+}
+
 impl Open {
     /// Since when.
     pub const fn opened_at(&self) -> Timestamp {
         self.opened_at
+    }
+
+    /// The rule that decides in each group, beside the planned rule there, and whether Azure's own check
+    /// has said the same. A record of an earlier version does not name the rule that decides.
+    pub fn decided(&self) -> impl Iterator<Item = (&PlannedRule, Option<&str>)> {
+        let named = self.proof.decided_by.iter().map(|by| Some(by.as_str()));
+        self.plan.rules().iter().zip(named.chain(std::iter::repeat(None)))
+    }
+
+    /// Whether Azure's own check has said that it is open.
+    pub const fn is_confirmed(&self) -> bool {
+        self.proof.confirmed
     }
 }
 

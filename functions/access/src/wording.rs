@@ -377,6 +377,10 @@ fn failure(why: &Failure) -> String {
         Failure::Refused { code } => format!("Azure refused the rule ({}).", word(code)),
         Failure::NoAnswer => "Azure did not answer, three times in a row.".to_owned(),
         Failure::Overruled { by } => format!("The rule `{}` decides before ours.", word(by)),
+        Failure::Contradicted { by } => format!(
+            "Azure says that `{}` denies the connection although our rule was in place: ask whoever runs the network.",
+            word(by)
+        ),
     }
 }
 

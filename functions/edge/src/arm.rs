@@ -23,12 +23,14 @@ mod fence;
 mod machines;
 mod survey;
 mod types;
+mod watcher;
 
 use answers::{Refused, refused};
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
 pub use survey::ShownRule;
 use types::SecurityGroup;
+pub use watcher::Said;
 
 /// The version of the network API that our types were written against.
 const NETWORK: &str = "2025-05-01";
@@ -43,6 +45,7 @@ pub struct Arm {
     pipeline: Pipeline,
     fence: Fence,
     limits: Limits,
+    watchers: Arc<watcher::Watchers>,
 }
 
 /// A person's own login, in place of a function's identity. It comes with a fence, because a person may
@@ -58,6 +61,8 @@ pub struct Operator {
 /// What is sent. What changes something needs a permit, which only the fence gives.
 enum Sent<'a> {
     Get(&'a str),
+    /// A question that does not fit into an address: Network Watcher's.
+    Ask(&'a str, &'a serde_json::Value),
     Put(&'a Permit<'a>, &'a serde_json::Value),
     Delete(&'a Permit<'a>),
 }
@@ -104,6 +109,8 @@ pub enum WayError {
 pub struct Group {
     /// Its inbound rules, the default ones too.
     pub rules: Vec<Rule>,
+    /// The region that it is in, and with it what it shields.
+    pub location: String,
 }
 
 impl Arm {
@@ -131,13 +138,15 @@ impl Arm {
         let bearer = Arc::new(BearerTokenAuthorizationPolicy::new(credential, [SCOPE]));
         let pipeline =
             Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![bearer], None);
-        Ok(Self { pipeline, fence, limits })
+        let watchers = Arc::new(watcher::Watchers::new(!env.on("AJAR_IP_FLOW_VERIFY")?));
+        Ok(Self { pipeline, fence, limits, watchers })
     }
 
     async fn send(&self, what: Sent<'_>) -> azure_core::Result<RawResponse> {
         let written = |permit: &Permit<'_>| format!("{}?api-version={NETWORK}", permit.path());
         let (method, path, body) = match what {
             Sent::Get(path) => (Method::Get, path.to_owned(), None),
+            Sent::Ask(path, body) => (Method::Post, path.to_owned(), Some(body)),
             Sent::Put(permit, body) => (Method::Put, written(permit), Some(body)),
             Sent::Delete(permit) => (Method::Delete, written(permit), None),
         };
@@ -192,7 +201,8 @@ impl Arm {
     /// It does not exist, or Azure refused or did not answer.
     pub async fn group(&self, id: &ResourceId) -> Result<Group, ArmError> {
         let group: SecurityGroup = self.get(id, NETWORK).await?;
-        Ok(Group { rules: group.inbound() })
+        let location = group.location.clone();
+        Ok(Group { rules: group.inbound(), location })
     }
 
     /// Writes our rule. The same again writes the same.
@@ -219,6 +229,14 @@ impl Arm {
         let answer = self.send(Sent::Delete(&permit)).await;
         answers::acted(&answer, permit.path(), "DELETE")
     }
+}
+
+/// The inbound rules of a network security group, from the JSON that the management API sends of it.
+///
+/// # Errors
+/// It is not the JSON of a group.
+pub fn inbound_rules(body: &[u8]) -> Result<Vec<Rule>, serde_json::Error> {
+    Ok(serde_json::from_slice::<SecurityGroup>(body)?.inbound())
 }
 
 /// A write for which the fence gives no leave: nothing was sent.

@@ -104,6 +104,21 @@ impl Environment {
         self.optional(name).ok_or(ConfigError::Missing(name))
     }
 
+    /// A switch that is on unless it is `off`.
+    ///
+    /// # Errors
+    /// Neither `on` nor `off`.
+    pub fn on(&self, name: &'static str) -> Result<bool, ConfigError> {
+        match self.optional(name) {
+            None | Some("on") => Ok(true),
+            Some("off") => Ok(false),
+            Some(other) => {
+                let why = format!("`{other}` is no switch; write on or off");
+                Err(ConfigError::Malformed { name, why })
+            }
+        }
+    }
+
     /// An address; plain HTTP only to this machine itself.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! Makes the calls that [`access::drive`] asks for, and tells it the answers.
 
-use crate::arm::{Arm, ArmError, WayError};
+use crate::arm::{Arm, ArmError, Said, WayError};
 use crate::clock::{Awake, Clock};
 use crate::slack::Slack;
 use crate::store::{Loaded, Store, StoreError, Stored};
 use access::click::App;
 use access::drive::{
-    Access, Acted, Answer, Call, Checked, Drive, Role, Sight, Standing, Stopped, Verdict, Written,
+    Access, Acted, Answer, Call, Checked, Confirmation, Drive, Role, Sight, Standing, Stopped, Verdict,
+    Written,
 };
 use access::evidence::{Judge, judge};
 use access::lifecycle::{Change, Failure, NetworkFault, Plan, PlannedRule, Record, Tempo};
@@ -56,6 +57,8 @@ struct Run<'a> {
     loaded: Loaded,
     /// In whose name locks are held.
     holder: String,
+    /// The region of the group that was looked at last, which is the machine's too.
+    location: String,
     at_work: &'a Awake,
 }
 
@@ -74,7 +77,8 @@ impl Driver {
     ) -> Result<Stopped, StoreError> {
         let id = loaded.record.wish().id;
         let (mut drive, mut call) = Drive::start(role, loaded.record.clone(), self.tempo, self.clock.now());
-        let mut run = Run { driver: self, role, loaded, holder: format!("{invocation}/{id}"), at_work };
+        let holder = format!("{invocation}/{id}");
+        let mut run = Run { driver: self, role, loaded, holder, location: String::new(), at_work };
         loop {
             if let Call::Stop(why) = call {
                 tracing::info!(request = %id, ?role, status = run.loaded.record.status(), ?why, "driven");
@@ -132,6 +136,7 @@ impl Run<'_> {
                 None => Answer::Done,
             },
             Call::Look { rule } => Answer::Looked(self.look(record, rule).await),
+            Call::Confirm { expected } => Answer::Confirmed(self.confirm(record, expected).await),
             Call::Pause => {
                 clock.pause(PAUSE, self.at_work).await;
                 Answer::Done
@@ -199,7 +204,10 @@ impl Run<'_> {
                 Err(error) => return no_answer(&error),
             };
             match nsg::place(&group.rules, &flow, &name) {
-                Ok(priority) => rules.push(PlannedRule { nsg, priority }),
+                Ok(priority) => {
+                    let open_by = nsg::open_to_everyone(&group.rules, &flow, &name);
+                    rules.push(PlannedRule { nsg, priority, open_by });
+                }
                 Err(no_room) => {
                     let fault = NetworkFault::NoRoom { before: no_room.before, nsg: nsg.name().to_owned() };
                     return Checked::Refused(Failure::Network(fault));
@@ -226,13 +234,37 @@ impl Run<'_> {
         self.driver.arm.put_rule(&ours).await
     }
 
-    async fn look(&self, record: &Record, rule: usize) -> Sight {
+    /// What Azure's own check says of the approved flow, asked about each port; of a prefix about its first
+    /// address. Agreement is only what was said of every port.
+    async fn confirm(&self, record: &Record, expected: Access) -> Confirmation {
+        let Some(ask) = record.ask() else { return Confirmation::NotSaid };
+        let (wish, arm) = (&ask.wish, &self.driver.arm);
+        let source = ask.source.prefix().addr();
+        let ports = wish.ports.as_slice().iter();
+        let asked =
+            ports.map(|port| arm.verify_flow(&wish.machine, &self.location, source, wish.protocol, *port));
+        let said = futures::future::join_all(asked).await;
+        if let Some(other) = said.iter().flatten().find(|said| said.allowed != (expected == Access::Allow)) {
+            let ours = RuleName::new(&self.driver.installation, wish.id).to_string();
+            let by = other.rule.clone();
+            tracing::warn!(request = %wish.id, ?expected, by, "Azure says otherwise");
+            return Confirmation::Contradicts { ours: by.eq_ignore_ascii_case(&ours), by };
+        }
+        let agreed: Option<Vec<Said>> = said.into_iter().collect();
+        let first = agreed.and_then(|said| said.into_iter().next());
+        first.map_or(Confirmation::NotSaid, |said| Confirmation::Agrees { by: said.rule })
+    }
+
+    async fn look(&mut self, record: &Record, rule: usize) -> Sight {
         let (Some(ours), Some(ask)) = (self.ours(record, rule), record.ask()) else { return Sight::NoAnswer };
         match self.driver.arm.group(&ours.nsg).await {
-            Ok(group) => Sight::Seen {
-                standing: ours.standing(&group.rules),
-                verdict: nsg::evaluate(&group.rules, &Flow::of(ask)),
-            },
+            Ok(group) => {
+                self.location = group.location;
+                Sight::Seen {
+                    standing: ours.standing(&group.rules),
+                    verdict: nsg::evaluate(&group.rules, &Flow::of(ask)),
+                }
+            }
             // Where the group is gone, so is the rule; what shields the machine now is not known.
             Err(ArmError::NotFound(name)) => {
                 Sight::Seen { standing: Standing::Absent, verdict: Verdict::Unclear { by: name } }

@@ -11,7 +11,7 @@ use super::views;
 use super::views::Shown;
 use super::wire::{self, Call, Ending, Moment};
 use super::world::{Kind, LOCATION, Place, RESOURCE_GROUP, TENANT_ID, World};
-use super::{locks, writes};
+use super::{locks, watcher, writes};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -126,6 +126,9 @@ async fn carry_out(
     call: Call,
     ending: Option<Ending>,
 ) -> Result<Response, ArmError> {
+    if let Some(answered) = watcher::answer(core, &who, &call) {
+        return answered;
+    }
     let Some(path) = paths::parse(call.uri.path()) else {
         let message = format!("The resource type could not be found in the path '{}'.", call.uri.path());
         return Err(ArmError::gateway(404, "InvalidResourceType", message));
@@ -162,6 +165,7 @@ async fn carry_out(
         core.throttle(|all| all.count(&path.subscription, &action, kind, now))?;
     }
     let ask = Ask { who, path, call, api_version, ending };
+    linked(&ask)?;
     policy(core, &ask)?;
     match ask.call.method.as_str() {
         "GET" => read(core, &ask),
@@ -169,6 +173,36 @@ async fn carry_out(
         "PATCH" => writes::patch(core, &ask),
         _ => writes::delete(core, ask).await,
     }
+}
+
+/// Refuses a rule that refers to an application security group, unless the role may join rules to it: none of
+/// the functions' roles may.
+///
+/// # Errors
+/// 403 `LinkedAuthorizationFailed`.
+fn linked(ask: &Ask) -> Result<(), ArmError> {
+    const JOIN: &str = "Microsoft.Network/applicationSecurityGroups/joinNetworkSecurityRule/action";
+    if ask.call.method != "PUT"
+        || !matches!(ask.path.target, Target::Rule(..))
+        || ask.who.name == roles::OWNER
+    {
+        return Ok(());
+    }
+    let body = ask.body()?;
+    let named = ["source", "destination"].map(|side| format!("{side}ApplicationSecurityGroups"));
+    let groups = named.iter().filter_map(|name| body["properties"][name].as_array()).flatten();
+    let ids: Vec<&str> = groups.filter_map(|group| group["id"].as_str()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "The client '{}' with object id '{}' has permission to perform action 'Microsoft.Network/networkSecurityGroups/securityRules/write' on scope '{}'; however, it does not have permission to perform action '{JOIN}' on the linked scope(s) '{}' or the linked scope(s) are invalid.",
+        ask.who.appid,
+        ask.who.oid,
+        ask.path.text,
+        ids.join(",")
+    );
+    Err(ArmError::gateway(403, "LinkedAuthorizationFailed", message))
 }
 
 /// Refuses a rule that a policy of the subscription does not allow to be written.
@@ -240,7 +274,7 @@ fn authenticate(core: &Core, call: &Call) -> Result<AccessClaims, ArmError> {
     Ok(claims)
 }
 
-fn api_version(call: &Call) -> Result<String, ArmError> {
+pub(super) fn api_version(call: &Call) -> Result<String, ArmError> {
     let Some(version) = call.query("api-version").filter(|version| !version.is_empty()) else {
         let message = "The api-version query parameter (?api-version=) is required for all requests.";
         return Err(ArmError::gateway(400, "MissingApiVersionParameter", message));
@@ -256,7 +290,7 @@ fn api_version(call: &Call) -> Result<String, ArmError> {
     Ok(version)
 }
 
-fn forbidden(who: &AccessClaims, action: &str, scope: &str) -> ArmError {
+pub(super) fn forbidden(who: &AccessClaims, action: &str, scope: &str) -> ArmError {
     let message = format!(
         "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
         who.appid, who.oid

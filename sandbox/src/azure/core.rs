@@ -28,6 +28,9 @@ pub(super) struct State {
     pub(super) journal: Journal,
     /// Clients whose federated credential was taken away, by client id.
     pub(super) unfederated: Vec<String>,
+    /// Answers of Network Watcher that are to be fetched.
+    #[serde(default)]
+    pub(super) watched: Vec<super::watcher::Pending>,
 }
 
 /// How operations take their time: waits so many milliseconds, and gives what is to be kept until the
@@ -73,6 +76,7 @@ impl Core {
                 operations: Vec::new(),
                 journal: Journal::default(),
                 unfederated: Vec::new(),
+                watched: Vec::new(),
             },
         };
         if let Some(directory) = &directory {
@@ -190,8 +194,10 @@ pub(super) fn reaches(
                 destination: address.private,
                 port,
                 protocol,
+                member_of: &[],
             };
-            packets::passes(world.rules_for(nic, &address.subnet, by).iter().map(Vec::as_slice), &flow)
+            let groups = world.rules_for(nic, &address.subnet, by);
+            packets::judge(&world.admin_rules, groups.iter().map(Vec::as_slice), &flow).passes
         })
 }
 

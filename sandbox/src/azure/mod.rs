@@ -27,6 +27,7 @@ mod state;
 mod sts;
 mod throttle;
 mod views;
+mod watcher;
 mod wire;
 mod world;
 mod writes;
@@ -34,10 +35,11 @@ mod writes;
 pub use self::core::TakeTime;
 pub use journal::{Entry, What};
 pub use machines::{Address, Machine, NewMachine, NewNic, Nic, Os, Port, Power};
+pub use packets::{AdminRule, Judged};
 pub use ports::CLIENTS;
 pub use propagation::Wait;
 pub use roles::Function;
-pub use rules::{Access, Direction, Properties};
+pub use rules::{Access, Direction, Properties, Reference};
 pub use settings::{Overlapping, Settings};
 pub use sts::{AUDIENCE, ISSUER};
 pub use world::{
@@ -65,6 +67,21 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// How it behaves at first.
     pub settings: Settings,
+}
+
+/// A flow to ask about: see [`Azure::would_decide`].
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// From which address.
+    pub from: IpAddr,
+    /// To which private address.
+    pub to: IpAddr,
+    /// To which port.
+    pub port: u16,
+    /// `tcp` or `udp`, in any case.
+    pub protocol: String,
+    /// Ids of the application security groups that the destination is in.
+    pub member_of: Vec<String>,
 }
 
 /// The simulated Azure. Clones share everything.
@@ -227,32 +244,38 @@ impl Azure {
         self.0.reaches((from, packets::SOME_SOURCE_PORT), machine, port, protocol, by)
     }
 
-    /// Whether a TCP or UDP flow from `from` to `to` passes all of these groups, each a list of rules as
-    /// they are sent to the management API. Nothing of this Azure's own state is looked at: it is for
-    /// comparing this evaluator with another one.
+    /// What becomes of a TCP or UDP flow that meets all of these groups, each a list of rules as they are
+    /// sent to the management API. Nothing of this Azure's own state is looked at: it is for comparing
+    /// this evaluator with another one.
     ///
     /// # Errors
     /// A rule that the management API would refuse: why.
-    pub fn would_pass(
-        groups: &[Vec<serde_json::Value>],
-        from: IpAddr,
-        (to, port): (IpAddr, u16),
-        protocol: &str,
-    ) -> Result<bool, String> {
-        let parse =
-            |rule: &serde_json::Value| rules::parse(rule, "/rule").map_err(|error| format!("{error:?}"));
-        let parsed: Vec<Vec<Properties>> = groups
+    pub fn would_decide(groups: &[Vec<serde_json::Value>], probe: &Probe) -> Result<Judged, String> {
+        let parse = |rule: &serde_json::Value| {
+            let name = rule["name"].as_str().unwrap_or("rule").to_owned();
+            let properties =
+                rules::read(rule, &format!("/{name}")).map_err(|error| format!("{name}: {error:?}"))?;
+            Ok::<_, String>(world::Rule { name, properties, state: "Succeeded".to_owned() })
+        };
+        let parsed: Vec<Vec<world::Rule>> = groups
             .iter()
             .map(|group| group.iter().map(parse).collect::<Result<_, _>>())
             .collect::<Result<_, _>>()?;
         let flow = packets::Flow {
-            source: from,
+            source: probe.from,
             source_port: packets::SOME_SOURCE_PORT,
-            destination: to,
-            port,
-            protocol,
+            destination: probe.to,
+            port: probe.port,
+            protocol: &probe.protocol,
+            member_of: &probe.member_of,
         };
-        Ok(packets::passes(parsed.iter().map(Vec::as_slice), &flow))
+        Ok(packets::judge(&[], parsed.iter().map(Vec::as_slice), &flow))
+    }
+
+    /// Puts rules of Azure Virtual Network Manager over the whole network, or takes them all off.
+    pub async fn admin_rules(&self, rules: Vec<AdminRule>) {
+        self.0.change(|state| state.world.admin_rules = rules);
+        self.0.sync_ports().await;
     }
 
     /// The loopback address that stands for a machine's port.

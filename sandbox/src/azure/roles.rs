@@ -69,6 +69,23 @@ const READ_MACHINES: [&str; 4] = [
 const OPERATIONS: [&str; 2] =
     ["Microsoft.Network/locations/operations/read", "Microsoft.Network/locations/operationResults/read"];
 
+/// What Network Watcher's check of a flow takes (learn.microsoft.com, required-rbac-permissions). It is
+/// assigned where the watcher is, the results at the subscription.
+const WATCH: [&str; 3] = [
+    "Microsoft.Network/networkWatchers/read",
+    "Microsoft.Network/networkWatchers/ipFlowVerify/action",
+    "Microsoft.Network/locations/operationResults/read",
+];
+
+/// Whether the role of `who` at Network Watcher has `action`.
+pub(super) fn watches(who: &str, action: &str) -> bool {
+    match who {
+        OWNER => true,
+        "grant" | "revoke" => WATCH.iter().any(|one| one.eq_ignore_ascii_case(action)),
+        _ => false,
+    }
+}
+
 /// Whether the role of `who` has `action`. A role that is assigned at a resource group does not reach
 /// the operations, which are at the subscription, unless `operations` says that it was assigned there.
 pub(super) fn allows(who: &str, action: &str, operations: bool) -> bool {

@@ -3,11 +3,15 @@
 //! Codes and texts are from recordings and public error reports of Microsoft.Network where there are
 //! any; where none is known, the code is `InvalidRequestFormat` and only the detail says more.
 
+mod defaults;
+
 use super::error::ArmError;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
+
+pub(super) use defaults::{any, defaults};
 
 /// Allow or Deny.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -67,6 +71,19 @@ pub struct Properties {
     /// As [`Properties::source_address_prefixes`].
     #[serde(default)]
     pub destination_address_prefixes: Vec<String>,
+    /// Application security groups instead of addresses; absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_application_security_groups: Vec<Reference>,
+    /// As [`Properties::source_application_security_groups`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub destination_application_security_groups: Vec<Reference>,
+}
+
+/// Another resource, by its id.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Reference {
+    /// Its resource id.
+    pub id: String,
 }
 
 /// Limits of Azure per rule and per group.
@@ -141,11 +158,33 @@ pub(super) fn name(name: &str) -> Result<(), ArmError> {
     ))
 }
 
-/// Reads the body of a rule's PUT, or an entry of a group's `securityRules`.
+/// Reads the body of a rule's PUT, or an entry of a group's `securityRules`. There are no application
+/// security groups here, so a rule that refers to one is refused.
 ///
 /// # Errors
 /// 400 with the code of what is wrong; `id` is the rule's resource id, for the message.
 pub(super) fn parse(body: &Value, id: &str) -> Result<Properties, ArmError> {
+    let properties = read(body, id)?;
+    for (groups, referenced) in [
+        ("sourceApplicationSecurityGroups", &properties.source_application_security_groups),
+        ("destinationApplicationSecurityGroups", &properties.destination_application_security_groups),
+    ] {
+        if !referenced.is_empty() {
+            return Err(ArmError::provider(
+                400,
+                "InvalidResourceReference",
+                format!("A resource in {groups} referenced by resource {id} was not found."),
+            ));
+        }
+    }
+    Ok(properties)
+}
+
+/// As [`parse`], where the application security groups exist.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn read(body: &Value, id: &str) -> Result<Properties, ArmError> {
     let rule = body.as_object().ok_or_else(|| {
         ArmError::format("InvalidJson", "Error converting value to type 'SecurityRule'. Path ''.")
     })?;
@@ -166,15 +205,6 @@ pub(super) fn parse(body: &Value, id: &str) -> Result<Properties, ArmError> {
     let fields = rule.get("properties").and_then(Value::as_object).ok_or_else(|| missing("properties"))?;
     if let Some(unknown) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         return Err(unknown_member(unknown, "SecurityRulePropertiesFormat"));
-    }
-    for groups in ["sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups"] {
-        if fields.get(groups).and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
-            return Err(ArmError::provider(
-                400,
-                "InvalidResourceReference",
-                format!("A resource in {groups} referenced by resource {id} was not found."),
-            ));
-        }
     }
     let properties = Properties {
         description: text(fields, "description")?,
@@ -198,6 +228,8 @@ pub(super) fn parse(body: &Value, id: &str) -> Result<Properties, ArmError> {
         destination_port_ranges: texts(fields, "destinationPortRanges")?,
         source_address_prefixes: texts(fields, "sourceAddressPrefixes")?,
         destination_address_prefixes: texts(fields, "destinationAddressPrefixes")?,
+        source_application_security_groups: references(fields, "sourceApplicationSecurityGroups")?,
+        destination_application_security_groups: references(fields, "destinationApplicationSecurityGroups")?,
     };
     check(&properties, id)?;
     Ok(properties)
@@ -217,7 +249,7 @@ fn check(rule: &Properties, id: &str) -> Result<(), ArmError> {
         ("SourcePortRange", &rule.source_port_range, &rule.source_port_ranges),
         ("DestinationPortRange", &rule.destination_port_range, &rule.destination_port_ranges),
     ] {
-        either(what, id, one.as_ref(), many)?;
+        either(what, id, one.as_ref(), many, &[])?;
         for range in one.iter().filter(|range| *range != "*").chain(many) {
             if many.contains(&"*".to_owned()) {
                 return Err(ArmError::provider(
@@ -231,11 +263,21 @@ fn check(rule: &Properties, id: &str) -> Result<(), ArmError> {
             port_range(range)?;
         }
     }
-    for (what, one, many) in [
-        ("SourceAddressPrefix", &rule.source_address_prefix, &rule.source_address_prefixes),
-        ("DestinationAddressPrefix", &rule.destination_address_prefix, &rule.destination_address_prefixes),
+    for (what, one, many, groups) in [
+        (
+            "SourceAddressPrefix",
+            &rule.source_address_prefix,
+            &rule.source_address_prefixes,
+            &rule.source_application_security_groups,
+        ),
+        (
+            "DestinationAddressPrefix",
+            &rule.destination_address_prefix,
+            &rule.destination_address_prefixes,
+            &rule.destination_application_security_groups,
+        ),
     ] {
-        either(what, id, one.as_ref(), many)?;
+        either(what, id, one.as_ref(), many, groups)?;
         if let Some(one) = one
             && one != "*"
             && !is_tag(one)
@@ -265,9 +307,16 @@ fn check(rule: &Properties, id: &str) -> Result<(), ArmError> {
     Ok(())
 }
 
-fn either(what: &str, id: &str, one: Option<&String>, many: &[String]) -> Result<(), ArmError> {
+fn either(
+    what: &str,
+    id: &str,
+    one: Option<&String>,
+    many: &[String],
+    groups: &[Reference],
+) -> Result<(), ArmError> {
     let plural = if what.ends_with("Prefix") { format!("{what}es") } else { format!("{what}s") };
     match (one, many.is_empty()) {
+        (None, true) if !groups.is_empty() => Ok(()),
         (Some(_), true) | (None, false) => Ok(()),
         (Some(_), false) => Err(ArmError::format(
             "SecurityRuleParameterConflict",
@@ -361,6 +410,17 @@ fn texts(fields: &Map<String, Value>, key: &str) -> Result<Vec<String>, ArmError
     }
 }
 
+fn references(fields: &Map<String, Value>, key: &str) -> Result<Vec<Reference>, ArmError> {
+    match fields.get(key) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(list)) => list
+            .iter()
+            .map(|item| serde_json::from_value(item.clone()).map_err(|_| wrong_type(key, item)))
+            .collect(),
+        Some(other) => Err(wrong_type(key, other)),
+    }
+}
+
 /// The value as written and its place among `choices`, compared without case.
 fn one_of(fields: &Map<String, Value>, key: &str, choices: &[&str]) -> Result<(String, usize), ArmError> {
     let written = text(fields, key)?.ok_or_else(|| missing(key))?;
@@ -386,74 +446,4 @@ fn unknown_member(key: &str, of: &str) -> ArmError {
 
 fn wrong_type(key: &str, value: &Value) -> ArmError {
     ArmError::format("InvalidJson", format!("Error converting value {value} of 'properties.{key}'."))
-}
-
-/// An inbound rule about everything, with the lowest priority number that there is.
-pub(super) fn any(access: Access) -> Properties {
-    let star = || Some("*".to_owned());
-    Properties {
-        description: None,
-        protocol: "*".to_owned(),
-        source_port_range: star(),
-        destination_port_range: star(),
-        source_address_prefix: star(),
-        destination_address_prefix: star(),
-        access,
-        priority: 100,
-        direction: Direction::Inbound,
-        source_port_ranges: Vec::new(),
-        destination_port_ranges: Vec::new(),
-        source_address_prefixes: Vec::new(),
-        destination_address_prefixes: Vec::new(),
-    }
-}
-
-/// The six rules that every group ends with: name, description, source, destination, access, priority,
-/// direction.
-pub(super) fn defaults() -> Vec<(&'static str, Properties)> {
-    use Access::{Allow, Deny};
-    use Direction::{Inbound, Outbound};
-    let rule = |description: &str, source: &str, destination: &str, access, priority, direction| Properties {
-        description: Some(description.to_owned()),
-        source_address_prefix: Some(source.to_owned()),
-        destination_address_prefix: Some(destination.to_owned()),
-        priority,
-        direction,
-        ..any(access)
-    };
-    let vnet = "VirtualNetwork";
-    vec![
-        (
-            "AllowVnetInBound",
-            rule("Allow inbound traffic from all VMs in VNET", vnet, vnet, Allow, 65_000, Inbound),
-        ),
-        (
-            "AllowAzureLoadBalancerInBound",
-            rule(
-                "Allow inbound traffic from azure load balancer",
-                "AzureLoadBalancer",
-                "*",
-                Allow,
-                65_001,
-                Inbound,
-            ),
-        ),
-        ("DenyAllInBound", rule("Deny all inbound traffic", "*", "*", Deny, 65_500, Inbound)),
-        (
-            "AllowVnetOutBound",
-            rule(
-                "Allow outbound traffic from all VMs to all VMs in VNET",
-                vnet,
-                vnet,
-                Allow,
-                65_000,
-                Outbound,
-            ),
-        ),
-        (
-            "AllowInternetOutBound",
-            rule("Allow outbound traffic from all VMs to Internet", "*", "Internet", Allow, 65_001, Outbound),
-        ),
-        ("DenyAllOutBound", rule("Deny all outbound traffic", "*", "*", Deny, 65_500, Outbound)),
-    ]
 }

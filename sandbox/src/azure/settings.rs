@@ -29,6 +29,12 @@ pub struct Settings {
     /// Whether the functions' roles reach the operations' addresses. A role that is assigned at a resource
     /// group does not: its holder polls the resource itself.
     pub operations_readable: bool,
+    /// Whether there is a Network Watcher in the region.
+    pub watcher: bool,
+    /// Whether the roles of `grant` and `revoke` permit Network Watcher.
+    pub watcher_permitted: bool,
+    /// How often who asks Network Watcher is told to come again; 0: it answers at once.
+    pub watcher_polls: u32,
     /// Whether the owner is throttled, as everybody else always is. Tests look through the owner's eyes more
     /// often than a person would.
     pub owner_throttled: bool,
@@ -51,6 +57,9 @@ impl Default for Settings {
             crlf: false,
             page_size: 50,
             operations_readable: false,
+            watcher: true,
+            watcher_permitted: true,
+            watcher_polls: 0,
             owner_throttled: true,
             policy_denies_allow: false,
             allow_late_by_seconds: 80,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 /// Groups with their own rules, and machines with their ports as packets meet them at this moment.
 pub(super) fn network(world: &World, now_ms: u64) -> Value {
     json!({
+        "admin_rules": world.admin_rules,
         "nsgs": world.nsgs.iter().map(nsg).collect::<Vec<_>>(),
         "machines": world.machines.iter().map(|one| machine(world, one, now_ms)).collect::<Vec<_>>(),
     })

@@ -1,6 +1,7 @@
 //! The lab as Azure holds it: machines, network interfaces, one virtual network, network security groups.
 
 use super::machines::{Machine, Nic, PublicIp, Subnet, Vnet};
+use super::packets::AdminRule;
 use super::propagation::By;
 use super::rules::{self, Properties};
 use super::wire;
@@ -179,6 +180,9 @@ pub(super) struct World {
     pub(super) vnets: Vec<Vnet>,
     pub(super) subnets: Vec<Subnet>,
     pub(super) locks: Vec<Lock>,
+    /// Rules of Azure Virtual Network Manager over the whole network.
+    #[serde(default)]
+    pub(super) admin_rules: Vec<AdminRule>,
     /// Which loopback port stands for a machine's port: `VM3:22` -> 40022.
     pub(super) loopback: BTreeMap<String, u16>,
 }
@@ -210,6 +214,7 @@ impl World {
             vnets: Vec::new(),
             subnets: Vec::new(),
             locks: Vec::new(),
+            admin_rules: Vec::new(),
             loopback: BTreeMap::new(),
         };
         world.add_lab_network();
@@ -227,7 +232,7 @@ impl World {
 
     /// The rules on the way to this address of an interface, those in force or those that packets meet: of the
     /// subnet's group, then of the interface's own.
-    pub(super) fn rules_for(&self, nic: &Nic, subnet: &str, by: By) -> Vec<Vec<Properties>> {
+    pub(super) fn rules_for(&self, nic: &Nic, subnet: &str, by: By) -> Vec<Vec<Rule>> {
         let met = |nsg: &Nsg, rule: &Rule| match (by, nsg.late.get(&rule.name.to_ascii_lowercase())) {
             (By::Packets(now_ms), Some(from_ms)) => *from_ms <= now_ms,
             _ => true,
@@ -236,10 +241,7 @@ impl World {
             .into_iter()
             .flatten()
             .filter_map(|name| self.nsg(name))
-            .map(|nsg| {
-                let rules = nsg.enforced.iter().filter(|rule| met(nsg, rule));
-                rules.map(|rule| rule.properties.clone()).collect()
-            })
+            .map(|nsg| nsg.enforced.iter().filter(|rule| met(nsg, rule)).cloned().collect())
             .collect()
     }
 

@@ -11,8 +11,10 @@ pub(super) use wire::start;
 use super::Sandbox;
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
-use access::request::{Installation, Machine, RequestId, ResourceId, RuleName};
+use access::machine::SeenMachine;
+use access::request::{Installation, MachineName, RequestId, ResourceId, RuleName};
 use edge::arm::{Arm, ArmError, Fence, Operator};
+use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -168,7 +170,8 @@ pub struct Live {
     operator: Operator,
     arm: Arm,
     installation: Installation,
-    machines: Vec<Machine>,
+    /// Those behind the group, by name.
+    machines: Vec<SeenMachine>,
 }
 
 /// A rule of ours that is in the group.
@@ -200,8 +203,10 @@ impl Live {
             live.clear(Duration::ZERO, tell).await?;
         }
         let begun = Instant::now();
-        let machines = live.arm.machines_behind(&live.target.nsg).await;
+        let machines = live.arm.machines(&live.target.subscription, Clock::system().now()).await;
         live.machines = machines.map_err(|error| live.unread(error))?;
+        live.machines.retain(|machine| is_behind(machine, &live.target.nsg));
+        live.machines.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
         if live.machines.is_empty() {
             return Err(NotConnected::NobodyBehind(live.target.group().to_owned()));
         }
@@ -386,15 +391,21 @@ fn said(acted: &Acted) -> String {
     }
 }
 
+/// Whether the group is on the way to one of the machine's addresses.
+fn is_behind(machine: &SeenMachine, nsg: &ResourceId) -> bool {
+    let mut addresses = machine.nics.iter().flat_map(|nic| &nic.addresses);
+    addresses.any(|address| machine.groups(address.private).contains(&nsg))
+}
+
 /// Why a machine cannot be reached through the one group.
-fn fault(fault: &NetworkFault, machine: &Machine) -> String {
-    let name = &machine.name;
+fn fault(fault: &NetworkFault, name: &MachineName) -> String {
     match fault {
         NetworkFault::Fenced { nsg, only } => {
             format!("the way to {name} leads through {nsg} too, and only {only} may be touched")
         }
         NetworkFault::Unshielded => format!("nothing shields {name}"),
         NetworkFault::MachineGone => format!("{name} does not exist any more"),
+        NetworkFault::NotRunning { .. } => format!("{name} does not run: start it in Azure first"),
         other => format!("{name} cannot be used: {other:?}"),
     }
 }

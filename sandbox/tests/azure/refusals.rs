@@ -185,6 +185,14 @@ async fn each_function_may_do_what_its_role_says_and_nothing_else() {
             assert_eq!(answer.code(), "AuthorizationFailed");
         }
     }
+    let group = format!("{}/providers/Microsoft.Network/applicationSecurityGroups/web", Lab::group());
+    let joining = rule(
+        &json!({"destinationAddressPrefix": null, "destinationApplicationSecurityGroups": [{"id": group}]}),
+    );
+    let joined = lab.arm_as("grant", "PUT", &Lab::rule("r"), Some(&joining)).await;
+    assert_eq!((joined.status, joined.code().as_str()), (403, "LinkedAuthorizationFailed"));
+    let message = joined.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("joinNetworkSecurityRule/action") && message.contains(&group), "{message}");
     let hidden = lab.arm_as("revoke", "GET", &vm.replace("VM3", "VM9"), None).await;
     assert_eq!(hidden.status, 403, "asked before it is looked up");
     let put = lab.arm_as("grant", "PUT", &Lab::rule("s"), Some(&body)).await;

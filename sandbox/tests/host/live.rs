@@ -203,7 +203,7 @@ async fn what_cannot_begin_says_so_in_one_line() {
         "port 80 of VM1 for 192.0.2.1 is open already by allow-http: choose another port with --tcp"
     );
     let told = refused(&["smoke", "--from", "2001:db8::7"]);
-    assert_eq!(told, "VM1 has the address 10.0.0.4, so --from takes an address of that kind");
+    assert_eq!(told, "VM1 has an IPv4 address only, so --from takes one of that kind");
     let elsewhere = nsg().replace(NSG, "other");
     let told = refused(&["--only-nsg", &elsewhere]);
     assert_eq!(told, "there is no network security group other where --only-nsg says");

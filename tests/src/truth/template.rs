@@ -60,6 +60,24 @@ fn is(kind: &str, text: &str) -> Option<String> {
     let plain = |inner: &&str| !inner.is_empty() && !inner.contains(['`', '<', '>', '\n']);
     match kind {
         "any" => Some(text.to_owned()),
+        // Whose word a proof is.
+        "says" => {
+            let (first, address) = text.split_once(" `").unwrap_or((text, ""));
+            let known = match first {
+                "By Azure's rules" | "Azure confirms" => address.is_empty(),
+                "By Azure's rules, and Azure confirms it for" => address.ends_with('`'),
+                _ => false,
+            };
+            known.then(|| text.to_owned())
+        }
+        // `a`; or `a` in `A` and `b` in `B`
+        "decided" => between("`", "`").map(|_| text.to_owned()),
+        "already" => {
+            let said = text.strip_suffix(": ask whoever runs the network to remove that.")?;
+            let (ports, rules) = said.split_once(" open to everyone already, by rule `")?;
+            let ports = ports.strip_suffix(" was").or_else(|| ports.strip_suffix(" were"))?;
+            (ports.starts_with("Port") && rules.ends_with('`')).then(|| text.to_owned())
+        }
         "why" => text.ends_with('.').then(|| text.to_owned()),
         "user" => between("<@", ">").filter(plain).map(str::to_owned),
         "code" => between("`", "`").filter(plain).map(str::to_owned),

@@ -106,7 +106,10 @@ pub(crate) fn failures(walk: &mut Walk, rows: &[Failed]) {
             match failure {
                 Failure::Evidence(unproven) => walk.see(unproven),
                 Failure::Network(fault) => walk.see(fault),
-                Failure::Refused { .. } | Failure::NoAnswer | Failure::Overruled { .. } => {}
+                Failure::Refused { .. }
+                | Failure::NoAnswer
+                | Failure::Overruled { .. }
+                | Failure::Contradicted { .. } => {}
             }
         }
         let mut set = json!({

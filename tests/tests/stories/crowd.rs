@@ -93,7 +93,9 @@ async fn a_rule_in_each_group_on_the_way() {
     assert!(story.lets_in("VM3", 22, "203.0.113.7"));
     let groups: Vec<String> = story.azure.rules_of_ours().await.into_iter().map(|(group, _)| group).collect();
     assert_eq!(groups, ["Contoso-NSG", "VM3-nsg"]);
-    assert!(story.says(&id).await.contains("decides in `Contoso-NSG` and `VM3-nsg`."));
+    let rule =
+        format!("rule `jit-sandbox-{id}` in `Contoso-NSG` and `VM3-nsg`, decided by `jit-sandbox-{id}`.");
+    assert!(story.says(&id).await.contains(&rule), "{}", story.says(&id).await);
     story.to_next_end().await;
     assert!(!story.lets_in("VM3", 22, "203.0.113.7"));
     story.finish().await;

@@ -126,3 +126,25 @@ async fn still_open_by_a_rule_of_others() {
     assert!(card.contains("VM3 port 22 is still open by the rule `everybody`."), "{card}");
     story.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_was_open_to_everybody_already() {
+    let story = Story::begin().await;
+    let allow = json!({"protocol": "Tcp", "sourcePortRange": "*", "destinationPortRange": "22",
+        "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "access": "Allow", "priority": 2000,
+        "direction": "Inbound"});
+    story.azure.write(NSG, "allow-ssh", &allow).await;
+    // One of two groups still stands in the way: that is no news.
+    let (id, _) = open(&story, "VM3 22 for 10m").await;
+    assert!(!story.says(&id).await.contains("already"), "{}", story.says(&id).await);
+    story.to_next_end().await;
+    story.azure.write("VM3-nsg", "allow-all", &allow).await;
+    let (id, _) = open(&story, "VM3 22 for 10m because again").await;
+    let warning = "Port 22 was open to everyone already, by rule `allow-ssh` in `Contoso-NSG` and rule `allow-all` in `VM3-nsg`: ask whoever runs the network to remove that.";
+    assert!(story.says(&id).await.contains(warning), "{}", story.says(&id).await);
+    assert!(story.told(ANA).await.pop().unwrap().contains(warning));
+    story.to_next_end().await;
+    let card = story.says(&id).await;
+    assert!(card.contains("VM3 port 22 is still open by the rule `allow-ssh`."), "{card}");
+    story.finish().await;
+}

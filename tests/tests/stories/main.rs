@@ -8,3 +8,4 @@ mod hands;
 mod life;
 mod machines;
 mod truth;
+mod watcher;

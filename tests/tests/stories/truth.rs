@@ -33,7 +33,7 @@ async fn an_early_open_is_noticed() {
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     let now = story.now();
     let text = format!(
-        "VM3 port 22 is open. Open for <@U0ANA> from `203.0.113.7` since {} until {}, by Azure's rules: `jit-sandbox-{id}` decides in `Contoso-NSG` and `VM3-nsg`. Azure can take a minute or two until it is felt. Ref {id}",
+        "VM3 port 22 is open. Open for <@U0ANA> from `203.0.113.7` since {} until {}. By Azure's rules: rule `jit-sandbox-{id}` in `Contoso-NSG` and `VM3-nsg`, decided by `jit-sandbox-{id}`. Azure can take a minute or two until it is felt. Ref {id}",
         moment(now),
         moment(now + 1800)
     );
@@ -68,7 +68,7 @@ async fn an_untrue_shut_is_noticed() {
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     story.click(BEA, &id, "approve").await;
     let text = format!(
-        "VM3 port 22 is shut. <@U0BEA> ended it early. Shut at {}, by Azure's rules: `DenyAllInBound` decides. Sessions that were open then are not cut. Ref {id}",
+        "VM3 port 22 is shut. <@U0BEA> ended it early. Shut at {}. By Azure's rules: `DenyAllInBound` decides. Sessions that were open then are not cut. Ref {id}",
         moment(story.now())
     );
     say(&story, &text).await;

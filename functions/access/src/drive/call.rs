@@ -64,6 +64,11 @@ pub enum Call {
         /// Which planned rule.
         rule: usize,
     },
+    /// Ask Azure's own check what becomes of the approved flow.
+    Confirm {
+        /// What the rules say: Allow once ours are in place, Deny once they are gone.
+        expected: Access,
+    },
     /// Wait a moment, then go on.
     Pause,
     /// Nothing more to do now.
@@ -103,6 +108,8 @@ pub enum Answer {
     Acted(Acted),
     /// To [`Call::Look`].
     Looked(Sight),
+    /// To [`Call::Confirm`].
+    Confirmed(Confirmation),
     /// To [`Call::Unlock`] and [`Call::Pause`].
     Done,
 }
@@ -193,4 +200,23 @@ pub enum Sight {
     },
     /// No answer.
     NoAnswer,
+}
+
+/// What Azure's own check says of the approved flow.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Confirmation {
+    /// Nothing: it is not permitted, there is none, or it did not answer for every port.
+    NotSaid,
+    /// The same as is expected, for every port.
+    Agrees {
+        /// The rule that decides.
+        by: String,
+    },
+    /// Otherwise than is expected, for some port.
+    Contradicts {
+        /// The rule that decides.
+        by: String,
+        /// Whether that is our rule: then what was written has not yet reached the packets.
+        ours: bool,
+    },
 }

@@ -1,12 +1,13 @@
 //! What is recorded once every rule had its turn.
 
 use super::*;
+use crate::nsg;
 
 impl Drive {
     /// Every rule had its turn.
     pub(super) fn finished(&mut self, now: Timestamp) -> Call {
         match (self.job, self.record.state()) {
-            (Job::Allow, _) => self.write(self.record.opened(now)),
+            (Job::Allow, _) => self.write(self.record.opened(self.open_proof(), now)),
             (Job::Deny | Job::Delete, State::Closing(closing)) => match self.closing_tried(closing, now) {
                 Some(change) => self.write(change),
                 None => self.stop(Stopped::Later),
@@ -19,7 +20,7 @@ impl Drive {
         }
     }
 
-    fn all_gone(&self) -> bool {
+    pub(super) fn all_gone(&self) -> bool {
         self.ends.iter().all(|end| *end == RuleEnd::Gone)
     }
 
@@ -55,20 +56,28 @@ impl Drive {
         (news || again).then(|| self.record.late_rule_locked(self.ends.clone(), now))
     }
 
+    /// What the groups with our rules in place say of the flow.
+    fn open_proof(&self) -> OpenProof {
+        let by = |verdict: &Option<Verdict>| match verdict {
+            Some(Verdict::Allowed { by }) => by.clone(),
+            // Reached only where a safety rule was taken away: nothing was seen.
+            _ => String::new(),
+        };
+        OpenProof { decided_by: self.verdicts.iter().map(by).collect(), confirmed: self.is_confirmed() }
+    }
+
     /// What the groups, seen without our rules, say of the flow: it needs one that denies.
     fn proof(&self) -> Option<Proof> {
-        let denied = self.verdicts.iter().flatten().find_map(|verdict| match verdict {
-            Verdict::Denied { by } => Some(Proof::Shut { by: by.clone() }),
-            Verdict::Allowed { .. } | Verdict::Unclear { .. } => None,
-        });
-        let allowed = || {
-            let mut allowing = self.verdicts.iter().map(|verdict| match verdict {
-                Some(Verdict::Allowed { by }) => Some(by),
-                _ => None,
-            });
-            let first = allowing.next()??;
-            allowing.all(|by| by.is_some()).then(|| Proof::StillOpen { by: first.clone() })
+        if self.verdicts.is_empty() {
+            return None;
+        }
+        let unseen = Verdict::Unclear { by: String::new() };
+        let seen = self.verdicts.iter().map(|verdict| verdict.as_ref().unwrap_or(&unseen));
+        let by_rules = match nsg::together(seen)? {
+            Verdict::Denied { by } => Proof::Shut { by: by.clone(), confirmed: false },
+            Verdict::Allowed { by } => Proof::StillOpen { by: by.clone() },
+            Verdict::Unclear { .. } => Proof::Unclear,
         };
-        if self.verdicts.is_empty() { None } else { denied.or_else(allowed).or(Some(Proof::Unclear)) }
+        Some(self.weighed(by_rules))
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum At {
     Barred(usize),
     /// A look before anything is written: compare and sweep begin so.
     Peeking(usize),
+    /// Azure's own check is asked.
+    Confirming,
     Pausing(Box<Self>),
     Unlocking(Then),
     Stopped,

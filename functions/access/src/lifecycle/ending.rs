@@ -23,6 +23,11 @@ pub enum Failure {
         /// The rule that decides.
         by: String,
     },
+    /// By the groups' rules it was open, and Azure's own check said otherwise for too long.
+    Contradicted {
+        /// The rule that decides: one that no group shows, or whatever has not yet reached the packets.
+        by: String,
+    },
 }
 
 /// What is wrong with the way to the machine.
@@ -118,6 +123,9 @@ pub enum Proof {
     Shut {
         /// The rule that decides.
         by: String,
+        /// Whether Azure's own check has said the same. Records of earlier versions do not say.
+        #[serde(default)]
+        confirmed: bool,
     },
     /// Every group on the way allows it without us.
     StillOpen {
@@ -126,4 +134,14 @@ pub enum Proof {
     },
     /// No rule of ours is left, but whether the rest denies could not be told.
     Unclear,
+}
+
+/// What showed that a grant is open: in each group the evaluated rules let the flow pass.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct OpenProof {
+    /// The rule that decides in each planned rule's group, in their order. Empty in records of earlier
+    /// versions, which did not keep it.
+    pub decided_by: Vec<String>,
+    /// Whether Azure's own check has said the same; of a prefix it was asked about the first address.
+    pub confirmed: bool,
 }

@@ -41,6 +41,8 @@ pub struct Parts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_proof: Option<OpenProof>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closing_at: Option<Timestamp>,
@@ -127,6 +129,7 @@ impl Record {
             plan: self.plan().cloned(),
             planned_at: None,
             opened_at: None,
+            open_proof: None,
             cause: None,
             closing_at: None,
             ends: None,
@@ -141,7 +144,10 @@ impl Record {
         match &self.state {
             State::Draft(_) | State::Pending(_) | State::Approved(_) => {}
             State::Opening(opening) => parts.planned_at = Some(opening.planned_at),
-            State::Open(open) => parts.opened_at = Some(open.opened_at),
+            State::Open(open) => {
+                parts.opened_at = Some(open.opened_at);
+                parts.open_proof = Some(open.proof.clone());
+            }
             State::Closing(closing) => {
                 parts.cause = Some(closing.cause.clone());
                 parts.closing_at = Some(closing.closing_at);
@@ -205,6 +211,7 @@ impl Record {
                 granted: granted(ask, parts.approvals)?,
                 plan: plan()?,
                 opened_at: parts.opened_at.unwrap_or(parts.changed_at),
+                proof: parts.open_proof.unwrap_or_default(),
             }),
             "CLOSING" => {
                 let rules = parts.plan.as_ref().map_or(0, |plan| plan.rules().len());

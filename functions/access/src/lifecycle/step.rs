@@ -15,6 +15,9 @@ pub struct Tempo {
     pub locked_retry_seconds: u64,
     /// After this long a delete goes without the lock.
     pub delete_patience_seconds: u64,
+    /// For this long after a plan was recorded, that Azure's own check denies the flow may be because what
+    /// was written has not reached the packets yet (testers saw up to 80 s).
+    pub propagation_seconds: u64,
     /// The longest that one drive takes; what is not finished is taken up again.
     pub budget_seconds: u64,
     /// How often a call without an answer is repeated within one drive.
@@ -29,6 +32,7 @@ impl Tempo {
         retry_seconds: 60,
         locked_retry_seconds: 60 * 60,
         delete_patience_seconds: 20,
+        propagation_seconds: 120,
         budget_seconds: 40,
         attempts: 3,
     };

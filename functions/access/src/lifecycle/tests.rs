@@ -59,8 +59,13 @@ fn plan(groups: &[&str]) -> Plan {
     let rule = |group: &&str| PlannedRule {
         nsg: format!("/subscriptions/s/{group}").parse().unwrap(),
         priority: 499,
+        open_by: (*group == "a").then(|| "everybody".to_owned()),
     };
     Plan::new(groups.iter().map(rule).collect()).unwrap()
+}
+
+fn open_proof() -> OpenProof {
+    OpenProof { decided_by: vec!["ours".to_owned(), "theirs".to_owned()], confirmed: true }
 }
 
 /// One record in each state, in the order of the lifecycle.
@@ -70,10 +75,10 @@ fn life() -> Vec<Record> {
     let half = pending.approve(&approver("U0BEA"), click(), at(20), at(20)).unwrap().record;
     let approved = half.approve(&approver("U0CHRIS"), click(), at(30), at(31)).unwrap().record;
     let opening = approved.planned(plan(&["a", "b"]), at(32)).unwrap().record;
-    let open = opening.opened(at(33)).unwrap().record;
+    let open = opening.opened(open_proof(), at(33)).unwrap().record;
     let closing = open.end(Cause::Expired, at(1830)).unwrap().record;
     let locked = closing.tried(vec![RuleEnd::Gone, RuleEnd::Locked], at(1900), at(1840)).unwrap().record;
-    let proof = Some(Proof::Shut { by: "DenyAllInBound".into() });
+    let proof = Some(Proof::Shut { by: "DenyAllInBound".into(), confirmed: true });
     let closed = locked.gone(&[RuleEnd::Gone; 2], proof, at(1900)).unwrap().record;
     let late = closed.late_rule_locked(vec![RuleEnd::Locked, RuleEnd::Gone], at(1950)).unwrap().record;
     let removed = late.late_rule_removed(at(1960)).unwrap().record;
@@ -132,7 +137,7 @@ fn each_state_allows_what_it_allows_and_nothing_else() {
             ("cancel", record.cancel(at(40)).err()),
             ("lapse", record.lapse(at(3600)).err()),
             ("planned", record.planned(plan(&["b", "a"]), at(40)).err()),
-            ("opened", record.opened(at(40)).err()),
+            ("opened", record.opened(open_proof(), at(40)).err()),
             ("end", record.end(Cause::Revoked { by: user.clone() }, at(40)).err()),
             ("tried", record.tried(gone.clone(), at(99), at(40)).err()),
             ("gone", record.gone(&gone, None, at(40)).err()),
@@ -209,4 +214,32 @@ fn the_end_is_the_click_plus_the_duration_and_never_later() {
 #[test]
 fn a_click_does_not_show_its_body() {
     assert!(!format!("{:?}", life()).contains("secret"));
+}
+
+#[test]
+fn what_showed_that_it_is_open_is_one_rule_a_group() {
+    let opening = Record::from_parts(life()[4].to_parts()).unwrap();
+    assert_eq!(opening.status(), "OPENING");
+    for decided_by in [vec![], vec!["ours".to_owned()], vec!["ours".to_owned(); 3]] {
+        let proof = OpenProof { decided_by, confirmed: false };
+        assert_eq!(opening.opened(proof, at(40)).err(), Some(NotNow::State));
+    }
+    assert_eq!(opening.plan().unwrap().open_already(), None, "one of two groups stood in the way");
+}
+
+#[test]
+fn records_of_the_version_before_are_read() {
+    // Neither what showed that it is open, nor whether Azure has said so, nor what was open before.
+    let open = life().into_iter().find(|record| record.status() == "OPEN").unwrap();
+    let mut stored = serde_json::to_value(open.to_parts()).unwrap();
+    stored.as_object_mut().unwrap().remove("open_proof");
+    for rule in stored["plan"].as_array_mut().unwrap() {
+        rule.as_object_mut().unwrap().remove("open_by");
+    }
+    let read = Record::from_parts(serde_json::from_value(stored).unwrap()).unwrap();
+    let State::Open(read) = read.state() else { panic!("{}", read.status()) };
+    assert!(!read.is_confirmed());
+    assert_eq!(read.decided().map(|(_, by)| by).collect::<Vec<_>>(), [None, None]);
+    let proof: Proof = serde_json::from_str(r#"{"shut":{"by":"DenyAllInBound"}}"#).unwrap();
+    assert_eq!(proof, Proof::Shut { by: "DenyAllInBound".to_owned(), confirmed: false });
 }

@@ -248,10 +248,13 @@ impl Record {
     /// Every planned rule was seen in place and lets the flow pass.
     ///
     /// # Errors
-    /// Not opening.
-    pub fn opened(&self, now: Timestamp) -> Result<Change, NotNow> {
+    /// Not opening, or not one deciding rule for each planned one.
+    pub fn opened(&self, proof: OpenProof, now: Timestamp) -> Result<Change, NotNow> {
         let State::Opening(Opening { granted, plan, .. }) = &self.state else { return Err(NotNow::State) };
-        let open = Open { granted: granted.clone(), plan: plan.clone(), opened_at: now };
+        if proof.decided_by.len() != plan.rules().len() {
+            return Err(NotNow::State);
+        }
+        let open = Open { granted: granted.clone(), plan: plan.clone(), opened_at: now, proof };
         Ok(self.change(now, State::Open(open), EventKind::Opened))
     }
 

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::click::{Action, button_value};
-use crate::lifecycle::{Closed, Closing, Closure, Granted, Proof, Record, RuleEnd, State};
+use crate::lifecycle::{Closed, Closing, Closure, Granted, Open, Plan, Proof, Record, RuleEnd, State};
 use crate::request::{Installation, RuleName, TermsDigest};
 use serde::{Deserialize, Serialize};
 
@@ -143,33 +143,73 @@ fn state_of(
         ),
         State::Opening(_) => (
             format!("{place}: approved, opening"),
-            "Approved. The rule is being written in Azure; this card says when it is in place.".to_owned(),
+            format!(
+                "Approved. The rule is being written in Azure; this card says when it is in place.{}",
+                open_already(record)
+            ),
         ),
         State::Open(open) => {
             let Some(granted) = record.granted() else { return (place, String::new()) };
             if now >= granted.expires_at() {
                 return ended_now(&place, granted);
             }
-            let rule = RuleName::new(installation, wish.id);
-            let groups: Vec<String> = record
-                .plan()
-                .iter()
-                .flat_map(|plan| plan.rules())
-                .map(|planned| format!("`{}`", word(planned.nsg.name())))
-                .collect();
             let sentence = format!(
-                "Open for {} from `{}` since {} until {}, by Azure's rules: `{rule}` decides in {}. Azure can take a minute or two until it is felt.",
+                "Open for {} from `{}` since {} until {}. {} Azure can take a minute or two until it is felt.{}",
                 mention(&wish.requester),
                 granted.ask().source,
                 moment(open.opened_at()),
                 moment(granted.expires_at()),
-                listed(&groups, "and")
+                open_proof(open, granted.ask(), installation),
+                open_already(record)
             );
             (format!("{place} is open"), sentence)
         }
         State::Closing(closing) => closing_state(&place, closing, record.granted(), now),
-        State::Closed(closed) => closed_state(&place, closed, now),
+        State::Closed(closed) => closed_state(&place, closed, record.ask(), now),
     }
+}
+
+/// Which rule is where, and which decides there: whose word that is stands before it.
+fn open_proof(open: &Open, ask: &Ask, installation: &Installation) -> String {
+    let rule = RuleName::new(installation, ask.wish.id).to_string();
+    let groups: Vec<String> =
+        open.decided().map(|(planned, _)| format!("`{}`", word(planned.nsg.name()))).collect();
+    // A record of an earlier version says no more than that the rules allowed it with ours among them.
+    let deciding: Vec<&str> = open.decided().map(|(_, by)| by.unwrap_or(&rule)).collect();
+    let decided_by = if deciding.iter().all(|by| *by == deciding[0]) {
+        format!("`{}`", word(deciding[0]))
+    } else {
+        let each = deciding.iter().zip(&groups).map(|(by, group)| format!("`{}` in {group}", word(by)));
+        listed(&each.collect::<Vec<_>>(), "and")
+    };
+    format!(
+        "{}: rule `{rule}` in {}, decided by {decided_by}.",
+        says(open.is_confirmed(), Some(&ask.source)),
+        listed(&groups, "and")
+    )
+}
+
+/// Whose word a proof is: Azure's own check, or Azure's rules as we have evaluated them. Of a prefix Azure
+/// was asked about its first address.
+fn says(confirmed: bool, source: Option<&Source>) -> String {
+    match source.filter(|_| confirmed) {
+        None => "By Azure's rules".to_owned(),
+        Some(source) if source.is_single() => "Azure confirms".to_owned(),
+        Some(source) => format!("By Azure's rules, and Azure confirms it for `{}`", source.prefix().addr()),
+    }
+}
+
+/// That nobody had to ask: a warning, empty where a group stood in the way.
+fn open_already(record: &Record) -> String {
+    let Some(open) = record.plan().and_then(Plan::open_already) else { return String::new() };
+    let each: Vec<String> =
+        open.into_iter().map(|(nsg, by)| format!("rule `{}` in `{}`", word(by), word(nsg.name()))).collect();
+    let ports = &record.wish().ports;
+    let (word, was) = if ports.as_slice().len() == 1 { ("Port", "was") } else { ("Ports", "were") };
+    format!(
+        " {word} {ports} {was} open to everyone already, by {}: ask whoever runs the network to remove that.",
+        listed(&each, "and")
+    )
 }
 
 /// `VM3 22`, short enough to leave room for the state in a header, of which Slack takes 150 characters.
@@ -213,7 +253,7 @@ fn closing_state(
     (format!("{place}: closing"), format!("{why} Making sure that it is shut."))
 }
 
-fn closed_state(place: &str, closed: &Closed, now: Timestamp) -> (String, String) {
+fn closed_state(place: &str, closed: &Closed, ask: Option<&Ask>, now: Timestamp) -> (String, String) {
     let at = moment(closed.closed_at());
     if closed.late().iter().any(|end| matches!(end, RuleEnd::Locked | RuleEnd::Standing)) {
         let sentence = format!(
@@ -246,10 +286,11 @@ fn closed_state(place: &str, closed: &Closed, now: Timestamp) -> (String, String
         (Closure::Ended(cause), Some(proof)) => {
             let why = ended(cause);
             match proof {
-                Proof::Shut { by } => (
+                Proof::Shut { by, confirmed } => (
                     format!("{place} {is} shut"),
                     format!(
-                        "{why} Shut at {at}, by Azure's rules: `{}` decides. Sessions that were open then are not cut.",
+                        "{why} Shut at {at}. {}: `{}` decides. Sessions that were open then are not cut.",
+                        says(*confirmed, ask.map(|ask| &ask.source)),
                         word(by)
                     ),
                 ),

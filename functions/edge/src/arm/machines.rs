@@ -308,10 +308,10 @@ impl Arm {
     }
 }
 
-/// The path and query of a list's next page. Whatever host it names, it is asked where everything is
+/// The path and query of a list's next page, or of where to ask again. Whatever host it names, it is asked where everything is
 /// asked: our token goes nowhere else.
-fn path_of(link: &str) -> Result<String, ArmError> {
-    let url = Url::parse(link).map_err(|error| ArmError::NoAnswer(format!("a nextLink: {error}")))?;
+pub(super) fn path_of(link: &str) -> Result<String, ArmError> {
+    let url = Url::parse(link).map_err(|error| ArmError::NoAnswer(format!("a link: {error}")))?;
     Ok(format!("{}?{}", url.path(), url.query().unwrap_or_default()))
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Reference {
 
 #[derive(Deserialize)]
 pub(super) struct SecurityGroup {
+    #[serde(default)]
+    pub(super) location: String,
     properties: SecurityGroupProperties,
 }
 
@@ -106,13 +108,18 @@ impl SecurityRule {
 
 fn scopes(one: Option<String>, many: Vec<String>, groups: &[Reference]) -> Vec<Scope> {
     let named = one.into_iter().filter(|text| !text.is_empty()).chain(many).map(|text| Scope::of(&text));
-    named.chain(groups.iter().map(|group| Scope::Unknown(group.id.name().to_owned()))).collect()
+    let all = named.chain(groups.iter().map(|group| Scope::Group(group.id.clone())));
+    or_unknown(all.collect(), Scope::Unknown(String::new()))
+}
+
+/// A side that says nothing might be about anything.
+fn or_unknown<T>(side: Vec<T>, unknown: T) -> Vec<T> {
+    if side.is_empty() { vec![unknown] } else { side }
 }
 
 fn spans(one: Option<String>, many: Vec<String>) -> Vec<PortSpan> {
     let texts = one.into_iter().filter(|text| !text.is_empty()).chain(many);
-    // A range that cannot be read might be any.
-    texts.map(|text| PortSpan::of(&text).unwrap_or(PortSpan::ANY)).collect()
+    or_unknown(texts.map(|text| PortSpan::of(&text)).collect(), PortSpan::of(""))
 }
 
 /// Our rule as Azure takes it. One port goes into the singular field: `*` and tags are allowed only

@@ -4,8 +4,9 @@ use super::{Live, PATIENCE, PAUSE, Tell, fault, plain, rights, said};
 use crate::host::ending::Ending;
 use access::drive::{Acted, Standing, Verdict};
 use access::lease::Timestamp;
+use access::machine::{SeenMachine, Unfit};
 use access::nsg::{self, Flow, OurRule};
-use access::request::{Machine, MachineName, Malformed, Ports, Protocol, RequestHash, RuleName, Source};
+use access::request::{Machine, MachineName, Ports, Protocol, RequestHash, RuleName, Source};
 use edge::arm::WayError;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ enum NotOpen {
 
 struct Trial<'a> {
     live: &'a Live,
-    machine: &'a Machine,
+    machine: Machine,
     rule: OurRule,
 }
 
@@ -94,20 +95,11 @@ pub async fn run(
 impl<'a> Trial<'a> {
     /// Finds a machine and a place for the rule, by reading alone.
     async fn prepare(live: &'a Live, order: &Order, now: Timestamp, tell: Tell<'_>) -> Result<Self, String> {
-        let machine = choose(live, order, tell).await?;
+        let (machine, source) = choose(live, order, tell).await?;
         let name = &machine.name;
         let address = machine.private_address;
-        let source: Source = match order.source {
-            Some(source) => source,
-            None => NOBODY[usize::from(address.is_ipv6())]
-                .parse()
-                .map_err(|error: Malformed| error.to_string())?,
-        };
-        if source.prefix().addr().is_ipv4() != address.is_ipv4() {
-            return Err(format!("{name} has the address {address}, so --from takes an address of that kind"));
-        }
         let ports = Ports::new(vec![order.port]).map_err(|error| error.to_string())?;
-        let flow = Flow { source, destination: address, protocol: Protocol::Tcp, ports };
+        let flow = Flow { source, destination: address, protocol: Protocol::Tcp, ports, member_of: None };
         let begun = Instant::now();
         let group = live.arm.group(&live.target.nsg).await.map_err(|error| error.to_string())?;
         let what = format!("port {} of {name} for {source}", order.port);
@@ -238,25 +230,33 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// The machine that was ordered, or the first behind the group alone. Others are refused by the fence.
-async fn choose<'a>(live: &'a Live, order: &Order, tell: Tell<'_>) -> Result<&'a Machine, String> {
+/// The machine that was ordered, or the first behind the group alone, and who is let in. Machines with
+/// another group on the way are refused by the fence.
+async fn choose(live: &Live, order: &Order, tell: Tell<'_>) -> Result<(Machine, Source), String> {
     let group = live.target.group();
-    let wanted = |machine: &&Machine| order.vm.as_ref().is_none_or(|name| machine.name.is(name));
-    let candidates: Vec<&Machine> = live.machines.iter().filter(wanted).collect();
+    let wanted = |machine: &&SeenMachine| order.vm.as_ref().is_none_or(|name| machine.name.is(name));
+    let candidates: Vec<&SeenMachine> = live.machines.iter().filter(wanted).collect();
     if let (Some(name), [_, _, ..]) = (&order.vm, candidates.as_slice()) {
         return Err(format!("{name} is in several resource groups: choose another machine"));
     }
     let mut first_fault = None;
-    for machine in candidates {
+    for seen in candidates {
         let begun = Instant::now();
-        match live.arm.way(machine).await {
+        let (machine, source) = match reached(seen, order) {
+            Ok(reached) => reached,
+            Err(why) => {
+                first_fault.get_or_insert(why);
+                continue;
+            }
+        };
+        match live.arm.way(&machine).await {
             Ok(_) => {
                 let through = format!("the way to {} leads through {group} alone", machine.name);
                 tell(begun.elapsed(), through);
-                return Ok(machine);
+                return Ok((machine, source));
             }
             Err(WayError::Fault(why)) => {
-                first_fault.get_or_insert_with(|| fault(&why, machine));
+                first_fault.get_or_insert_with(|| fault(&why, &machine.name));
             }
             Err(WayError::Arm(error)) => return Err(error.to_string()),
         }
@@ -267,6 +267,30 @@ async fn choose<'a>(live: &'a Live, order: &Order, tell: Tell<'_>) -> Result<&'a
             format!("no machine {name} is behind {group}; these are: {}", live.machine_names())
         }
         (None, None) => format!("no machine is behind {group}"),
+    })
+}
+
+/// The machine by the address at which the source arrives; without one, by the first family that it has.
+fn reached(seen: &SeenMachine, order: &Order) -> Result<(Machine, Source), String> {
+    let name = &seen.name;
+    let nobody = NOBODY.iter().filter_map(|text| text.parse().ok());
+    let sources: Vec<Source> = order.source.map_or_else(|| nobody.collect(), |source| vec![source]);
+    let mut unfit = None;
+    for source in sources {
+        match seen.reached_from(&source) {
+            Ok(machine) => return Ok((machine, source)),
+            Err(why) => unfit = Some(why),
+        }
+    }
+    Err(match unfit {
+        Some(Unfit::OtherFamily { has_ipv4 }) => {
+            let family = if has_ipv4 { "IPv4" } else { "IPv6" };
+            format!("{name} has an {family} address only, so --from takes one of that kind")
+        }
+        Some(Unfit::Off { .. }) => format!("{name} does not run: start it in Azure first"),
+        Some(Unfit::Unshielded) => format!("nothing shields {name}"),
+        Some(Unfit::Gone { .. }) => format!("{name} does not exist any more"),
+        Some(Unfit::NoAddress) | None => format!("{name} has no address"),
     })
 }
 

@@ -44,6 +44,7 @@ fn rule(live: &Live) -> OurRule {
         destination: "10.0.0.4".parse().unwrap(),
         protocol: Protocol::Tcp,
         ports: Ports::new(vec![22]).unwrap(),
+        member_of: None,
     };
     let name = RuleName::new(&live.installation, "7F3K9-QXM2P".parse().unwrap());
     let ends_at = access::lease::Timestamp::from_unix(4_102_444_800);

@@ -1,7 +1,7 @@
 //! The network as the page shows it, read from Azure while somebody looks.
 
 use super::Live;
-use access::request::Machine;
+use access::machine::SeenMachine;
 use access::request::ResourceId;
 use edge::arm::{Arm, ArmError, ShownRule};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(super) struct View {
     arm: Arm,
     nsg: ResourceId,
-    machines: Vec<Machine>,
+    machines: Vec<SeenMachine>,
     last: Mutex<(Option<Instant>, Value)>,
 }
 
@@ -52,10 +52,11 @@ impl View {
             Ok(rules) => (name.to_owned(), rules),
             Err(error) => (format!("{name} cannot be read: {error}"), vec![]),
         };
-        let machine = |machine: &Machine| {
-            json!({"name": machine.name, "os": "", "resource_id": machine.resource_id,
-                "private_address": machine.private_address, "public_address": machine.public_address,
-                "nics": [], "ports": []})
+        let machine = |machine: &SeenMachine| {
+            let address = machine.nics.iter().flat_map(|nic| &nic.addresses).next();
+            json!({"name": machine.name, "os": machine.system, "resource_id": machine.resource_id,
+                "private_address": address.map(|one| one.private),
+                "public_address": address.and_then(|one| one.public), "nics": [], "ports": []})
         };
         json!({
             "nsgs": [{"name": name, "id": self.nsg, "rules": rules}],

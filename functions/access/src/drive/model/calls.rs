@@ -252,6 +252,20 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
             }
         }
         Call::Look { rule } => look(setting, world, *rule, driver, &mut give),
+        Call::Confirm { .. } => {
+            let by = "last".to_owned();
+            let answer = |said| Answer::Confirmed(said);
+            give(format_args!("agrees"), world.clone(), answer(Confirmation::Agrees { by: by.clone() }));
+            if let Some(lost) = world.fault(LOSS) {
+                give(format_args!("says nothing"), lost, answer(Confirmation::NotSaid));
+            }
+            if let Some(refused) = world.fault(REFUSAL) {
+                for ours in [true, false] {
+                    let said = Confirmation::Contradicts { by: by.clone(), ours };
+                    give(format_args!("contradicts, ours: {ours}"), refused.clone(), answer(said));
+                }
+            }
+        }
         Call::Pause => give(format_args!("over"), world.clone(), Answer::Done),
         Call::Put { .. } | Call::Delete { .. } => azure(world, slot, sink),
         Call::Stop(_) => {}

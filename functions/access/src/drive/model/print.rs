@@ -4,7 +4,7 @@
 //! since it began, up to the longest that is ever compared. So the clock has no end here, and yet
 //! there are finitely many states. Versions count as older, the same, or one newer than the table's.
 //! Left out is what no decision reads: why a request is closing, who approved it once it is
-//! approved, when it was opened or planned, how often closing was tried, the proof, and what a driver
+//! approved, when it was opened, how often closing was tried, the proof, and what a driver
 //! remembers of work that it will begin anew.
 
 use super::super::*;
@@ -58,6 +58,9 @@ impl Fingerprint for Record {
                 if let Some(granted) = self.granted() {
                     until(granted.expires_at(), now, mix);
                 }
+                if let State::Opening(opening) = self.state() {
+                    since(opening.planned_at(), now, TEMPO.propagation_seconds, mix);
+                }
             }
             State::Closing(closing) => {
                 if let Some(retry_at) = due_at(self, &TEMPO) {
@@ -95,7 +98,7 @@ impl Fingerprint for Driver {
         (drive.role, &drive.at, drive.checked, drive.replans, drive.holds, drive.swept, drive.settles)
             .hash(mix);
         if !self.begins_anew() {
-            (drive.job, drive.attempts).hash(mix);
+            (drive.job, drive.attempts, drive.looks_first).hash(mix);
             if matches!(drive.job, Job::Deny | Job::Delete | Job::Sweep) {
                 (&drive.ends, drive.found).hash(mix);
             }

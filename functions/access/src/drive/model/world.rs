@@ -29,6 +29,7 @@ pub(super) const TEMPO: Tempo = Tempo {
     retry_seconds: TICK,
     locked_retry_seconds: 2 * TICK,
     delete_patience_seconds: TICK,
+    propagation_seconds: TICK,
     budget_seconds: TICK,
     attempts: 2,
 };
@@ -283,6 +284,7 @@ impl Setting {
             let rule = |group| PlannedRule {
                 nsg: format!("/subscriptions/{group}").parse().unwrap(),
                 priority: 499 - conflicts,
+                open_by: None,
             };
             Plan::new((0..groups).map(rule).collect()).unwrap()
         };
@@ -356,7 +358,9 @@ impl Setting {
                 let mut record = pending.approve(&self.approvers[0], click, at(0), at(0)).unwrap().record;
                 if bounds.begin == Begin::FirstLocked || bounds.begin == Begin::FirstOpen && request == 0 {
                     let opening = record.planned(self.plan(true, 0), at(0)).unwrap().record;
-                    record = opening.opened(at(0)).unwrap().record;
+                    let decided_by = vec!["ours".to_owned(); bounds.groups];
+                    let proof = crate::lifecycle::OpenProof { decided_by, confirmed: false };
+                    record = opening.opened(proof, at(0)).unwrap().record;
                     if bounds.begin == Begin::FirstLocked && request == 0 {
                         world.azure_lock = true;
                         let closing = record.end(Cause::Altered, at(0)).unwrap().record;

@@ -1,0 +1,69 @@
+//! One writer per group: the lock, and what is read again just before a write.
+
+use super::*;
+
+impl Drive {
+    pub(super) fn lock(&mut self, rule: usize) -> Call {
+        if without!(self, NoLock) {
+            return self.recheck(rule);
+        }
+        self.at = At::Locking(rule);
+        Call::Lock { rule, first: self.deletes() }
+    }
+
+    pub(super) fn locked(&mut self, rule: usize, held: bool, now: Timestamp) -> Call {
+        if held {
+            self.holds = Some(rule);
+            return self.recheck(rule);
+        }
+        let since = *self.waiting_since.get_or_insert(now);
+        if self.deletes() && now.since(since) >= self.tempo.delete_patience_seconds {
+            // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
+            return self.recheck(rule);
+        }
+        if self.out_of_time(now) {
+            return self.stop(Stopped::Later);
+        }
+        self.pause(At::Locking(rule))
+    }
+
+    pub(super) fn recheck(&mut self, rule: usize) -> Call {
+        self.at = At::Rechecking(rule);
+        Call::Recheck { rule }
+    }
+
+    pub(super) fn rechecked(&mut self, rule: usize, version: u64, held: bool, now: Timestamp) -> Call {
+        if without!(self, NoRecheck) && !self.deletes() {
+            return self.act(rule);
+        }
+        if version != self.record.version() {
+            return self.unlock(Then::Reread, now);
+        }
+        if self.holds == Some(rule) && !held {
+            self.holds = None;
+            return self.unlocked(Then::LockAgain(rule), now);
+        }
+        let over = self.record.granted().is_none_or(|granted| now >= granted.expires_at());
+        if self.job == Job::Allow && over {
+            return self.unlock(Then::End(Cause::Expired), now);
+        }
+        self.act(rule)
+    }
+
+    pub(super) fn unlock(&mut self, then: Then, now: Timestamp) -> Call {
+        let Some(rule) = self.holds.take() else { return self.unlocked(then, now) };
+        self.at = At::Unlocking(then);
+        Call::Unlock { rule }
+    }
+
+    pub(super) fn unlocked(&mut self, then: Then, now: Timestamp) -> Call {
+        match then {
+            Then::Rule(rule) => self.rule(rule, now),
+            Then::Reread => self.read(),
+            Then::CheckAgain => self.check(),
+            Then::End(cause) => self.write(self.record.end(cause, now)),
+            Then::LockAgain(rule) => self.lock(rule),
+            Then::Stop => self.stop(Stopped::Later),
+        }
+    }
+}

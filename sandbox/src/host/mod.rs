@@ -5,8 +5,11 @@ pub mod control;
 pub mod data;
 pub mod ending;
 pub mod live;
+mod stepped;
 pub mod time;
 pub mod wiring;
+
+pub use stepped::Stepped;
 
 use crate::aws::dynamodb::{self, Dynamodb};
 use crate::aws::http_api::HttpApi;
@@ -27,7 +30,6 @@ use control::{Control, Tell};
 use data::{DataDir, Saved, Unusable};
 use edge::clock::Clock;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -61,18 +63,6 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Runs step by step instead of by the real clock; `None` for people.
     pub stepped: Option<Stepped>,
-}
-
-/// A sandbox in which all that happens happens in the same order each time: its clock stands until it is
-/// moved, the functions run one after the other, and each calls through addresses of its own.
-#[derive(Clone)]
-pub struct Stepped {
-    /// When it begins.
-    pub at: Timestamp,
-    /// The addresses.
-    pub fronts: Fronts,
-    /// The time limits of these functions' calls, in percent of the deployed ones.
-    pub limits_percent: BTreeMap<String, u32>,
 }
 
 /// Why a sandbox cannot start: one line for a person.
@@ -158,19 +148,6 @@ pub struct Ground {
     pub stop: watch::Receiver<bool>,
     /// As in [`Options`].
     pub stepped: Option<Stepped>,
-}
-
-impl Ground {
-    /// Where a function finds each part.
-    ///
-    /// # Errors
-    /// No loopback port is free for an address of its own.
-    pub fn addresses_for(&self, function: &str) -> Result<Addresses, StartError> {
-        match &self.stepped {
-            Some(stepped) => Ok(stepped.fronts.addresses(function, self.addresses)?),
-            None => Ok(self.addresses),
-        }
-    }
 }
 
 /// The parts that the host puts together.

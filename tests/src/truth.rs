@@ -49,6 +49,10 @@ const REQUEST: &[(&str, Claim)] = &[
         Claim::Nothing,
     ),
     (
+        "{place}: approved, waiting for Azure. Approved. Azure takes no changes for now; tried again at {time}. This card says when the rule is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
         "{place}: approved, opening. Approved. The rule is being written in Azure; this card says when it is in place. Ref {ref}",
         Claim::Nothing,
     ),
@@ -83,6 +87,10 @@ const REQUEST: &[(&str, Claim)] = &[
     ),
     (
         "{place} should be shut and is not. It should have shut at {time:until} and has not. {why} Tried again each minute. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{place} should be shut and is not. It should have shut at {time:until} and has not. {why} Azure takes no changes for now; tried again at {time}. Ref {ref}",
         Claim::RuleStands,
     ),
     (
@@ -148,8 +156,16 @@ const WHY: &[&str] = &[
     "Somebody else changed its rule in Azure.",
     "Somebody else deleted its rule in Azure.",
     "The approval does not hold: {any}.",
-    "Azure refused the rule ({any}).",
+    "Azure refused the rule (SecurityRuleCountLimitReached). The security group is full: it holds 1,000 rules. Ask its owner to delete some.",
+    "Azure refused the rule (AuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
+    "Azure refused the rule (LinkedAuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
+    "Azure refused the rule (RequestDisallowedByPolicy). A policy in Azure forbids such a rule. Ask an Azure admin for an exemption.",
+    "Azure refused the rule (ScopeLocked). A lock in Azure forbids to change the security group. Ask its owner to take it off.",
+    "Azure refused the rule (SubscriptionNotFound). Ajar does not see the subscription. Ask an Azure admin to give Ajar its role there.",
+    "Azure refused the rule (SecurityRuleConflict). Somebody else writes rules to the security group just now. Ask again in a minute.",
+    "Azure refused the rule ({any}). Show this to whoever installed Ajar.",
     "Azure did not answer, three times in a row.",
+    "Azure takes no changes before its time would be over. Ask again in ten minutes.",
     "The rule {code} decides before ours.",
     "Azure says that {code} denies the connection although our rule was in place: ask whoever runs the network.",
     "The machine does not exist any more in Azure.",

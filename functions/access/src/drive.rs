@@ -27,7 +27,8 @@ use place::{At, Job, Then};
 use safety::Safety;
 
 pub use call::{
-    Access, Acted, Answer, Call, Checked, Confirmation, Role, Sight, Standing, Stopped, Verdict, Written,
+    Access, Acted, Answer, Call, Checked, Confirmation, Locked, Role, Sight, Standing, Stopped, Verdict,
+    Written,
 };
 
 /// One driver at work on one request.
@@ -46,9 +47,14 @@ pub struct Drive {
     replans: u8,
     started_at: Timestamp,
     waiting_since: Option<Timestamp>,
+    /// The rule whose group is this drive's to write to.
     holds: Option<usize>,
+    /// It is written to without the lock: the patience of a delete was over.
+    bare: bool,
     ends: Vec<RuleEnd>,
     verdicts: Vec<Option<Verdict>>,
+    /// When Azure may be asked again about each rule, where it has said so in this drive.
+    not_before: Vec<Option<Timestamp>>,
     /// What Azure's own check has said once every rule had its turn.
     said: Option<Confirmation>,
     /// What stands already as planned is not written again: the record was Opening before this drive.
@@ -82,8 +88,10 @@ impl Drive {
             started_at: now,
             waiting_since: None,
             holds: None,
+            bare: false,
             ends: vec![],
             verdicts: vec![],
+            not_before: vec![],
             said: None,
             looks_first: false,
             found: false,
@@ -115,7 +123,7 @@ impl Drive {
             (At::Writing, Answer::Written(Written::Lost)) => {
                 // What is stored now has the version that this driver's change would have had.
                 self.checked = false;
-                self.read()
+                self.unlock(Then::Reread, now)
             }
             (At::Checking, Answer::Checked(checked)) => self.checked(checked, now),
             (At::Locking(rule), Answer::Locked(held)) => self.locked(rule, held, now),
@@ -168,7 +176,7 @@ impl Drive {
             (Role::Revoke, Step::Lapse) => self.write(self.record.lapse(now)),
             (Role::Grant, Step::Plan) => self.check(),
             (Role::Grant, Step::PutRules) if !self.checked => self.check(),
-            (Role::Grant, Step::PutRules) => self.work(Job::Allow, now),
+            (Role::Grant, Step::PutRules) => self.open(now),
             (Role::Grant, Step::DenyRules) => self.work(Job::Deny, now),
             (Role::Revoke, Step::Compare) => self.work(Job::Compare, now),
             (Role::Revoke, Step::DeleteRules) => self.work(Job::Delete, now),
@@ -192,6 +200,7 @@ impl Drive {
     fn checked(&mut self, checked: Checked, now: Timestamp) -> Call {
         match (checked, self.record.state()) {
             (Checked::NoAnswer, _) => self.stop(Stopped::Later),
+            (Checked::Later { seconds }, _) => self.delay(now.plus(seconds), now),
             (Checked::Refused(failure), _) => self.write(self.record.end(Cause::Failed(failure), now)),
             (Checked::Planned(plan), State::Approved(_)) => {
                 self.checked = true;
@@ -204,18 +213,28 @@ impl Drive {
             }
             (Checked::Planned(plan), State::Opening(_)) => {
                 self.checked = true;
-                let planned = self.record.plan().filter(|planned| planned.same_groups(&plan));
-                if planned.is_none() {
+                let Some(planned) = self.record.plan().filter(|planned| planned.same_groups(&plan)) else {
                     let failure = Failure::Network(NetworkFault::GroupsChanged);
-                    self.write(self.record.end(Cause::Failed(failure), now))
-                } else if self.replans > 0 && planned != Some(&plan) {
-                    self.write(self.record.planned(plan, now))
-                } else {
-                    self.looks_first = true;
-                    self.work(Job::Allow, now)
+                    return self.write(self.record.end(Cause::Failed(failure), now));
+                };
+                // In its turn a drive changes only the rule that it is at: the others stand already.
+                let plan = self.holds.map_or_else(|| plan.clone(), |rule| planned.moved(rule, &plan));
+                if self.replans > 0 && *planned != plan {
+                    return self.write(self.record.planned(plan, now));
                 }
+                self.looks_first = true;
+                self.open(now)
             }
             _ => self.stop(Stopped::Later),
+        }
+    }
+
+    /// Writes the rules; one that was placed anew in its turn at once, because the turn was kept and
+    /// nobody of ours has taken the number meanwhile.
+    fn open(&mut self, now: Timestamp) -> Call {
+        match self.holds {
+            Some(rule) => self.recheck(rule),
+            None => self.work(Job::Allow, now),
         }
     }
 
@@ -232,6 +251,7 @@ impl Drive {
             _ => vec![RuleEnd::Standing; self.rules()],
         };
         self.verdicts = vec![None; self.rules()];
+        self.not_before = vec![None; self.rules()];
         self.said = None;
         self.rule(0, now)
     }
@@ -264,8 +284,12 @@ impl Drive {
     }
 
     fn pause(&mut self, then: At) -> Call {
+        self.pause_for(0, then)
+    }
+
+    fn pause_for(&mut self, seconds: u64, then: At) -> Call {
         self.at = At::Pausing(Box::new(then));
-        Call::Pause
+        Call::Pause(seconds)
     }
 
     fn resume(&mut self, then: At, now: Timestamp) -> Call {
@@ -307,8 +331,9 @@ impl Drive {
             (_, Acted::Done) => self.look(rule),
             // Whatever a lost reply hides, the group shows.
             (_, Acted::Unknown) => self.in_vain(rule, now, Self::look),
-            (_, Acted::Busy) if self.out_of_time(now) => self.unlock(Then::Stop, now),
-            (_, Acted::Busy) => self.pause(At::Rechecking(rule)),
+            (_, Acted::Busy { .. }) if self.out_of_time(now) => self.unlock(Then::Stop, now),
+            (_, Acted::Busy { seconds }) => self.pause_for(seconds, At::Rechecking(rule)),
+            (_, Acted::Later { seconds }) => self.put_off(rule, now.plus(seconds), now),
             (Job::Allow, Acted::Conflict) => {
                 self.replan(Failure::Refused { code: "SecurityRuleConflict".to_owned() }, now)
             }
@@ -352,12 +377,22 @@ impl Drive {
         }
     }
 
+    /// Azure wants to be asked later than this drive lasts. An opening waits for that moment, and so
+    /// does this rule of a closing; its other rules are gone on with.
+    fn put_off(&mut self, rule: usize, until: Timestamp, now: Timestamp) -> Call {
+        self.not_before[rule] = Some(until);
+        let then = if self.job == Job::Allow { Then::Delay } else { Then::Rule(rule + 1) };
+        self.unlock(then, now)
+    }
+
     fn replan(&mut self, or_else: Failure, now: Timestamp) -> Call {
         self.replans += 1;
         if self.replans > self.tempo.attempts {
             return self.unlock(Then::End(Cause::Failed(or_else)), now);
         }
-        self.unlock(Then::CheckAgain, now)
+        // The turn is kept: a crowd of ours that is placed at once would else take the same number
+        // again and again.
+        self.check()
     }
 
     fn looked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {
@@ -411,6 +446,11 @@ impl Drive {
         match sight {
             Sight::NoAnswer if self.tries_again(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer => Err(self.give_up(rule, now)),
+            Sight::Later { seconds } => Err(self.put_off(rule, now.plus(seconds), now)),
+            Sight::Refused(code) if self.job == Job::Allow => {
+                Err(self.unlock(Then::End(Cause::Failed(Failure::Refused { code })), now))
+            }
+            Sight::Refused(_) => Err(self.unlock(Then::Rule(rule + 1), now)),
             Sight::Seen { standing: Standing::Changing, .. } if self.out_of_time(now) => {
                 Err(self.unlock(Then::Stop, now))
             }

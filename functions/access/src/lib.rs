@@ -11,6 +11,7 @@ pub mod lifecycle;
 pub mod machine;
 pub mod nsg;
 pub mod policy;
+pub mod refusal;
 pub mod request;
 pub mod signature;
 pub mod wording;

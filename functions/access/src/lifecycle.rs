@@ -92,6 +92,18 @@ impl Plan {
         &self.0
     }
 
+    /// The same plan with one rule at the priority that another plan has for its group.
+    #[must_use]
+    pub fn moved(&self, rule: usize, other: &Self) -> Self {
+        let mut rules = self.0.clone();
+        if let Some(moved) = rules.get_mut(rule)
+            && let Some(found) = other.0.iter().find(|found| found.nsg == moved.nsg)
+        {
+            moved.priority = found.priority;
+        }
+        Self(rules)
+    }
+
     /// The rules by which the ports were open to everybody already, one for each group; `None` where some
     /// group stood in the way.
     pub fn open_already(&self) -> Option<Vec<(&ResourceId, &str)>> {
@@ -145,6 +157,8 @@ pub struct Granted {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Approved {
     granted: Granted,
+    /// Azure wants to be asked again only then.
+    retry_at: Option<Timestamp>,
 }
 
 /// Planned and recorded; the rules are being written.
@@ -153,6 +167,8 @@ pub struct Opening {
     granted: Granted,
     plan: Plan,
     planned_at: Timestamp,
+    /// Azure wants to be asked again only then.
+    retry_at: Option<Timestamp>,
 }
 
 /// Every rule was seen in place, and the evaluated rules allow the flow.
@@ -251,7 +267,7 @@ impl Record {
             State::Pending(pending) | State::Closed(Closed { ask: ClosedAsk::Pending(pending), .. }) => {
                 &pending.ask.wish
             }
-            State::Approved(Approved { granted })
+            State::Approved(Approved { granted, .. })
             | State::Opening(Opening { granted, .. })
             | State::Open(Open { granted, .. })
             | State::Closing(Closing { granted, .. })
@@ -282,6 +298,16 @@ impl Record {
                 ClosedAsk::Granted(granted) => Some(granted),
                 ClosedAsk::Draft(_) | ClosedAsk::Pending(_) => None,
             },
+        }
+    }
+
+    /// When Azure wants to be asked again about an opening, where it has said so.
+    pub const fn delayed_until(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Approved(Approved { retry_at, .. }) | State::Opening(Opening { retry_at, .. }) => {
+                *retry_at
+            }
+            _ => None,
         }
     }
 
@@ -387,6 +413,11 @@ impl Closing {
     /// How often it was tried in vain.
     pub const fn tries(&self) -> u32 {
         self.tries
+    }
+
+    /// When the next try to shut it is.
+    pub const fn retry_at(&self) -> Timestamp {
+        self.retry_at
     }
 
     /// Whether nobody is let in any more: every rule denies or is gone.

@@ -374,13 +374,43 @@ fn failure(why: &Failure) -> String {
     match why {
         Failure::Evidence(unproven) => format!("The approval does not hold: {}.", evidence(unproven)),
         Failure::Network(fault) => network(fault),
-        Failure::Refused { code } => format!("Azure refused the rule ({}).", word(code)),
+        Failure::Refused { code } => {
+            format!("Azure refused the rule ({}). {}", word(code), remedy(code))
+        }
         Failure::NoAnswer => "Azure did not answer, three times in a row.".to_owned(),
+        Failure::Throttled => {
+            "Azure takes no changes before its time would be over. Ask again in ten minutes.".to_owned()
+        }
         Failure::Overruled { by } => format!("The rule `{}` decides before ours.", word(by)),
         Failure::Contradicted { by } => format!(
             "Azure says that `{}` denies the connection although our rule was in place: ask whoever runs the network.",
             word(by)
         ),
+    }
+}
+
+/// What somebody has to do, so that Azure does not refuse again.
+fn remedy(code: &str) -> &'static str {
+    match code {
+        "SecurityRuleCountLimitReached" => {
+            "The security group is full: it holds 1,000 rules. Ask its owner to delete some."
+        }
+        "AuthorizationFailed" | "LinkedAuthorizationFailed" => {
+            "Ask an Azure admin to give Ajar its role on this security group."
+        }
+        "RequestDisallowedByPolicy" => {
+            "A policy in Azure forbids such a rule. Ask an Azure admin for an exemption."
+        }
+        "ScopeLocked" => {
+            "A lock in Azure forbids to change the security group. Ask its owner to take it off."
+        }
+        "SubscriptionNotFound" => {
+            "Ajar does not see the subscription. Ask an Azure admin to give Ajar its role there."
+        }
+        "SecurityRuleConflict" => {
+            "Somebody else writes rules to the security group just now. Ask again in a minute."
+        }
+        _ => "Show this to whoever installed Ajar.",
     }
 }
 

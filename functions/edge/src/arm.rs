@@ -2,14 +2,15 @@
 //! limit; whether it is repeated is decided by [`access::drive`].
 
 use crate::config::{ConfigError, Environment};
+use crate::entra::{NoToken, Tokens};
 use crate::http::{CALL_TIMEOUT, Limits, Route};
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
+use access::refusal::{Again, Outcome, Refusal, Verb};
 use access::request::{ResourceId, RuleName};
 use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind;
-use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{
     ClientOptions, Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, RetryOptions,
     Transport, Url,
@@ -17,6 +18,7 @@ use azure_core::http::{
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
 
 mod answers;
 mod fence;
@@ -25,7 +27,6 @@ mod survey;
 mod types;
 mod watcher;
 
-use answers::{Refused, refused};
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
 pub use survey::ShownRule;
@@ -36,13 +37,12 @@ pub use watcher::Said;
 const NETWORK: &str = "2025-05-01";
 /// The version of the compute API that our types were written against.
 const COMPUTE: &str = "2024-11-01";
-/// What a token is asked for.
-const SCOPE: &str = "https://management.azure.com/.default";
 
 /// A client of Azure's management API, in the name of one function's identity, or of an operator.
 #[derive(Clone)]
 pub struct Arm {
     pipeline: Pipeline,
+    tokens: Tokens,
     fence: Fence,
     limits: Limits,
     watchers: Arc<watcher::Watchers>,
@@ -58,7 +58,19 @@ pub struct Operator {
     pub fence: Fence,
 }
 
+/// A call that brought no answer of Azure's.
+#[derive(Debug, thiserror::Error)]
+enum NotSent {
+    /// There is no token: nothing was sent.
+    #[error(transparent)]
+    NoToken(#[from] NoToken),
+    /// It may have been sent.
+    #[error(transparent)]
+    NoAnswer(#[from] azure_core::Error),
+}
+
 /// What is sent. What changes something needs a permit, which only the fence gives.
+#[derive(Clone, Copy)]
 enum Sent<'a> {
     Get(&'a str),
     /// A question that does not fit into an address: Network Watcher's.
@@ -73,12 +85,20 @@ pub enum ArmError {
     /// There is no such resource.
     #[error("{0} was not found")]
     NotFound(String),
-    /// Azure refused.
-    #[error("Azure answered {status} {code}")]
+    /// Azure refused, and would again until somebody does something about it.
+    #[error("Azure refused: {code} (correlation id {correlation_id})")]
     Refused {
-        /// HTTP status.
-        status: u16,
-        /// Azure's error code.
+        /// The error code of Azure, or of Entra where there is no token.
+        code: String,
+        /// What Azure's support asks for; empty where Azure was not reached.
+        correlation_id: String,
+    },
+    /// Azure wants to be asked later than a drive lasts.
+    #[error("Azure wants to be asked in {seconds} s: {code}")]
+    Later {
+        /// In how many seconds.
+        seconds: u64,
+        /// The error code.
         code: String,
     },
     /// No answer, or one that cannot be read.
@@ -126,23 +146,49 @@ impl Arm {
             env.url("AJAR_ENTRA_URL", "https://login.microsoftonline.com")?,
         );
         let transport = Transport::new(Arc::new(route));
-        let (credential, fence) = match env.operator() {
-            Some(Operator { login, fence }) => (Arc::clone(login), fence.clone()),
-            None => (crate::entra::credential(env, &transport)?, Fence::default()),
+        let (tokens, fence) = match env.operator() {
+            Some(Operator { login, fence }) => {
+                let login = Arc::clone(login);
+                (Tokens::new(move || Ok(Arc::clone(&login)))?, fence.clone())
+            }
+            None => {
+                let (env, to_entra) = (env.clone(), transport.clone());
+                (Tokens::new(move || crate::entra::credential(&env, &to_entra))?, Fence::default())
+            }
         };
         let options = ClientOptions {
             transport: Some(transport),
             retry: RetryOptions::none(),
             ..ClientOptions::default()
         };
-        let bearer = Arc::new(BearerTokenAuthorizationPolicy::new(credential, [SCOPE]));
         let pipeline =
-            Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![bearer], None);
+            Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![], None);
         let watchers = Arc::new(watcher::Watchers::new(!env.on("AJAR_IP_FLOW_VERIFY")?));
-        Ok(Self { pipeline, fence, limits, watchers })
+        Ok(Self { pipeline, tokens, fence, limits, watchers })
     }
 
-    async fn send(&self, what: Sent<'_>) -> azure_core::Result<RawResponse> {
+    /// Makes a call, and once more with a new token where Azure refuses the one it was made with. All of
+    /// it has one call's time: the lock of a group is held for that long.
+    async fn send(&self, what: Sent<'_>) -> Result<RawResponse, NotSent> {
+        let (verb, path) = match what {
+            Sent::Get(path) | Sent::Ask(path, _) => (Verb::Get, path),
+            Sent::Put(permit, _) => (Verb::Put, permit.path()),
+            Sent::Delete(permit) => (Verb::Delete, permit.path()),
+        };
+        let deadline = Instant::now() + self.limits.scale(CALL_TIMEOUT);
+        let (answer, generation) = self.send_once(deadline, what).await?;
+        if answer.status().is_success() || answers::refusal(&answer).outcome(verb) != Outcome::NewToken {
+            return Ok(answer);
+        }
+        // Without the query: it may be that of a next page.
+        let path = path.split('?').next().unwrap_or_default();
+        tracing::info!(path, correlation_id = answers::correlation_id(&answer), "Azure wants a new token");
+        self.tokens.refused(generation);
+        Ok(self.send_once(deadline, what).await?.0)
+    }
+
+    /// The answer, and which token it was made with.
+    async fn send_once(&self, deadline: Instant, what: Sent<'_>) -> Result<(RawResponse, u64), NotSent> {
         let written = |permit: &Permit<'_>| format!("{}?api-version={NETWORK}", permit.path());
         let (method, path, body) = match what {
             Sent::Get(path) => (Method::Get, path.to_owned(), None),
@@ -160,13 +206,15 @@ impl Arm {
             request.set_json(body)?;
         }
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+        let timed_out = || azure_core::Error::with_message(ErrorKind::Io, "timed out");
+        let token = timeout_at(deadline, self.tokens.get()).await.unwrap_or_else(|_| {
+            Err(NoToken { code: "no answer from Entra".to_owned(), outcome: Outcome::Soon })
+        })?;
+        request.insert_header("authorization", format!("Bearer {}", token.secret.secret()));
         let context = Context::new();
         let sent = self.pipeline.send(&context, &mut request, Some(options));
-        // A token, then the call: each has its own limit, and the whole has one too.
-        match tokio::time::timeout(self.limits.scale(CALL_TIMEOUT), sent).await {
-            Ok(answer) => answer,
-            Err(_) => Err(azure_core::Error::with_message(ErrorKind::Io, "timed out")),
-        }
+        let answer = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(timed_out()))?;
+        Ok((answer, token.generation))
     }
 
     async fn get<T: DeserializeOwned>(&self, id: &ResourceId, api_version: &str) -> Result<T, ArmError> {
@@ -175,24 +223,23 @@ impl Arm {
 
     /// Reads a path with its query. `what` names it where it is not found.
     async fn read<T: DeserializeOwned>(&self, path: &str, what: impl Display) -> Result<T, ArmError> {
-        let answer = self.send(Sent::Get(path)).await;
-        let answer = answer.map_err(|error| ArmError::NoAnswer(error.to_string()))?;
-        let status = u16::from(answer.status());
-        if status == 200 {
-            return serde_json::from_slice(answer.body())
-                .map_err(|error| ArmError::NoAnswer(error.to_string()));
-        }
-        let Refused { code, .. } = refused(&answer);
-        match status {
-            // It says nothing of the resource: the subscription is not in our tenant, or not known to it yet.
-            404 if code == "SubscriptionNotFound" => Err(ArmError::Refused { status, code }),
-            404 => {
-                let what = what.to_string();
-                Err(ArmError::NotFound(what.rsplit('/').next().unwrap_or_default().to_owned()))
+        let answer = match self.send(Sent::Get(path)).await {
+            Ok(answer) => answer,
+            Err(NotSent::NoAnswer(error)) => return Err(ArmError::NoAnswer(error.to_string())),
+            Err(NotSent::NoToken(NoToken { code, outcome })) => {
+                let refusal = Refusal { code, ..Refusal::default() };
+                return Err(unread(&refusal, outcome, what, ""));
             }
-            429 | 408 | 500.. => Err(ArmError::NoAnswer(format!("{status} {code}"))),
-            _ => Err(ArmError::Refused { status, code }),
+        };
+        if answer.status().is_success() {
+            return serde_json::from_slice(answer.body()).map_err(|error| {
+                // Without what it holds.
+                let (line, column) = (error.line(), error.column());
+                ArmError::NoAnswer(format!("line {line}, column {column}: not as expected"))
+            });
         }
+        let refusal = answers::refusal(&answer);
+        Err(unread(&refusal, refusal.outcome(Verb::Get), what, answers::correlation_id(&answer)))
     }
 
     /// A network security group with its rules.
@@ -213,7 +260,7 @@ impl Arm {
         };
         let body = types::rule_body(rule);
         let answer = self.send(Sent::Put(&permit, &body)).await;
-        let acted = answers::acted(&answer, permit.path(), "PUT");
+        let acted = answers::acted(&answer, permit.path(), Verb::Put);
         if acted != Acted::Unknown {
             permit.answered();
         }
@@ -227,7 +274,23 @@ impl Arm {
             Err(why) => return not_sent(why, nsg),
         };
         let answer = self.send(Sent::Delete(&permit)).await;
-        answers::acted(&answer, permit.path(), "DELETE")
+        answers::acted(&answer, permit.path(), Verb::Delete)
+    }
+}
+
+/// What a read without success is to whoever asked.
+fn unread(refusal: &Refusal, outcome: Outcome, what: impl Display, correlation_id: &str) -> ArmError {
+    let (code, correlation_id) = (refusal.told(), correlation_id.to_owned());
+    match (outcome, refusal.again(outcome)) {
+        (_, Some(Again::After(seconds))) => ArmError::Later { seconds, code },
+        (_, Some(Again::Within(_))) => {
+            ArmError::NoAnswer(format!("{code} (correlation id {correlation_id})"))
+        }
+        (Outcome::Absent, _) => {
+            let what = what.to_string();
+            ArmError::NotFound(what.rsplit('/').next().unwrap_or_default().to_owned())
+        }
+        _ => ArmError::Refused { code, correlation_id },
     }
 }
 
@@ -246,6 +309,6 @@ fn not_sent(why: NoPermit, nsg: &ResourceId) -> Acted {
             tracing::error!(%nsg, "a write outside of the one group that may be touched was not sent");
             Acted::Refused("OutsideTheFence".to_owned())
         }
-        NoPermit::Ended => Acted::Busy,
+        NoPermit::Ended => Acted::Busy { seconds: 0 },
     }
 }

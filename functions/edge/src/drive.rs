@@ -2,18 +2,19 @@
 
 use crate::arm::{Arm, ArmError, Said, WayError};
 use crate::clock::{Awake, Clock};
+use crate::line::{Lines, Place};
 use crate::slack::Slack;
-use crate::store::{Loaded, Store, StoreError, Stored};
+use crate::store::{Loaded, Store, StoreError, Stored, Taken};
 use access::click::App;
 use access::drive::{
-    Access, Acted, Answer, Call, Checked, Confirmation, Drive, Role, Sight, Standing, Stopped, Verdict,
-    Written,
+    Access, Acted, Answer, Call, Checked, Confirmation, Drive, Locked, Role, Sight, Standing, Stopped,
+    Verdict, Written,
 };
 use access::evidence::{Judge, judge};
 use access::lifecycle::{Change, Failure, NetworkFault, Plan, PlannedRule, Record, Tempo};
 use access::nsg::{self, Flow, OurRule};
 use access::policy::Policy;
-use access::request::{Installation, RuleName};
+use access::request::{Installation, ResourceId, RuleName};
 use access::signature::SigningSecret;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Driver {
     pub installation: Installation,
     /// The lengths of time to go by.
     pub tempo: Tempo,
+    /// Who of this process writes to which group.
+    pub lines: Lines,
     /// What judges the evidence; only `grant` has it, because only `grant` writes.
     pub checker: Option<Checker>,
 }
@@ -55,8 +58,10 @@ struct Run<'a> {
     driver: &'a Driver,
     role: Role,
     loaded: Loaded,
-    /// In whose name locks are held.
+    /// In whose name locks are taken.
     holder: String,
+    /// Where it stands in line.
+    place: Place,
     /// The region of the group that was looked at last, which is the machine's too.
     location: String,
     at_work: &'a Awake,
@@ -78,9 +83,11 @@ impl Driver {
         let id = loaded.record.wish().id;
         let (mut drive, mut call) = Drive::start(role, loaded.record.clone(), self.tempo, self.clock.now());
         let holder = format!("{invocation}/{id}");
-        let mut run = Run { driver: self, role, loaded, holder, location: String::new(), at_work };
+        let place = self.lines.place();
+        let mut run = Run { driver: self, role, loaded, holder, place, location: String::new(), at_work };
         loop {
             if let Call::Stop(why) = call {
+                run.place.leave(&self.store).await;
                 tracing::info!(request = %id, ?role, status = run.loaded.record.status(), ?why, "driven");
                 return Ok(why);
             }
@@ -104,27 +111,23 @@ impl Run<'_> {
             Call::Write(change) => Answer::Written(self.write(&change).await),
             Call::Check => Answer::Checked(self.check(record).await),
             Call::Lock { rule, first } => match self.planned(record, rule) {
-                Some(planned) => {
-                    Answer::Locked(store.lock(&planned.nsg, &self.holder).take(first, clock.now()).await?)
-                }
+                Some(planned) => Answer::Locked(self.lock(&planned.nsg, first).await?),
                 None => Answer::Done,
             },
             Call::Recheck { rule } => match self.planned(record, rule) {
                 Some(planned) => {
                     let version =
                         store.read(record.wish().id).await?.map_or(0, |loaded| loaded.record.version());
-                    let held = store.lock(&planned.nsg, &self.holder).is_held(clock.now()).await?;
+                    let held = match self.place.lease() {
+                        Some(lease) => store.lock(&planned.nsg).is_held(&lease, clock.now()).await?,
+                        None => false,
+                    };
                     Answer::Rechecked { version, held }
                 }
                 None => Answer::Done,
             },
-            Call::Unlock { rule } => {
-                if let Some(planned) = self.planned(record, rule)
-                    && let Err(error) = store.lock(&planned.nsg, &self.holder).give_back().await
-                {
-                    // The lease ends by itself.
-                    tracing::warn!(error = %error, "a lock was not given back");
-                }
+            Call::Unlock { .. } => {
+                self.place.leave(store).await;
                 Answer::Done
             }
             Call::Put { rule, access } => Answer::Acted(self.put(record, rule, access).await),
@@ -135,14 +138,61 @@ impl Run<'_> {
                 }
                 None => Answer::Done,
             },
-            Call::Look { rule } => Answer::Looked(self.look(record, rule).await),
+            Call::Look { rule } => {
+                if let Some(planned) = self.planned(record, rule) {
+                    self.renew(&planned.nsg).await;
+                }
+                Answer::Looked(self.look(record, rule).await)
+            }
             Call::Confirm { expected } => Answer::Confirmed(self.confirm(record, expected).await),
-            Call::Pause => {
-                clock.pause(PAUSE, self.at_work).await;
+            Call::Pause(seconds) => {
+                clock.pause(PAUSE.max(Duration::from_secs(seconds)), self.at_work).await;
                 Answer::Done
             }
             Call::Stop(_) => Answer::Done,
         })
+    }
+
+    /// Waits for this drive's turn in this process, then for the lock, which the one before may have
+    /// left for it.
+    async fn lock(&mut self, nsg: &ResourceId, first: bool) -> Result<Locked, StoreError> {
+        if !self.place.turn(nsg).await {
+            return Ok(Locked::InLine);
+        }
+        let now = self.driver.clock.now();
+        let lock = self.driver.store.lock(nsg);
+        if let Some(mut lease) = self.place.lease() {
+            // A PUT asks each time, because a delete may wait by now.
+            if first && !lease.ends_soon(now) {
+                return Ok(Locked::Held);
+            }
+            if lock.renew(&mut lease, !first, now).await? {
+                self.place.keep(Some(lease));
+                return Ok(Locked::Held);
+            }
+            self.place.keep(None);
+            lock.give_back(&lease).await?;
+        }
+        Ok(match lock.take(&self.holder, first, now).await? {
+            Taken::Yes(lease) => {
+                self.place.keep(Some(lease));
+                Locked::Held
+            }
+            Taken::No { deletes: true } if first => Locked::InLine,
+            Taken::No { .. } => Locked::Elsewhere { since: self.place.waits_since(now) },
+        })
+    }
+
+    /// Keeps a lock that is held here for as long as Azure takes. Whether it is held is read again
+    /// before each write, so a failure here only is noticed there.
+    async fn renew(&self, nsg: &ResourceId) {
+        let now = self.driver.clock.now();
+        let Some(mut lease) = self.place.lease().filter(|lease| lease.ends_soon(now)) else { return };
+        match self.driver.store.lock(nsg).renew(&mut lease, false, now).await {
+            Ok(true) => self.place.keep(Some(lease)),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(error = %error, "a lock was not renewed"),
+        }
     }
 
     fn planned<'r>(&self, record: &'r Record, rule: usize) -> Option<&'r PlannedRule> {
@@ -189,10 +239,7 @@ impl Run<'_> {
         let way = match self.driver.arm.way(&ask.wish.machine).await {
             Ok(way) => way,
             Err(WayError::Fault(fault)) => return Checked::Refused(Failure::Network(fault)),
-            Err(WayError::Arm(ArmError::Refused { code, .. })) => {
-                return Checked::Refused(Failure::Refused { code });
-            }
-            Err(WayError::Arm(error)) => return no_answer(&error),
+            Err(WayError::Arm(error)) => return unchecked(error),
         };
         let flow = Flow::of(ask);
         let name = RuleName::new(&self.driver.installation, ask.wish.id);
@@ -200,8 +247,7 @@ impl Run<'_> {
         for nsg in way.groups {
             let group = match self.driver.arm.group(&nsg).await {
                 Ok(group) => group,
-                Err(ArmError::Refused { code, .. }) => return Checked::Refused(Failure::Refused { code }),
-                Err(error) => return no_answer(&error),
+                Err(error) => return unchecked(error),
             };
             match nsg::place(&group.rules, &flow, &name) {
                 Ok(priority) => {
@@ -271,13 +317,21 @@ impl Run<'_> {
             }
             Err(error) => {
                 tracing::warn!(request = %ask.wish.id, error = %error, "a group could not be read");
-                Sight::NoAnswer
+                match error {
+                    ArmError::Later { seconds, .. } => Sight::Later { seconds },
+                    ArmError::Refused { code, .. } => Sight::Refused(code),
+                    ArmError::NotFound(_) | ArmError::NoAnswer(_) => Sight::NoAnswer,
+                }
             }
         }
     }
 }
 
-fn no_answer(error: &ArmError) -> Checked {
+fn unchecked(error: ArmError) -> Checked {
     tracing::warn!(error = %error, "the way to a machine could not be read");
-    Checked::NoAnswer
+    match error {
+        ArmError::Later { seconds, .. } => Checked::Later { seconds },
+        ArmError::Refused { code, .. } => Checked::Refused(Failure::Refused { code }),
+        ArmError::NotFound(_) | ArmError::NoAnswer(_) => Checked::NoAnswer,
+    }
 }

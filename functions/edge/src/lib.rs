@@ -7,6 +7,7 @@ pub mod config;
 pub mod drive;
 pub mod entra;
 pub mod http;
+pub mod line;
 pub mod report;
 pub mod slack;
 pub mod store;

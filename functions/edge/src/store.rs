@@ -28,8 +28,8 @@ mod lock;
 mod write;
 
 pub use discovery::{Look, Person, Question};
-pub use lock::Lock;
-pub use write::{Created, Stored};
+pub use lock::{Lease, Lock, Taken};
+pub use write::{Created, Line, Stored};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -258,7 +258,7 @@ impl Store {
     ///
     /// # Errors
     /// DynamoDB did not answer, or a line cannot be read.
-    pub async fn history(&self, id: RequestId) -> Result<Vec<write::Line>, StoreError> {
+    pub async fn history(&self, id: RequestId) -> Result<Vec<Line>, StoreError> {
         let values = [(":pk", text(record_key(id).0)), (":event", text("EVENT#"))];
         let items = self.query(None, "pk = :pk AND begins_with(sk, :event)", &values).await?;
         items.into_iter().map(|item| decode("EVENT", item)).collect()

@@ -2,7 +2,7 @@
 //! never deletes one, and nobody outside can reach it: the table's stream wakes it.
 
 use access::drive::Role;
-use access::lifecycle::{Tempo, wants_grant};
+use access::lifecycle::{Tempo, next_step};
 use access::request::RequestId;
 use access::signature::SigningSecret;
 use aws_lambda_events::dynamodb::Event;
@@ -11,6 +11,7 @@ use edge::arm::Arm;
 use edge::clock::{Awake, Clock};
 use edge::config::{ConfigError, Environment};
 use edge::drive::{Checker, Driver};
+use edge::line::Lines;
 use edge::slack::Slack;
 use edge::store::{Store, StoreError};
 use edge::stream;
@@ -48,6 +49,7 @@ impl Deps {
             arm: Arm::new(env)?,
             installation: env.installation()?,
             tempo: Tempo { budget_seconds: DRIVE_SECONDS, ..Tempo::DEPLOYED },
+            lines: Lines::default(),
             checker: Some(checker),
         };
         Ok(Self { driver })
@@ -79,9 +81,13 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
 }
 
 async fn drive(deps: &Deps, id: RequestId, invocation: &str, at_work: &Awake) -> Result<(), StoreError> {
-    let Driver { store, clock, .. } = &deps.driver;
+    let Driver { store, clock, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(()) };
-    if !wants_grant(&loaded.record) || !store.claim(&loaded.record, clock.now(), CLAIM_SECONDS).await? {
+    let now = clock.now();
+    // What Azure wants to be asked later is not claimed: the claim would outlast that moment.
+    if !next_step(&loaded.record, now, tempo).is_for_grant()
+        || !store.claim(&loaded.record, now, CLAIM_SECONDS).await?
+    {
         return Ok(());
     }
     let drive = deps.driver.drive(Role::Grant, loaded, invocation, at_work);

@@ -3,18 +3,22 @@
 
 use access::drive::{Role, Stopped};
 use access::lease::Timestamp;
-use access::lifecycle::{self, Record, State, Step, Tempo, wants_grant};
+use access::lifecycle::{self, Record, State, Step, Tempo};
 use access::request::RequestId;
 use edge::arm::Arm;
 use edge::clock::{Awake, Clock};
 use edge::config::{ConfigError, Environment};
 use edge::drive::Driver;
+use edge::line::Lines;
 use edge::store::{Loaded, Store, StoreError, Wake};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 
 /// A tick takes everything that is due within this, in seconds: the next tick may come late.
 const AHEAD_SECONDS: u64 = 120;
+
+/// From one tick to the next, in seconds.
+const MINUTE_SECONDS: u64 = 60;
 
 /// How long a record is claimed, in seconds.
 const CLAIM_SECONDS: u64 = 30;
@@ -40,6 +44,7 @@ impl Deps {
             arm: Arm::new(env)?,
             installation: env.installation()?,
             tempo: Tempo::DEPLOYED,
+            lines: Lines::default(),
             checker: None,
         };
         Ok(Self { driver })
@@ -54,7 +59,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
     let (event, context) = event.into_parts();
     let invocation = &context.request_id;
     match event.get("request").and_then(Value::as_str).map(str::parse::<RequestId>) {
-        Some(Ok(id)) => shut(deps, id, invocation, &deps.driver.clock.awake_now()).await?,
+        Some(Ok(id)) => shut(deps, id, invocation, &deps.driver.clock.awake_now()).await.map(|_| ())?,
         Some(Err(malformed)) => return Err(malformed.into()),
         None => tick(deps, invocation).await?,
     }
@@ -81,10 +86,20 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let comparing: Vec<_> = comparing.collect();
     let soon = now.plus(AHEAD_SECONDS);
     let due = unsettled.into_iter().filter(|(due_at, _)| *due_at <= soon);
+    let next_tick = now.plus(MINUTE_SECONDS);
     let shutting = due.map(|(due_at, loaded)| async move {
-        let awake = clock.sleep_until(due_at).await;
-        let id = loaded.record.wish().id;
-        report(id, shut(deps, id, invocation, &awake).await);
+        let (id, loaded) = (loaded.record.wish().id, &loaded);
+        let mut due = Some(due_at);
+        while let Some(due_at) = due {
+            let awake = clock.sleep_until(due_at).await;
+            // What is due together stands in line before the first one has begun.
+            let expected = deps.driver.lines.expect(&loaded.record);
+            let shut = shut(deps, id, invocation, &awake).await;
+            expected.over(store).await;
+            // Azure may have named a moment before the next tick.
+            due = shut.as_ref().ok().copied().flatten().filter(|again| *again > due_at && *again < next_tick);
+            report(id, shut.map(|_| ()));
+        }
     });
     futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing));
     Ok(())
@@ -112,18 +127,27 @@ fn overdue(unsettled: &[(Timestamp, Loaded)], now: Timestamp) {
     tracing::info!(overdue_grant_age_seconds = seconds, unsettled = unsettled.len(), "tick");
 }
 
-/// Drives one record that is due now, then tells whoever has to do with what is left.
-async fn shut(deps: &Deps, id: RequestId, invocation: &str, at_work: &Awake) -> Result<(), StoreError> {
+/// Drives one record that is due now, then tells whoever has to do with what is left. Answers when the
+/// next try to shut it is, where there is one.
+async fn shut(
+    deps: &Deps,
+    id: RequestId,
+    invocation: &str,
+    at_work: &Awake,
+) -> Result<Option<Timestamp>, StoreError> {
     let Driver { clock, store, tempo, .. } = &deps.driver;
-    let Some(loaded) = store.read(id).await? else { return Ok(()) };
+    let Some(loaded) = store.read(id).await? else { return Ok(None) };
     let now = clock.now();
-    if is_ours(&lifecycle::next_step(&loaded.record, now, tempo)) {
-        if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? {
-            return Ok(());
+    let step = lifecycle::next_step(&loaded.record, now, tempo);
+    if is_ours(&step) {
+        // Whoever opens it may have claimed it; its end does not wait for that.
+        let ends = matches!(step, Step::End(_));
+        if !store.claim(&loaded.record, now, CLAIM_SECONDS).await? && !ends {
+            return Ok(None);
         }
         let stopped = deps.driver.drive(Role::Revoke, loaded, invocation, at_work).await?;
         if stopped == Stopped::Missing {
-            return Ok(());
+            return Ok(None);
         }
     }
     remind(deps, id).await
@@ -139,25 +163,28 @@ const fn is_ours(step: &Step) -> bool {
 }
 
 /// Touches a record that waits for another function, so that the stream tells that function again:
-/// one that had no driver for a minute, and one of which nobody was shown the latest.
-async fn remind(deps: &Deps, id: RequestId) -> Result<(), StoreError> {
+/// one that had no driver for a minute or waited for a moment that Azure named, and one of which nobody
+/// was shown the latest. Answers when the next try to shut it is.
+async fn remind(deps: &Deps, id: RequestId) -> Result<Option<Timestamp>, StoreError> {
     let Driver { clock, store, tempo, .. } = &deps.driver;
-    let Some(loaded) = store.read(id).await? else { return Ok(()) };
+    let Some(loaded) = store.read(id).await? else { return Ok(None) };
     let (record, now) = (&loaded.record, clock.now());
     let mut wakes = vec![];
-    if now < record.changed_at().plus(tempo.idle_seconds) {
-        return Ok(());
-    }
-    if wants_grant(record) {
+    let idle = now >= record.changed_at().plus(tempo.idle_seconds);
+    // A moment that Azure has named is waited for to the second.
+    if lifecycle::next_step(record, now, tempo).is_for_grant() && (idle || record.delayed_until().is_some()) {
         wakes.push(Wake::Grant);
     }
-    if loaded.shown.shown_version < record.version() {
+    if idle && loaded.shown.shown_version < record.version() {
         wakes.push(Wake::Notify);
     }
     if !wakes.is_empty() {
         store.touch(record, &wakes, Some(again_at(record, now, tempo)), now).await?;
     }
-    Ok(())
+    Ok(match record.state() {
+        State::Closing(closing) => Some(closing.retry_at()),
+        _ => None,
+    })
 }
 
 /// In a minute, or at the lifecycle's own next moment if that comes first.

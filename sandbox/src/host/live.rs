@@ -386,7 +386,8 @@ fn said(acted: &Acted) -> String {
         Acted::Locked => "a lock in Azure forbids it".to_owned(),
         Acted::Refused(code) => format!("refused, {}", plain(code)),
         Acted::Conflict => "another rule has this priority".to_owned(),
-        Acted::Busy => "not now, Azure is busy with another operation".to_owned(),
+        Acted::Busy { .. } => "not now, Azure is busy with another operation".to_owned(),
+        Acted::Later { seconds } => format!("not now, Azure wants to be asked in {seconds} s"),
         Acted::Unknown => "no answer".to_owned(),
     }
 }

@@ -108,6 +108,7 @@ pub(crate) fn failures(walk: &mut Walk, rows: &[Failed]) {
                 Failure::Network(fault) => walk.see(fault),
                 Failure::Refused { .. }
                 | Failure::NoAnswer
+                | Failure::Throttled
                 | Failure::Overruled { .. }
                 | Failure::Contradicted { .. } => {}
             }

@@ -7,5 +7,6 @@ mod crowd;
 mod hands;
 mod life;
 mod machines;
+mod one_writer;
 mod truth;
 mod watcher;

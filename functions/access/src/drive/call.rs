@@ -1,5 +1,6 @@
 //! What a driver asks for, and what it may be answered.
 
+use crate::lease::Timestamp;
 use crate::lifecycle::{Change, Failure, Plan, Record};
 
 /// Which function drives. `grant` writes rules and never deletes; `revoke` deletes and never writes.
@@ -69,8 +70,8 @@ pub enum Call {
         /// What the rules say: Allow once ours are in place, Deny once they are gone.
         expected: Access,
     },
-    /// Wait a moment, then go on.
-    Pause,
+    /// Wait so many seconds, then go on; 0 is a moment.
+    Pause(u64),
     /// Nothing more to do now.
     Stop(Stopped),
 }
@@ -95,8 +96,8 @@ pub enum Answer {
     Written(Written),
     /// To [`Call::Check`].
     Checked(Checked),
-    /// To [`Call::Lock`]: whether it is held now.
-    Locked(bool),
+    /// To [`Call::Lock`].
+    Locked(Locked),
     /// To [`Call::Recheck`].
     Rechecked {
         /// The record's version now.
@@ -112,6 +113,21 @@ pub enum Answer {
     Confirmed(Confirmation),
     /// To [`Call::Unlock`] and [`Call::Pause`].
     Done,
+}
+
+/// Whether a group's lock is held now.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Locked {
+    /// It is.
+    Held,
+    /// Not yet: deletes go on in this group one after the other, or another drive of this process
+    /// writes, and this one's turn comes. None of them waits for another for long.
+    InLine,
+    /// A writer elsewhere holds it.
+    Elsewhere {
+        /// Since when this process waits for it.
+        since: Timestamp,
+    },
 }
 
 /// What became of a conditional write.
@@ -134,6 +150,11 @@ pub enum Checked {
     Refused(Failure),
     /// Slack or Azure did not answer.
     NoAnswer,
+    /// Azure wants to be asked later.
+    Later {
+        /// In how many seconds.
+        seconds: u64,
+    },
 }
 
 /// The three answers to a write in Azure: done, refused (in several ways), unknown.
@@ -141,8 +162,16 @@ pub enum Checked {
 pub enum Acted {
     /// Accepted; a delete of an absent rule too.
     Done,
-    /// Another operation is in progress: the same again soon.
-    Busy,
+    /// Not done: the same again within this drive.
+    Busy {
+        /// In how many seconds; 0 is a moment.
+        seconds: u64,
+    },
+    /// Not done: the same again, but not within this drive.
+    Later {
+        /// In how many seconds.
+        seconds: u64,
+    },
     /// Another rule has this priority.
     Conflict,
     /// A lock forbids it.
@@ -200,6 +229,13 @@ pub enum Sight {
     },
     /// No answer.
     NoAnswer,
+    /// Azure wants to be asked later.
+    Later {
+        /// In how many seconds.
+        seconds: u64,
+    },
+    /// Azure refuses to show it, until somebody does something about it.
+    Refused(String),
 }
 
 /// What Azure's own check says of the approved flow.

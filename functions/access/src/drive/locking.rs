@@ -11,15 +11,25 @@ impl Drive {
         Call::Lock { rule, first: self.deletes() }
     }
 
-    pub(super) fn locked(&mut self, rule: usize, held: bool, now: Timestamp) -> Call {
-        if held {
-            self.holds = Some(rule);
-            return self.recheck(rule);
-        }
-        let since = *self.waiting_since.get_or_insert(now);
-        if self.deletes() && now.since(since) >= self.tempo.delete_patience_seconds {
-            // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
-            return self.recheck(rule);
+    pub(super) fn locked(&mut self, rule: usize, locked: Locked, now: Timestamp) -> Call {
+        self.bare = false;
+        match locked {
+            Locked::Held => {
+                self.holds = Some(rule);
+                return self.recheck(rule);
+            }
+            // What is in front is shut first; that does not count as this one's time.
+            Locked::InLine if self.deletes() => self.started_at = now,
+            Locked::InLine => {}
+            Locked::Elsewhere { since } => {
+                let since = since.min(*self.waiting_since.get_or_insert(since));
+                if self.deletes() && now.since(since) >= self.tempo.delete_patience_seconds {
+                    // Shutting late is worse than a write that Azure cancels: the look afterwards tells.
+                    self.holds = Some(rule);
+                    self.bare = true;
+                    return self.recheck(rule);
+                }
+            }
         }
         if self.out_of_time(now) {
             return self.stop(Stopped::Later);
@@ -39,7 +49,7 @@ impl Drive {
         if version != self.record.version() {
             return self.unlock(Then::Reread, now);
         }
-        if self.holds == Some(rule) && !held {
+        if self.holds == Some(rule) && !held && !self.bare {
             self.holds = None;
             return self.unlocked(Then::LockAgain(rule), now);
         }
@@ -60,10 +70,18 @@ impl Drive {
         match then {
             Then::Rule(rule) => self.rule(rule, now),
             Then::Reread => self.read(),
-            Then::CheckAgain => self.check(),
             Then::End(cause) => self.write(self.record.end(cause, now)),
+            Then::Delay => self.delay(self.not_before.iter().flatten().copied().max().unwrap_or(now), now),
             Then::LockAgain(rule) => self.lock(rule),
             Then::Stop => self.stop(Stopped::Later),
         }
+    }
+
+    /// An opening waits until then; one that would be over by then is given up.
+    pub(super) fn delay(&mut self, until: Timestamp, now: Timestamp) -> Call {
+        if self.record.granted().is_some_and(|granted| until >= granted.expires_at()) {
+            return self.write(self.record.end(Cause::Failed(Failure::Throttled), now));
+        }
+        self.write(self.record.delayed(until, now))
     }
 }

@@ -38,7 +38,14 @@ impl Drive {
         }
         let hourly = shut && !settling;
         let wait = if hourly { self.tempo.locked_retry_seconds } else { self.tempo.retry_seconds };
-        Some(self.record.tried(self.ends.clone(), now.plus(wait), now))
+        Some(self.record.tried(self.ends.clone(), self.retry_at(now.plus(wait)), now))
+    }
+
+    /// When to try again: for each rule that is still there when Azure allows, else `usually`; the
+    /// first of these moments.
+    fn retry_at(&self, usually: Timestamp) -> Timestamp {
+        let left = self.ends.iter().zip(&self.not_before).filter(|(end, _)| **end != RuleEnd::Gone);
+        left.map(|(_, not_before)| not_before.unwrap_or(usually)).min().unwrap_or(usually)
     }
 
     /// What is to be recorded of a sweep, or of what `grant` did about a late rule.

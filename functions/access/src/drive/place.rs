@@ -28,8 +28,8 @@ pub(super) enum At {
 pub(super) enum Then {
     Rule(usize),
     Reread,
-    CheckAgain,
     End(Cause),
+    Delay,
     Stop,
     LockAgain(usize),
 }

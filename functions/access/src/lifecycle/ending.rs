@@ -18,6 +18,8 @@ pub enum Failure {
     },
     /// Azure did not answer, three times.
     NoAnswer,
+    /// Azure takes no changes before the grant would be over.
+    Throttled,
     /// The rule stands but another one decides.
     Overruled {
         /// The rule that decides.

@@ -142,8 +142,12 @@ impl Record {
             late: vec![],
         };
         match &self.state {
-            State::Draft(_) | State::Pending(_) | State::Approved(_) => {}
-            State::Opening(opening) => parts.planned_at = Some(opening.planned_at),
+            State::Draft(_) | State::Pending(_) => {}
+            State::Approved(approved) => parts.retry_at = approved.retry_at,
+            State::Opening(opening) => {
+                parts.planned_at = Some(opening.planned_at);
+                parts.retry_at = opening.retry_at;
+            }
             State::Open(open) => {
                 parts.opened_at = Some(open.opened_at);
                 parts.open_proof = Some(open.proof.clone());
@@ -201,11 +205,15 @@ impl Record {
         let state = match parts.status.as_str() {
             "DRAFT" => State::Draft(Draft { wish: Arc::new(wish), needed: parts.needed }),
             "PENDING" => State::Pending(pending(ask, parts.approvals)?),
-            "APPROVED" => State::Approved(Approved { granted: granted(ask, parts.approvals)? }),
+            "APPROVED" => State::Approved(Approved {
+                granted: granted(ask, parts.approvals)?,
+                retry_at: parts.retry_at,
+            }),
             "OPENING" => State::Opening(Opening {
                 granted: granted(ask, parts.approvals)?,
                 plan: plan()?,
                 planned_at: parts.planned_at.unwrap_or(parts.changed_at),
+                retry_at: parts.retry_at,
             }),
             "OPEN" => State::Open(Open {
                 granted: granted(ask, parts.approvals)?,

@@ -63,18 +63,31 @@ pub enum Step {
     Settle,
 }
 
+impl Step {
+    /// Whether the function `grant` does this: it alone writes rules.
+    pub const fn is_for_grant(&self) -> bool {
+        matches!(self, Self::Plan | Self::PutRules | Self::DenyRules)
+    }
+}
+
 /// The one place that decides what is next, for every function and every trigger.
 pub fn next_step(record: &Record, now: Timestamp, tempo: &Tempo) -> Step {
     let over = |granted: &Granted| now >= granted.expires_at;
     match &record.state {
         State::Draft(Draft { wish, .. }) => lapse_or_wait(wish.lapses_at, now),
         State::Pending(pending) => lapse_or_wait(pending.ask.wish.lapses_at, now),
-        State::Approved(Approved { granted })
+        State::Approved(Approved { granted, .. })
         | State::Opening(Opening { granted, .. })
         | State::Open(Open { granted, .. })
             if over(granted) =>
         {
             Step::End(Cause::Expired)
+        }
+        State::Approved(Approved { granted, retry_at: Some(at) })
+        | State::Opening(Opening { granted, retry_at: Some(at), .. })
+            if now < *at =>
+        {
+            Step::Wait(Some(granted.expires_at.min(*at)))
         }
         State::Approved(_) => Step::Plan,
         State::Opening(_) => Step::PutRules,
@@ -115,8 +128,10 @@ pub fn due_at(record: &Record, tempo: &Tempo) -> Option<Timestamp> {
     match &record.state {
         State::Draft(draft) => Some(draft.wish.lapses_at),
         State::Pending(pending) => Some(pending.ask.wish.lapses_at),
-        State::Approved(Approved { granted }) | State::Opening(Opening { granted, .. }) => {
-            Some(granted.expires_at.min(record.changed_at.plus(tempo.idle_seconds)))
+        State::Approved(Approved { granted, retry_at })
+        | State::Opening(Opening { granted, retry_at, .. }) => {
+            let again_at = retry_at.unwrap_or_else(|| record.changed_at.plus(tempo.idle_seconds));
+            Some(granted.expires_at.min(again_at))
         }
         State::Open(open) => Some(open.granted.expires_at),
         State::Closing(closing) => Some(closing.retry_at),

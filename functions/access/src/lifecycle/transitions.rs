@@ -49,6 +49,11 @@ pub enum EventKind {
         /// Where and at which priority.
         plan: Plan,
     },
+    /// Azure takes no changes for now.
+    Delayed {
+        /// Until when.
+        until: Timestamp,
+    },
     /// Every rule was seen in place.
     Opened,
     /// It must be shut.
@@ -167,7 +172,8 @@ impl Record {
             State::Pending(Pending { ask, approvals, needed: pending.needed })
         } else {
             let expires_at = clicked_at.min(now).plus(ask.wish.ttl.seconds());
-            State::Approved(Approved { granted: Granted { ask, approvals, expires_at, approved_at: now } })
+            let granted = Granted { ask, approvals, expires_at, approved_at: now };
+            State::Approved(Approved { granted, retry_at: None })
         };
         Ok(self.change(now, state, kind))
     }
@@ -238,11 +244,22 @@ impl Record {
             _ => return Err(NotNow::State),
         };
         let kind = EventKind::Planned { plan: plan.clone() };
-        Ok(self.change(
-            now,
-            State::Opening(Opening { granted: granted.clone(), plan, planned_at: now }),
-            kind,
-        ))
+        let opening = Opening { granted: granted.clone(), plan, planned_at: now, retry_at: None };
+        Ok(self.change(now, State::Opening(opening), kind))
+    }
+
+    /// Azure takes no changes before `until`: nothing is checked or written for this grant before.
+    ///
+    /// # Errors
+    /// Neither approved nor opening.
+    pub fn delayed(&self, until: Timestamp, now: Timestamp) -> Result<Change, NotNow> {
+        let retry_at = Some(until);
+        let state = match &self.state {
+            State::Approved(approved) => State::Approved(Approved { retry_at, ..approved.clone() }),
+            State::Opening(opening) => State::Opening(Opening { retry_at, ..opening.clone() }),
+            _ => return Err(NotNow::State),
+        };
+        Ok(self.change(now, state, EventKind::Delayed { until }))
     }
 
     /// Every planned rule was seen in place and lets the flow pass.
@@ -265,7 +282,7 @@ impl Record {
     /// Not approved, opening or open.
     pub fn end(&self, cause: Cause, now: Timestamp) -> Result<Change, NotNow> {
         let (granted, plan) = match &self.state {
-            State::Approved(Approved { granted }) => (granted, None),
+            State::Approved(Approved { granted, .. }) => (granted, None),
             State::Opening(Opening { granted, plan, .. }) | State::Open(Open { granted, plan, .. }) => {
                 (granted, Some(plan.clone()))
             }

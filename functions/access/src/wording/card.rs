@@ -17,6 +17,9 @@ pub enum Told {
     End,
 }
 
+/// Between two tries to shut what is not shut, in seconds, where Azure names no other moment.
+const MINUTE_SECONDS: u64 = 60;
+
 /// How late a grant may be shut before the card says that it is overdue, in seconds.
 const OVERDUE_SECONDS: u64 = 120;
 
@@ -137,6 +140,13 @@ fn state_of(
                 format!("{} asks for {asks}.{who}{progress}", mention(&wish.requester)),
             )
         }
+        State::Approved(_) | State::Opening(_) if record.delayed_until().is_some_and(|until| now < until) => (
+            format!("{place}: approved, waiting for Azure"),
+            format!(
+                "Approved. Azure takes no changes for now; tried again at {}. This card says when the rule is in place.",
+                moment(record.delayed_until().unwrap_or(now))
+            ),
+        ),
         State::Approved(_) => (
             format!("{place}: approved, checking"),
             "Approved. The approval and the machine are checked before a rule is written; this card says when it is in place.".to_owned(),
@@ -246,8 +256,12 @@ fn closing_state(
     }
     let due = granted.map_or(closing.closing_at(), |granted| granted.expires_at().min(closing.closing_at()));
     if now.since(due) > OVERDUE_SECONDS {
-        let sentence =
-            format!("It should have shut at {} and has not. {why} Tried again each minute.", moment(due));
+        let again = if closing.retry_at().since(now) > MINUTE_SECONDS {
+            format!("Azure takes no changes for now; tried again at {}.", moment(closing.retry_at()))
+        } else {
+            "Tried again each minute.".to_owned()
+        };
+        let sentence = format!("It should have shut at {} and has not. {why} {again}", moment(due));
         return (format!("{place} should be shut and is not"), sentence);
     }
     (format!("{place}: closing"), format!("{why} Making sure that it is shut."))

@@ -10,6 +10,7 @@ use azure_core::http::Url;
 use futures::StreamExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -22,8 +23,8 @@ const SIDE_BY_SIDE: usize = 8;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page<T> {
-    value: Vec<T>,
+struct Page {
+    value: Vec<Value>,
     next_link: Option<String>,
 }
 
@@ -267,8 +268,8 @@ impl Arm {
         let (mut all, mut next) = (vec![], Some(first));
         for _ in 0..MOST_PAGES {
             let Some(path) = next else { return Ok(all) };
-            let page: Page<T> = self.read(&path, &path).await?;
-            all.extend(page.value);
+            let page: Page = self.read(&path, &path).await?;
+            all.extend(readable(page.value));
             next = page.next_link.map(|link| path_of(&link)).transpose()?;
         }
         Err(ArmError::NoAnswer("a list without an end".to_owned()))
@@ -306,6 +307,19 @@ impl Arm {
         let reads: Vec<_> = futures::stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).collect().await;
         reads.into_iter().collect()
     }
+}
+
+/// The entries of a list that can be read. Azure allows names that we do not: one such resource must not
+/// hide all the others.
+fn readable<T: DeserializeOwned>(entries: Vec<Value>) -> Vec<T> {
+    let read = |entry: Value| match serde_json::from_value(entry) {
+        Ok(read) => Some(read),
+        Err(error) => {
+            tracing::warn!(error = %error, "an entry of a list of Azure's cannot be read and is left out");
+            None
+        }
+    };
+    entries.into_iter().filter_map(read).collect()
 }
 
 /// The path and query of a list's next page, or of where to ask again. Whatever host it names, it is asked where everything is
@@ -373,5 +387,32 @@ impl Lists {
             nsg: nic.properties.network_security_group.as_ref().map(|group| group.id.clone()),
             addresses: configurations.iter().filter_map(address).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn one_odd_name_does_not_hide_the_others() {
+        let vm = |group: &str, name: &str| {
+            let id = format!(
+                "/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}"
+            );
+            json!({"id": id, "name": name, "properties": {}})
+        };
+        let read: Vec<VirtualMachine> = readable(vec![vm("Büro", "VM1"), json!({}), vm("Contoso", "VM2")]);
+        let names: Vec<&str> = read.iter().map(|vm| vm.name.as_str()).collect();
+        assert_eq!(names, ["VM2"]);
+    }
+
+    #[test]
+    fn the_next_page_is_asked_for_where_everything_is() {
+        let next =
+            path_of("https://elsewhere.example/subscriptions/s/x?api-version=1&$skiptoken=a%20b").unwrap();
+        assert_eq!(next, "/subscriptions/s/x?api-version=1&$skiptoken=a%20b");
+        assert!(matches!(path_of("nowhere"), Err(ArmError::NoAnswer(_))));
     }
 }

@@ -179,7 +179,7 @@ impl Arm {
         match u16::from(answer.status()) {
             200 | 202 => Ok(answer),
             403 => Err(Silence::Forbidden),
-            status => Err(Silence::Because(format!("{status} {}", super::refused(&answer).code))),
+            status => Err(Silence::Because(format!("{status} {}", super::answers::refusal(&answer).told()))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One writer per network security group: concurrent writes to one group cancel each other in Azure.
 
+use super::write::Expression;
 use super::*;
 use access::request::ResourceId;
 
@@ -11,6 +12,9 @@ const LEASE_SECONDS: u64 = 30;
 /// of a call and a little.
 const ENOUGH_SECONDS: u64 = 12;
 
+/// A lock that is held for less than this is renewed, in seconds.
+const RENEW_SECONDS: u64 = 20;
+
 /// How long a waiting delete keeps PUTs from taking the lock, in seconds. It asks again well before.
 const WAITING_SECONDS: u64 = 5;
 
@@ -18,68 +22,137 @@ const WAITING_SECONDS: u64 = 5;
 pub struct Lock<'a> {
     store: &'a Store,
     key: (String, String),
+}
+
+/// One taking of a lock. The row counts its takings: whoever slept through the end of a lease finds
+/// another number there and does not write, also when the lock was last taken in the same name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lease {
     holder: String,
+    epoch: u64,
+    until: Timestamp,
+}
+
+/// What came of trying to take a lock.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// It is held.
+    Yes(Lease),
+    /// Somebody else holds it, or a delete waits for it.
+    No {
+        /// Whoever holds it deletes.
+        deletes: bool,
+    },
+}
+
+impl Lease {
+    /// Whether it should be renewed.
+    pub fn ends_soon(&self, now: Timestamp) -> bool {
+        self.until < now.plus(RENEW_SECONDS)
+    }
 }
 
 impl<'a> Lock<'a> {
-    pub(super) fn new(store: &'a Store, nsg: &ResourceId, holder: &str) -> Self {
-        Self { store, key: (format!("NSG#{}", nsg.key()), "LOCK".to_owned()), holder: holder.to_owned() }
+    pub(super) fn new(store: &'a Store, nsg: &ResourceId) -> Self {
+        Self { store, key: (format!("NSG#{}", nsg.key()), "LOCK".to_owned()) }
     }
 
-    /// Takes the lock, or renews it. `first`: for a delete, which goes before every waiting PUT; it
-    /// leaves word that it waits.
+    /// Takes the lock in the name of `holder`. `first`: for a delete, which goes before every waiting
+    /// PUT; it leaves word that it waits.
     ///
     /// # Errors
-    /// DynamoDB did not answer.
-    pub async fn take(&self, first: bool, now: Timestamp) -> Result<bool, StoreError> {
-        let mine = || (":me", text(&self.holder));
-        let until = number(now.plus(LEASE_SECONDS).unix());
+    /// DynamoDB did not answer; it may be held in this name, and can be taken in it again.
+    pub async fn take(&self, holder: &str, first: bool, now: Timestamp) -> Result<Taken, StoreError> {
         let free = "(attribute_not_exists(holder) OR holder = :me OR held_until < :now)";
-        let nobody_waits = "(attribute_not_exists(delete_waits_until) OR delete_waits_until < :now)";
-        let condition = if first { free.to_owned() } else { format!("{free} AND {nobody_waits}") };
-        let set = vec![("holder", text(&self.holder)), ("held_until", until)];
-        let remove: &[&str] = if first { &["delete_waits_until"] } else { &[] };
-        let taken = self
-            .store
-            .update_lock(
-                self.key.clone(),
-                set,
-                remove,
-                &condition,
-                vec![mine(), (":now", number(now.unix()))],
-            )
-            .await?;
-        if first && !taken {
-            let set = vec![("delete_waits_until", number(now.plus(WAITING_SECONDS).unix()))];
-            self.store.update_lock(self.key.clone(), set, &[], "attribute_exists(pk)", vec![]).await?;
+        let values = vec![(":me", text(holder)), (":now", number(now.unix()))];
+        let until = now.plus(LEASE_SECONDS);
+        let mut change = Expression::default();
+        change.set("holder", text(holder));
+        change.set("held_until", number(until.unix()));
+        change.set("deletes", AttributeValue::Bool(first));
+        change.count("epoch");
+        if first {
+            change.remove("delete_waits_until");
         }
-        Ok(taken)
+        let taken = self.store.update(self.key.clone(), change, &waits(free, !first), values).await?;
+        let row = self.store.get(self.key.0.clone(), self.key.1.clone()).await?.unwrap_or_default();
+        if taken {
+            // Nobody else takes it before the lease ends, so the number is this taking's.
+            let epoch = Row(&row).number("epoch").unwrap_or_default();
+            return Ok(Taken::Yes(Lease { holder: holder.to_owned(), epoch, until }));
+        }
+        if first {
+            let mut word = Expression::default();
+            word.set("delete_waits_until", number(now.plus(WAITING_SECONDS).unix()));
+            self.store.update(self.key.clone(), word, "attribute_exists(pk)", vec![]).await?;
+        }
+        let deletes = row.get("deletes").and_then(|value| value.as_bool().ok()).copied().unwrap_or(false);
+        Ok(Taken::No { deletes: deletes && row.contains_key("holder") })
     }
 
-    /// Whether the lock is still held, for long enough to make a call.
+    /// Holds a lock for longer that is still held; where it `gives_way`, only while no delete waits.
     ///
     /// # Errors
     /// DynamoDB did not answer.
-    pub async fn is_held(&self, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn renew(
+        &self,
+        lease: &mut Lease,
+        gives_way: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let until = now.plus(LEASE_SECONDS);
+        let mut change = Expression::default();
+        change.set("held_until", number(until.unix()));
+        let values =
+            vec![(":me", text(&lease.holder)), (":mine", number(lease.epoch)), (":now", number(now.unix()))];
+        let mine = "holder = :me AND epoch = :mine AND held_until >= :now";
+        let renewed = self.store.update(self.key.clone(), change, &waits(mine, gives_way), values).await?;
+        if renewed {
+            lease.until = until;
+        }
+        Ok(renewed)
+    }
+
+    /// Whether this very taking of the lock still counts, for long enough to make a call.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn is_held(&self, lease: &Lease, now: Timestamp) -> Result<bool, StoreError> {
         let Some(item) = self.store.get(self.key.0.clone(), self.key.1.clone()).await? else {
             return Ok(false);
         };
         let holder = item.get("holder").and_then(|value| value.as_s().ok());
-        let until =
-            item.get("held_until").and_then(|value| value.as_n().ok()).and_then(|n| n.parse::<u64>().ok());
-        Ok(holder == Some(&self.holder)
-            && until.is_some_and(|until| until >= now.plus(ENOUGH_SECONDS).unix()))
+        let row = Row(&item);
+        Ok(holder == Some(&lease.holder)
+            && row.number("epoch") == Some(lease.epoch)
+            && row.number("held_until").is_some_and(|until| until >= now.plus(ENOUGH_SECONDS).unix()))
     }
 
-    /// Gives the lock back, if it is still ours.
+    /// Gives the lock back, if it is still held by this taking.
     ///
     /// # Errors
     /// DynamoDB did not answer; the lease ends by itself.
-    pub async fn give_back(&self) -> Result<(), StoreError> {
-        let mine = vec![(":me", text(&self.holder))];
-        self.store
-            .update_lock(self.key.clone(), vec![], &["holder", "held_until"], "holder = :me", mine)
-            .await?;
+    pub async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        let mut change = Expression::default();
+        change.remove("holder");
+        change.remove("held_until");
+        let mine = vec![(":me", text(&lease.holder)), (":mine", number(lease.epoch))];
+        self.store.update(self.key.clone(), change, "holder = :me AND epoch = :mine", mine).await?;
         Ok(())
     }
+}
+
+/// A lock row as it was read.
+struct Row<'a>(&'a Item);
+
+impl Row<'_> {
+    fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(name).and_then(|value| value.as_n().ok()).and_then(|n| n.parse().ok())
+    }
+}
+
+/// A condition, and where it gives way also that no delete waits.
+fn waits(condition: &str, gives_way: bool) -> String {
+    let nobody_waits = "(attribute_not_exists(delete_waits_until) OR delete_waits_until < :now)";
+    if gives_way { format!("{condition} AND {nobody_waits}") } else { condition.to_owned() }
 }

@@ -99,6 +99,14 @@ impl Expression {
         self.remove.push(name);
     }
 
+    /// Adds one to a number; the first time it is 1.
+    pub(super) fn count(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        self.values.insert(":zero".to_owned(), number(0));
+        self.values.insert(":one".to_owned(), number(1));
+        self.set.push(format!("{name} = if_not_exists({name}, :zero) + :one"));
+    }
+
     pub(super) fn set_or_remove(&mut self, attribute: &str, value: Option<AttributeValue>) {
         match value {
             Some(value) => self.set(attribute, value),
@@ -404,29 +412,8 @@ impl Store {
         self.update((key.to_owned(), "REPLY".to_owned()), expression, "attribute_exists(pk)", vec![]).await
     }
 
-    /// The lock of a network security group, in the name of `holder`.
-    pub fn lock(&self, nsg: &access::request::ResourceId, holder: &str) -> Lock<'_> {
-        Lock::new(self, nsg, holder)
-    }
-}
-
-impl Store {
-    /// For [`Lock`]: a conditional update of a lock row.
-    pub(super) async fn update_lock(
-        &self,
-        key: (String, String),
-        set: Vec<(&str, AttributeValue)>,
-        remove: &[&str],
-        condition: &str,
-        extra: Vec<(&str, AttributeValue)>,
-    ) -> Result<bool, StoreError> {
-        let mut expression = Expression::default();
-        for (attribute, value) in set {
-            expression.set(attribute, value);
-        }
-        for attribute in remove {
-            expression.remove(attribute);
-        }
-        self.update(key, expression, condition, extra).await
+    /// The lock of a network security group.
+    pub fn lock(&self, nsg: &access::request::ResourceId) -> Lock<'_> {
+        Lock::new(self, nsg)
     }
 }

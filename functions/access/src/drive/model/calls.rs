@@ -4,7 +4,7 @@
 use super::super::*;
 use super::rules::{Broken, sending, store};
 use super::world::{
-    Act, Driver, Floating, Holder, Known, LATE, LEASE, Left, Rule, Setting, TEMPO, TIMEOUT, World,
+    Act, Driver, Floating, Holder, Known, LATE, LEASE, Left, Rule, Setting, TEMPO, TICK, TIMEOUT, World,
 };
 use std::fmt::Arguments;
 use std::sync::Arc;
@@ -228,6 +228,8 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
                 let failure = Failure::Network(NetworkFault::MachineGone);
                 give(format_args!("refused"), refused.clone(), Answer::Checked(Checked::Refused(failure)));
                 give(format_args!("no answer"), refused.clone(), Answer::Checked(Checked::NoAnswer));
+                let later = Checked::Later { seconds: TICK };
+                give(format_args!("later"), refused.clone(), Answer::Checked(later));
                 if setting.bounds.groups > 1 {
                     give(format_args!("one group fewer"), refused, planned(false));
                 }
@@ -266,7 +268,7 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
                 }
             }
         }
-        Call::Pause => give(format_args!("over"), world.clone(), Answer::Done),
+        Call::Pause(_) => give(format_args!("over"), world.clone(), Answer::Done),
         Call::Put { .. } | Call::Delete { .. } => azure(world, slot, sink),
         Call::Stop(_) => {}
     }
@@ -288,17 +290,34 @@ fn lock(
         if first {
             row.delete_waits_until = Some(world.now + TIMEOUT);
         }
-        return give(format_args!("not free"), next, Answer::Locked(false));
+        // Deletes wait for each other without counting the time; of a holder that is gone the row tells
+        // either.
+        let deleting = group.lock.filter(|_| !free).map(|(holder, _)| match holder {
+            Holder::Driver(slot) => world.drivers[usize::from(slot)]
+                .as_ref()
+                .map(|holder| holder.value.drive.role == Role::Revoke),
+            Holder::Gone => None,
+        });
+        let deleting = if first { deleting } else { Some(Some(false)) };
+        if !matches!(deleting, Some(Some(true))) {
+            let elsewhere = Locked::Elsewhere { since: next.time() };
+            give(format_args!("not free"), next.clone(), Answer::Locked(elsewhere));
+        }
+        if !matches!(deleting, Some(Some(false))) {
+            give(format_args!("deletes are in front"), next, Answer::Locked(Locked::InLine));
+        }
+        return;
     }
     row.lock = Some((driver_in(slot), world.now + LEASE));
     if first {
         row.delete_waits_until = None;
     }
     if let Some(lost) = next.fault(LOSS) {
-        give(format_args!("held"), next, Answer::Locked(true));
-        give(format_args!("held, the answer is lost"), lost, Answer::Locked(false));
+        give(format_args!("held"), next, Answer::Locked(Locked::Held));
+        let elsewhere = Locked::Elsewhere { since: lost.time() };
+        give(format_args!("held, the answer is lost"), lost, Answer::Locked(elsewhere));
     } else {
-        give(format_args!("held"), next, Answer::Locked(true));
+        give(format_args!("held"), next, Answer::Locked(Locked::Held));
     }
 }
 
@@ -332,6 +351,11 @@ fn look(
     if let Some(lost) = world.fault(LOSS) {
         give(format_args!("no answer"), lost, Answer::Looked(Sight::NoAnswer));
     }
+    if let Some(refused) = world.fault(REFUSAL) {
+        let later = Sight::Later { seconds: TICK };
+        give(format_args!("later"), refused.clone(), Answer::Looked(later));
+        give(format_args!("refused"), refused, Answer::Looked(Sight::Refused("Forbidden".to_owned())));
+    }
 }
 
 /// What Azure may make of a write that was sent to it.
@@ -348,7 +372,7 @@ fn azure(world: &World, slot: usize, sink: Sink<'_>) {
         give("refused by the lock", world.clone(), Acted::Locked);
     } else {
         if world.floating.iter().any(at_work) {
-            give("busy with another", world.clone(), Acted::Busy);
+            give("busy with another", world.clone(), Acted::Busy { seconds: 0 });
         }
         let mut next = world.clone();
         next.floating.retain(|floating| !at_work(floating));
@@ -367,7 +391,8 @@ fn azure(world: &World, slot: usize, sink: Sink<'_>) {
             give("accepted", lost, Acted::Done);
         }
         if let Some(refused) = world.fault(REFUSAL) {
-            give("busy", refused.clone(), Acted::Busy);
+            give("busy", refused.clone(), Acted::Busy { seconds: 0 });
+            give("later", refused.clone(), Acted::Later { seconds: TICK });
             give("refused", refused.clone(), Acted::Refused("Forbidden".to_owned()));
             if act != Act::Delete {
                 let mut taken = refused.clone();

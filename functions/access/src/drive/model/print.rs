@@ -58,6 +58,10 @@ impl Fingerprint for Record {
                 if let Some(granted) = self.granted() {
                     until(granted.expires_at(), now, mix);
                 }
+                match self.delayed_until() {
+                    Some(moment) => until(moment, now, mix),
+                    None => mix.write_u8(97),
+                }
                 if let State::Opening(opening) = self.state() {
                     since(opening.planned_at(), now, TEMPO.propagation_seconds, mix);
                 }
@@ -83,11 +87,10 @@ impl Fingerprint for Record {
 impl Driver {
     /// Whether the work on the rules is over, and what is remembered of it will not be read.
     const fn begins_anew(&self) -> bool {
-        let then = matches!(
-            self.drive.at,
-            At::Unlocking(Then::Reread | Then::CheckAgain | Then::End(_) | Then::Stop)
-        );
-        then || matches!(self.drive.at, At::Reading | At::Writing | At::Checking)
+        let then = matches!(self.drive.at, At::Unlocking(Then::Reread | Then::End(_) | Then::Stop));
+        // Who keeps the turn goes on with the rule that it is at.
+        self.drive.holds.is_none()
+            && (then || matches!(self.drive.at, At::Reading | At::Writing | At::Checking))
     }
 }
 
@@ -95,7 +98,16 @@ impl Fingerprint for Driver {
     fn timeless(&self, mix: &mut Mix) {
         let drive = &self.drive;
         (self.request, &self.answer, self.name, self.overtaken).hash(mix);
-        (drive.role, &drive.at, drive.checked, drive.replans, drive.holds, drive.swept, drive.settles)
+        (
+            drive.role,
+            &drive.at,
+            drive.checked,
+            drive.replans,
+            drive.holds,
+            drive.bare,
+            drive.swept,
+            drive.settles,
+        )
             .hash(mix);
         if !self.begins_anew() {
             (drive.job, drive.attempts, drive.looks_first).hash(mix);
@@ -115,6 +127,12 @@ impl Fingerprint for Driver {
             match drive.waiting_since {
                 Some(waiting) => since(waiting, now, TEMPO.delete_patience_seconds, mix),
                 None => mix.write_u8(99),
+            }
+            for not_before in &drive.not_before {
+                match not_before {
+                    Some(moment) => until(*moment, now, mix),
+                    None => mix.write_u8(98),
+                }
             }
         }
         if drive.at != At::Reading {

@@ -29,6 +29,8 @@ pub(super) enum Broken {
     EndMoved(usize),
     /// Two PUTs of ours to one group at once.
     TwoPuts(usize),
+    /// Two DELETEs of ours to one group at once, and neither's patience was over.
+    TwoDeletes(usize),
     /// A DELETE beside a PUT to one group, and its patience was not over.
     DeleteBesidePut(usize),
     /// A record that does not read back as it was stored.
@@ -54,6 +56,7 @@ impl fmt::Display for Broken {
             Self::ClosedChanged(n) => write!(f, "request {n}: was closed and is not any more"),
             Self::EndMoved(n) => write!(f, "request {n}: the end of the grant has moved"),
             Self::TwoPuts(n) => write!(f, "group {n}: two PUTs at once"),
+            Self::TwoDeletes(n) => write!(f, "group {n}: two DELETEs at once"),
             Self::DeleteBesidePut(n) => {
                 write!(f, "group {n}: a DELETE beside a PUT before its patience was over")
             }
@@ -168,13 +171,13 @@ pub(super) fn sending(world: &World, driver: &Driver, other: Option<&Driver>) ->
     let Some((_, beside)) = other.write().filter(|(at, _)| *at == group) else { return Ok(()) };
     let waited = |deleting: &Driver| {
         let since = deleting.drive.waiting_since;
-        deleting.drive.holds.is_none()
+        deleting.drive.bare
             && since.is_some_and(|since| world.time().since(since) >= TEMPO.delete_patience_seconds)
     };
     match (act == Act::Delete, beside == Act::Delete) {
-        (true, true) => Ok(()),
-        (true, false) if waited(driver) => Ok(()),
-        (false, true) if waited(other) => Ok(()),
+        (true, _) if waited(driver) => Ok(()),
+        (_, true) if waited(other) => Ok(()),
+        (true, true) => Err(Broken::TwoDeletes(group)),
         (false, false) => Err(Broken::TwoPuts(group)),
         _ => Err(Broken::DeleteBesidePut(group)),
     }

@@ -118,7 +118,7 @@ impl Calm {
 
     fn step(&mut self, setting: &Setting, tell: &mut dyn FnMut(String)) -> Result<(), Broken> {
         let pausing = |world: &World, slot: usize| {
-            world.drivers[slot].as_ref().map(|driver| driver.value.call == Call::Pause)
+            world.drivers[slot].as_ref().map(|driver| matches!(driver.value.call, Call::Pause(_)))
         };
         let working = (0..2).find(|slot| pausing(&self.world, *slot) == Some(false));
         let over = |slot: &usize| {

@@ -1,0 +1,204 @@
+//! One writer per network security group within one process: the drives that are to write to a group
+//! stand in line, and hand the group's lock on to each other instead of giving it back.
+//!
+//! Between processes the lock row orders the writers ([`crate::store::Lock`]).
+
+use crate::store::{Lease, Store};
+use access::lease::Timestamp;
+use access::lifecycle::Record;
+use access::request::ResourceId;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// The longest that a drive waits in line before it looks at its time again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The lines of all groups. Clones are the same lines.
+#[derive(Clone, Default)]
+pub struct Lines {
+    groups: Arc<Mutex<HashMap<String, Line>>>,
+    tickets: Arc<std::sync::atomic::AtomicU64>,
+}
+
+#[derive(Default)]
+struct Line {
+    /// Tickets, in their order; it is the first one's turn.
+    waiting: VecDeque<u64>,
+    /// How many drives were announced, so that the lock is not given back just before they come.
+    expected: usize,
+    /// The lock, while this process holds it.
+    lease: Option<Lease>,
+    /// Since when this process waits for the lock.
+    since: Option<Timestamp>,
+    turned: Arc<Notify>,
+}
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.expected == 0 && self.lease.is_none()
+    }
+}
+
+impl Lines {
+    fn with<T>(&self, nsg: &ResourceId, look: impl FnOnce(&mut Line) -> T) -> T {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = nsg.key();
+        let line = groups.entry(key.clone()).or_default();
+        let seen = look(line);
+        if line.is_empty() {
+            groups.remove(&key);
+        }
+        seen
+    }
+
+    /// A place in any line, for one drive.
+    pub(crate) fn place(&self) -> Place {
+        let ticket = self.tickets.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Place { lines: self.clone(), ticket, at: None }
+    }
+
+    /// Announces that a record's groups are to be written to, before it is so far: the lock is then
+    /// handed on from one drive to the next. End it with [`Expected::over`].
+    pub fn expect(&self, record: &Record) -> Expected {
+        let rules = record.plan().map(|plan| plan.rules().to_vec()).unwrap_or_default();
+        let groups: Vec<ResourceId> = rules.into_iter().map(|rule| rule.nsg).collect();
+        for nsg in &groups {
+            self.with(nsg, |line| line.expected += 1);
+        }
+        Expected { lines: self.clone(), groups }
+    }
+}
+
+/// A drive that was announced.
+pub struct Expected {
+    lines: Lines,
+    groups: Vec<ResourceId>,
+}
+
+impl Expected {
+    /// It has been, or does not come. Whoever is the last gives the lock back.
+    pub async fn over(mut self, store: &Store) {
+        for nsg in std::mem::take(&mut self.groups) {
+            let lease = self.lines.with(&nsg, |line| {
+                line.expected -= 1;
+                if line.expected == 0 && line.waiting.is_empty() { line.lease.take() } else { None }
+            });
+            give_back(store, &nsg, lease).await;
+        }
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        // Not ended but broken off: a lock that is still held ends by itself.
+        for nsg in &self.groups {
+            self.lines.with(nsg, |line| {
+                line.expected -= 1;
+                if line.expected == 0 && line.waiting.is_empty() {
+                    line.lease = None;
+                }
+            });
+        }
+    }
+}
+
+/// One drive's place: in no line, or in that of one group.
+pub(crate) struct Place {
+    lines: Lines,
+    ticket: u64,
+    at: Option<ResourceId>,
+}
+
+impl Place {
+    /// Stands in this group's line, and waits a little for its turn. Whether it has come.
+    pub(crate) async fn turn(&mut self, nsg: &ResourceId) -> bool {
+        if self.at.as_ref() != Some(nsg) {
+            if let Some(other) = self.at.replace(nsg.clone()) {
+                self.step_out(&other);
+            }
+            self.lines.with(nsg, |line| line.waiting.push_back(self.ticket));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let turned = self.lines.with(nsg, |line| Arc::clone(&line.turned));
+            let turned = turned.notified();
+            tokio::pin!(turned);
+            // Before the look, so that no turn is missed between it and the wait.
+            turned.as_mut().enable();
+            if self.lines.with(nsg, |line| line.waiting.front() == Some(&self.ticket)) {
+                return true;
+            }
+            if timeout_at(deadline, turned).await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// The lock that this process holds, while it is this drive's turn.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        let mine = |line: &mut Line| line.waiting.front() == Some(&self.ticket);
+        self.lines.with(self.at.as_ref()?, |line| mine(line).then(|| line.lease.clone()).flatten())
+    }
+
+    /// Whose turn it is: keeps what came of the lock.
+    pub(crate) fn keep(&self, lease: Option<Lease>) {
+        let Some(nsg) = &self.at else { return };
+        self.lines.with(nsg, |line| {
+            if lease.is_some() {
+                line.since = None;
+            }
+            line.lease = lease;
+        });
+    }
+
+    /// Whose turn it is: since when this process waits for the lock, from now on at the latest.
+    pub(crate) fn waits_since(&self, now: Timestamp) -> Timestamp {
+        self.at.as_ref().map_or(now, |nsg| self.lines.with(nsg, |line| *line.since.get_or_insert(now)))
+    }
+
+    /// Leaves the line. The lock is handed on to whoever comes next, or given back.
+    pub(crate) async fn leave(&mut self, store: &Store) {
+        let Some(nsg) = self.at.clone() else { return };
+        let lease = self.lines.with(&nsg, |line| {
+            let has_turn = line.waiting.front() == Some(&self.ticket);
+            let last = line.expected == 0 && line.waiting.len() == 1;
+            if has_turn && last { line.lease.take() } else { None }
+        });
+        // Given back before anybody's turn comes, so that nobody takes it in vain.
+        give_back(store, &nsg, lease).await;
+        self.at = None;
+        self.step_out(&nsg);
+    }
+
+    fn step_out(&self, nsg: &ResourceId) {
+        self.lines.with(nsg, |line| {
+            line.waiting.retain(|ticket| *ticket != self.ticket);
+            line.turned.notify_waiters();
+        });
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(nsg) = self.at.take() else { return };
+        // Broken off in its turn: a call of it may still be under way. Nobody takes the lock over, and
+        // its lease outlasts the call.
+        self.lines.with(&nsg, |line| {
+            if line.waiting.front() == Some(&self.ticket) {
+                line.lease = None;
+            }
+        });
+        self.step_out(&nsg);
+    }
+}
+
+async fn give_back(store: &Store, nsg: &ResourceId, lease: Option<Lease>) {
+    let Some(lease) = lease else { return };
+    if let Err(error) = store.lock(nsg).give_back(&lease).await {
+        // The lease ends by itself.
+        tracing::warn!(error = %error, "a lock was not given back");
+    }
+}

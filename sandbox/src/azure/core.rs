@@ -12,10 +12,13 @@ use super::settings::Settings;
 use super::throttle::Throttle;
 use super::world::World;
 use crate::faults::Faults;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use std::any::Any;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// What survives a restart, apart from the keys.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +33,10 @@ pub(super) struct State {
     pub(super) watched: Vec<super::watcher::Pending>,
 }
 
+/// How operations take their time: waits so many milliseconds, and gives what is to be kept until the
+/// operation has ended.
+pub type TakeTime = Box<dyn Fn(u64) -> BoxFuture<'static, Box<dyn Any + Send>> + Send + Sync>;
+
 /// Shared by the servers, the operations that run and the ports.
 pub(super) struct Core {
     now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
@@ -43,6 +50,8 @@ pub(super) struct Core {
     pub(super) functions: Vec<Function>,
     pub(super) ports: Ports,
     directory: Option<PathBuf>,
+    /// Real time until somebody says otherwise.
+    pub(super) take_time: OnceLock<TakeTime>,
 }
 
 const STATE_FILE: &str = "azure.json";
@@ -58,7 +67,7 @@ impl Core {
     ) -> Result<Self, String> {
         let keys: Stored = match load(directory.as_deref(), KEY_FILE)? {
             Some(keys) => keys,
-            None => Stored::generate()?,
+            None => Stored::generate(directory.is_some())?,
         };
         let state = match load(directory.as_deref(), STATE_FILE)? {
             Some(state) => state,
@@ -87,12 +96,24 @@ impl Core {
             functions: roles::functions(),
             ports,
             directory,
+            take_time: OnceLock::new(),
         })
     }
 
     /// The sandbox's clock, milliseconds.
     pub(super) fn now(&self) -> u64 {
         (self.now_ms)()
+    }
+
+    /// Waits as long as an operation takes.
+    pub(super) async fn take_time(&self, milliseconds: u64) -> Box<dyn Any + Send> {
+        match self.take_time.get() {
+            Some(take_time) => take_time(milliseconds).await,
+            None => {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                Box::new(())
+            }
+        }
     }
 
     /// Whether there is a data directory.

@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod azure;
 pub mod faults;
+pub mod fronts;
 pub mod host;
 pub mod page;
 pub mod slack;

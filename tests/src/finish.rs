@@ -1,16 +1,22 @@
 //! What must hold after every story.
 
-use crate::{Story, truth};
+use crate::{Item, Story, truth};
 use sandbox::azure::What;
 use serde_json::json;
 
 impl Story {
     /// Ends the story. Every request is closed, no rule of ours is left, the history is complete, no
-    /// message was untrue when it was sent, our writes to one group never overlapped, and nothing was
-    /// given up by the stream's readers.
+    /// message was untrue when it was sent, our writes to one group never overlapped, nobody holds the lock
+    /// of a group, and nothing was given up by the stream's readers.
     pub async fn finish(self) {
+        let wrong = self.judged().await;
+        assert!(wrong.is_empty(), "after the story:\n{}", wrong.join("\n"));
+    }
+
+    /// As [`Story::finish`]: what is wrong.
+    pub async fn judged(self) -> Vec<String> {
         self.settle().await;
-        let mut wrong = vec![];
+        let mut wrong = self.held_locks().await;
         for (group, rule) in self.azure.rules_of_ours().await {
             wrong.push(format!("{} is left in {group}", rule["name"]));
         }
@@ -28,7 +34,22 @@ impl Story {
             wrong.push(format!("dead letters: {letters}"));
         }
         self.end().await;
-        assert!(wrong.is_empty(), "after the story:\n{}", wrong.join("\n"));
+        wrong
+    }
+
+    /// The locks of groups that somebody holds. Who has crashed holds one until its lease is over.
+    async fn held_locks(&self) -> Vec<String> {
+        let now = self.now();
+        let of = |item: &Item, name: &str| {
+            let value = item.get(name);
+            value.and_then(|value| value.as_s().or(value.as_n()).ok()).cloned().unwrap_or_default()
+        };
+        let held = |item: &Item| {
+            let until = of(item, "held_until").parse::<u64>().unwrap_or_default();
+            (of(item, "pk").starts_with("NSG#") && item.contains_key("holder") && until >= now)
+                .then(|| format!("{} is held by {}", of(item, "pk"), of(item, "holder")))
+        };
+        self.items().await.iter().filter_map(held).collect()
     }
 
     /// What is wrong with a request's record and its history.

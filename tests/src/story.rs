@@ -8,7 +8,7 @@ use edge::store::Stored;
 use sandbox::aws::lambda::Failure;
 use sandbox::aws::schedule;
 use sandbox::host::wiring::{self, World};
-use sandbox::host::{Options, Sandbox};
+use sandbox::host::{Options, Sandbox, Stepped};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -94,9 +94,19 @@ impl Story {
         Self::start(wiring::POLICY, Some(Directory::new())).await
     }
 
+    /// Begins in a sandbox that goes step by step. [`Story::settle`] does not move its clock, so that what
+    /// pauses goes on only with [`Story::advance`].
+    pub async fn begin_stepped(policy: &str, stepped: Stepped) -> Self {
+        Self::start_as(policy, None, Some(stepped)).await
+    }
+
     async fn start(policy: &str, directory: Option<Directory>) -> Self {
+        Self::start_as(policy, directory, None).await
+    }
+
+    async fn start_as(policy: &str, directory: Option<Directory>, stepped: Option<Stepped>) -> Self {
         let data_dir = directory.as_ref().map(|directory| directory.0.clone());
-        let started = wiring::start(Options { port: None, data_dir }, policy).await;
+        let started = wiring::start(Options { data_dir, stepped, ..Options::default() }, policy).await;
         let (sandbox, world) = started.expect("a sandbox starts");
         // Waiting stories look very often, and always as the owner.
         world.azure.set(|settings| settings.owner_throttled = false);
@@ -178,8 +188,18 @@ impl Story {
 
     /// The same command, as signed once.
     pub async fn ask_signed(&self, user: &str, signed: &Signed) -> String {
+        self.typed(user, signed).await.unwrap_or_else(|body| panic!("{body}"))
+    }
+
+    /// Somebody types a command: what the app answers.
+    ///
+    /// # Errors
+    /// The app does not answer with 200: its body.
+    pub async fn typed(&self, user: &str, signed: &Signed) -> Result<String, String> {
         let (status, body) = self.deliver("slack_command_url", signed).await;
-        assert_eq!(status, 200, "{body}");
+        if status != 200 {
+            return Err(body);
+        }
         let body: Value = serde_json::from_str(&body).unwrap();
         let text = body["text"].as_str().unwrap_or_default().to_owned();
         let entry = json!({
@@ -187,7 +207,7 @@ impl Story {
             "network": self.world.azure.state(),
         });
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
-        text
+        Ok(text)
     }
 
     /// Somebody types `/jit` and this text in the simulated Slack, which gives a `response_url`, so that
@@ -231,13 +251,17 @@ impl Story {
 
     /// The button of a request's card, as it was when the card last had one: its value.
     pub async fn button(&self, id: &str) -> String {
-        let shown = self.messages().await.into_iter().rev().find_map(|entry| {
+        self.shown_button(id).await.unwrap_or_else(|| panic!("no card of {id} has had buttons"))
+    }
+
+    /// As [`Story::button`]; `None` where no card has had one yet.
+    pub async fn shown_button(&self, id: &str) -> Option<String> {
+        self.messages().await.into_iter().rev().find_map(|entry| {
             let blocks = entry["body"]["blocks"].as_array()?.clone();
             let actions = blocks.iter().find(|block| block["type"] == "actions")?;
             let value = actions["elements"][0]["value"].as_str()?;
-            value.starts_with(&format!("{id}.")).then(|| value.to_owned())
-        });
-        shown.unwrap_or_else(|| panic!("no card of {id} has had buttons"))
+            (entry["ok"] == true && value.starts_with(&format!("{id}."))).then(|| value.to_owned())
+        })
     }
 
     /// A click as Slack would sign it now.
@@ -427,11 +451,16 @@ impl Story {
 
     /// The ids of all requests.
     pub async fn requests(&self) -> Vec<String> {
-        let scan = self.table().scan().table_name("ajar").consistent_read(true);
-        let items: Vec<Item> = scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap();
+        let items = self.items().await;
         let text = |item: &Item, name: &str| item[name].as_s().cloned().unwrap_or_default();
         let records = items.iter().filter(|item| text(item, "sk") == "RECORD");
         records.map(|item| text(item, "pk").trim_start_matches("REQUEST#").to_owned()).collect()
+    }
+
+    /// Everything in the table.
+    pub async fn items(&self) -> Vec<Item> {
+        let scan = self.table().scan().table_name("ajar").consistent_read(true);
+        scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
     }
 
     /// Posts a message with the bot's token, past the product.

@@ -106,7 +106,7 @@ async fn post(
     timestamp: u64,
 ) -> (u16, String) {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-    let request = edge::http::client()
+    let request = edge::http::client(edge::http::Limits::DEPLOYED)
         .unwrap()
         .post(format!("{}{path}", sandbox.addresses().page_url()))
         .header("content-type", "application/x-www-form-urlencoded")

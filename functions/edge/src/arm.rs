@@ -3,7 +3,7 @@
 
 use crate::config::{ConfigError, Environment};
 use crate::entra::{NoToken, Tokens};
-use crate::http::Route;
+use crate::http::{CALL_TIMEOUT, Limits, Route};
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
@@ -46,6 +46,7 @@ pub struct Arm {
     pipeline: Pipeline,
     tokens: Tokens,
     fence: Fence,
+    limits: Limits,
     watchers: Arc<watcher::Watchers>,
 }
 
@@ -112,6 +113,8 @@ pub enum ArmError {
 pub struct Way {
     /// The network security groups, the subnet's and the interface's; each must allow.
     pub groups: Vec<ResourceId>,
+    /// The application security groups that the address is in; `None` where that is not known.
+    pub member_of: Option<Vec<ResourceId>>,
 }
 
 /// Why the way to a machine is not known.
@@ -140,8 +143,9 @@ impl Arm {
     /// # Errors
     /// Missing or malformed configuration.
     pub fn new(env: &Environment) -> Result<Self, ConfigError> {
+        let limits = Limits::of(env)?;
         let route = Route::new(
-            crate::http::client()?,
+            crate::http::client(limits)?,
             env.url("AJAR_ARM_URL", "https://management.azure.com")?,
             env.url("AJAR_ENTRA_URL", "https://login.microsoftonline.com")?,
         );
@@ -164,7 +168,7 @@ impl Arm {
         let pipeline =
             Pipeline::new(Some("ajar"), Some(env!("CARGO_PKG_VERSION")), options, vec![], vec![], None);
         let watchers = Arc::new(watcher::Watchers::new(!env.on("AJAR_IP_FLOW_VERIFY")?));
-        Ok(Self { pipeline, tokens, fence, watchers })
+        Ok(Self { pipeline, tokens, fence, limits, watchers })
     }
 
     /// Makes a call, and once more with a new token where Azure refuses the one it was made with. All of
@@ -175,7 +179,7 @@ impl Arm {
             Sent::Put(permit, _) => (Verb::Put, permit.path()),
             Sent::Delete(permit) => (Verb::Delete, permit.path()),
         };
-        let deadline = Instant::now() + crate::http::CALL_TIMEOUT;
+        let deadline = Instant::now() + self.limits.scale(CALL_TIMEOUT);
         let (answer, generation) = self.send_once(deadline, what).await?;
         if answer.status().is_success() || answers::refusal(&answer).outcome(verb) != Outcome::NewToken {
             return Ok(answer);

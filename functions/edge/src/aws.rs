@@ -2,6 +2,7 @@
 //! limits set by us, because the defaults can outlast a whole invocation.
 
 use crate::config::{ConfigError, Environment};
+use crate::http::Limits;
 use aws_smithy_http_client::{Builder, tls};
 use serde::Deserialize;
 use std::time::Duration;
@@ -14,6 +15,7 @@ macro_rules! sdk_config {
             BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
         };
         let env: &Environment = $env;
+        let limits = Limits::of(env)?;
         let credentials = Credentials::new(
             env.required("AWS_ACCESS_KEY_ID")?,
             env.required("AWS_SECRET_ACCESS_KEY")?,
@@ -30,9 +32,9 @@ macro_rules! sdk_config {
             )
             .timeout_config(
                 TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(1))
-                    .operation_attempt_timeout(Duration::from_secs(3))
-                    .operation_timeout(Duration::from_secs(8))
+                    .connect_timeout(limits.scale(Duration::from_secs(1)))
+                    .operation_attempt_timeout(limits.scale(Duration::from_secs(3)))
+                    .operation_timeout(limits.scale(Duration::from_secs(8)))
                     .build(),
             )
             .http_client(

@@ -9,22 +9,26 @@ use tokio::sync::watch;
 use tokio::task;
 
 /// Real time plus an offset. The offset is 0 for ever in a deployed function; the sandbox moves it
-/// forward so that expiry can be watched.
+/// forward so that expiry can be watched. A clock that stands moves only when it is moved: then what
+/// happens does not depend on how fast a machine is.
 #[derive(Clone)]
 pub struct Clock {
+    /// Where a standing clock began, milliseconds since the Unix epoch.
+    stands_at_ms: Option<u64>,
     offset_ms: Arc<watch::Sender<u64>>,
     sleepers: Arc<Mutex<BTreeMap<u64, Sleeper>>>,
     awake: Arc<AtomicUsize>,
 }
 
-/// Somebody in [`Clock::sleep_until`].
+/// Somebody who waits for a moment of this clock.
 struct Sleeper {
-    at: Timestamp,
+    at_ms: u64,
     task: Option<task::Id>,
 }
 
 /// Whoever was woken by [`Clock::sleep_until`] keeps this while doing what it waited for, so that
-/// the one who moves a clock forward can wait until that is done.
+/// the one who moves a clock forward can wait until that is done. Whoever does several things side by
+/// side in one task keeps one for each of them.
 pub struct Awake(Arc<AtomicUsize>);
 
 impl Awake {
@@ -48,7 +52,17 @@ impl Clock {
 
     /// Real time plus `offset_ms` milliseconds.
     pub fn with_offset_ms(offset_ms: u64) -> Self {
+        Self::new(None, offset_ms)
+    }
+
+    /// A clock that moves only when it is moved, and begins at this moment.
+    pub fn standing_at(at: Timestamp) -> Self {
+        Self::new(Some(at.unix() * 1000), 0)
+    }
+
+    fn new(stands_at_ms: Option<u64>, offset_ms: u64) -> Self {
         Self {
+            stands_at_ms,
             offset_ms: Arc::new(watch::channel(offset_ms).0),
             sleepers: Arc::default(),
             awake: Arc::default(),
@@ -61,22 +75,55 @@ impl Clock {
     }
 
     /// Now, in milliseconds since the Unix epoch.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn now_ms(&self) -> u64 {
-        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(real.as_millis()).unwrap_or(u64::MAX) + *self.offset_ms.borrow()
+        self.stands_at_ms.unwrap_or_else(real_ms) + *self.offset_ms.borrow()
+    }
+
+    /// Whether it moves only when it is moved.
+    pub const fn is_standing(&self) -> bool {
+        self.stands_at_ms.is_some()
     }
 
     /// Waits until `at`, also when the clock is moved there. Keep what it returns until the work
     /// that waited for this moment is done, and do that work in the task that waits.
     pub async fn sleep_until(&self, at: Timestamp) -> Awake {
+        self.wait_for(at.unix() * 1000).await
+    }
+
+    /// Waits this long, in real time; where the clock stands, until it is moved so far. Keep what it
+    /// returns as that of [`Clock::sleep_until`].
+    pub async fn wait(&self, length: Duration) -> Awake {
+        if self.is_standing() {
+            self.wait_for(self.now_ms() + u64::try_from(length.as_millis()).unwrap_or(u64::MAX)).await
+        } else {
+            tokio::time::sleep(length).await;
+            self.awake_now()
+        }
+    }
+
+    /// As [`Clock::wait`], for somebody who is at work already and goes on with it afterwards.
+    pub async fn pause(&self, length: Duration, at_work: &Awake) {
+        if !self.is_standing() {
+            return tokio::time::sleep(length).await;
+        }
+        let rest = Rest::of(at_work);
+        let awake = self.wait(length).await;
+        drop(rest);
+        drop(awake);
+    }
+
+    async fn wait_for(&self, at_ms: u64) -> Awake {
         let mut offset = self.offset_ms.subscribe();
-        let _asleep = Asleep::new(self, at);
+        let asleep = Asleep::new(self, at_ms);
         loop {
             offset.borrow_and_update();
-            let left_ms = (at.unix() * 1000).saturating_sub(self.now_ms());
+            let left_ms = asleep.at_ms.saturating_sub(self.now_ms());
             if left_ms == 0 {
-                return Awake::new(self);
+                return self.awake_now();
+            }
+            if self.is_standing() {
+                let _ = offset.changed().await;
+                continue;
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
@@ -85,29 +132,40 @@ impl Clock {
         }
     }
 
+    /// For somebody who begins to work: see [`Awake`].
+    pub fn awake_now(&self) -> Awake {
+        Awake::new(self)
+    }
+
     /// Moves the clock forward by `milliseconds` and wakes whoever waits for a moment that has come.
     pub fn advance_ms(&self, milliseconds: u64) {
         self.offset_ms.send_modify(|offset| *offset += milliseconds);
     }
 
-    /// By how much this clock is ahead of real time, in milliseconds.
+    /// By how much this clock was moved, in milliseconds.
     pub fn offset_ms(&self) -> u64 {
         *self.offset_ms.borrow()
     }
 
-    /// The moments that somebody waits for in [`Clock::sleep_until`], ascending.
-    pub fn awaited(&self) -> Vec<Timestamp> {
+    /// By how much this clock is ahead of real time, in milliseconds; less than 0 where it is behind.
+    pub fn ahead_ms(&self) -> i64 {
+        let ms = |at_ms: u64| i64::try_from(at_ms).unwrap_or(i64::MAX);
+        ms(self.now_ms()) - ms(real_ms())
+    }
+
+    /// The moments that somebody waits for, in milliseconds since the Unix epoch, ascending.
+    pub fn awaited_ms(&self) -> Vec<u64> {
         let sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut moments: Vec<Timestamp> = sleepers.values().map(|sleeper| sleeper.at).collect();
+        let mut moments: Vec<u64> = sleepers.values().map(|sleeper| sleeper.at_ms).collect();
         moments.sort_unstable();
         moments
     }
 
-    /// Whether this task waits in [`Clock::sleep_until`] for a moment that has not come.
+    /// Whether this task waits for a moment that has not come.
     pub fn is_asleep(&self, task: task::Id) -> bool {
         let now_ms = self.now_ms();
         let sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
-        sleepers.values().any(|sleeper| sleeper.task == Some(task) && sleeper.at.unix() * 1000 > now_ms)
+        sleepers.values().any(|sleeper| sleeper.task == Some(task) && sleeper.at_ms > now_ms)
     }
 
     /// How many [`Awake`]s are held: how much of what waited for a moment is being done now.
@@ -116,18 +174,49 @@ impl Clock {
     }
 }
 
+/// Now by the system's clock, in milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+fn real_ms() -> u64 {
+    let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(real.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Somebody at work pauses: not counted as awake meanwhile, nor when the pause is cut short.
+struct Rest<'a>(&'a Awake);
+
+impl<'a> Rest<'a> {
+    fn of(awake: &'a Awake) -> Self {
+        awake.0.fetch_sub(1, Ordering::SeqCst);
+        Self(awake)
+    }
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// One entry of the list of sleepers, removed when the wait ends or is dropped.
 struct Asleep<'a> {
     clock: &'a Clock,
     key: u64,
+    at_ms: u64,
 }
 
 impl<'a> Asleep<'a> {
-    fn new(clock: &'a Clock, at: Timestamp) -> Self {
+    fn new(clock: &'a Clock, mut at_ms: u64) -> Self {
         let mut sleepers = clock.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who moves a standing clock wakes one after the other, so that the order is always the same.
+        while clock.is_standing()
+            && at_ms > clock.now_ms()
+            && sleepers.values().any(|sleeper| sleeper.at_ms == at_ms)
+        {
+            at_ms += 1;
+        }
         let key = sleepers.last_key_value().map_or(0, |(last, _)| last + 1);
-        sleepers.insert(key, Sleeper { at, task: task::try_id() });
-        Self { clock, key }
+        sleepers.insert(key, Sleeper { at_ms, task: task::try_id() });
+        Self { clock, key, at_ms }
     }
 }
 
@@ -155,13 +244,39 @@ mod tests {
         while !clock.is_asleep(task.id()) {
             task::yield_now().await;
         }
-        assert_eq!((clock.awaited(), clock.awake()), (vec![at], 0));
+        assert_eq!((clock.awaited_ms(), clock.awake()), (vec![at.unix() * 1000], 0));
         clock.advance_ms(3_600_000);
         assert!(!clock.is_asleep(task.id()), "its moment has come, though it has not run yet");
         woken.notified().await;
-        assert_eq!((clock.awaited(), clock.awake()), (vec![], 1));
+        assert_eq!((clock.awaited_ms(), clock.awake()), (vec![], 1));
         done.notify_one();
         task.await.unwrap();
+        assert_eq!(clock.awake(), 0);
+    }
+    #[tokio::test]
+    async fn a_standing_clock_moves_only_when_it_is_moved() {
+        let clock = Clock::standing_at(Timestamp::from_unix(1_000));
+        assert_eq!((clock.now_ms(), clock.is_standing()), (1_000_000, true));
+        let waiter = clock.clone();
+        let task = tokio::spawn(async move {
+            let awake = waiter.sleep_until(Timestamp::from_unix(1_001)).await;
+            waiter.pause(Duration::from_secs(2), &awake).await;
+            waiter.now().unix()
+        });
+        let second = clock.clone();
+        let beside = tokio::spawn(async move { drop(second.wait(Duration::from_secs(1)).await) });
+        while clock.awaited_ms().len() < 2 {
+            task::yield_now().await;
+        }
+        assert_eq!(clock.awaited_ms(), [1_001_000, 1_001_001], "one after the other");
+        clock.advance_ms(1_001);
+        beside.await.unwrap();
+        while clock.awaited_ms() != [1_003_001] {
+            task::yield_now().await;
+        }
+        assert_eq!(clock.awake(), 0, "who pauses is not at work");
+        clock.advance_ms(2_000);
+        assert_eq!(task.await.unwrap(), 1_003);
         assert_eq!(clock.awake(), 0);
     }
 }

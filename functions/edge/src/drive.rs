@@ -1,7 +1,7 @@
 //! Makes the calls that [`access::drive`] asks for, and tells it the answers.
 
 use crate::arm::{Arm, ArmError, Said, WayError};
-use crate::clock::Clock;
+use crate::clock::{Awake, Clock};
 use crate::line::{Lines, Place};
 use crate::slack::Slack;
 use crate::store::{Loaded, Store, StoreError, Stored, Taken};
@@ -64,19 +64,27 @@ struct Run<'a> {
     place: Place,
     /// The region of the group that was looked at last, which is the machine's too.
     location: String,
+    at_work: &'a Awake,
 }
 
 impl Driver {
-    /// Drives a record as far as this function can for now. `invocation` names the holder of locks.
+    /// Drives a record as far as this function can for now. `invocation` names the holder of locks;
+    /// `at_work` rests while the drive pauses.
     ///
     /// # Errors
     /// The table did not answer; whatever was begun is taken up by the next trigger.
-    pub async fn drive(&self, role: Role, loaded: Loaded, invocation: &str) -> Result<Stopped, StoreError> {
+    pub async fn drive(
+        &self,
+        role: Role,
+        loaded: Loaded,
+        invocation: &str,
+        at_work: &Awake,
+    ) -> Result<Stopped, StoreError> {
         let id = loaded.record.wish().id;
         let (mut drive, mut call) = Drive::start(role, loaded.record.clone(), self.tempo, self.clock.now());
         let holder = format!("{invocation}/{id}");
-        let mut run =
-            Run { driver: self, role, loaded, holder, place: self.lines.place(), location: String::new() };
+        let place = self.lines.place();
+        let mut run = Run { driver: self, role, loaded, holder, place, location: String::new(), at_work };
         loop {
             if let Call::Stop(why) = call {
                 run.place.leave(&self.store).await;
@@ -177,7 +185,7 @@ impl Run<'_> {
             }
             Call::Confirm { expected } => Answer::Confirmed(self.confirm(record, expected).await),
             Call::Pause(seconds) => {
-                tokio::time::sleep(PAUSE.max(Duration::from_secs(seconds))).await;
+                clock.pause(PAUSE.max(Duration::from_secs(seconds)), self.at_work).await;
                 Answer::Done
             }
             Call::Stop(_) => Answer::Done,
@@ -242,7 +250,7 @@ impl Run<'_> {
             Err(WayError::Fault(fault)) => return Checked::Refused(Failure::Network(fault)),
             Err(WayError::Arm(error)) => return unchecked(error),
         };
-        let flow = Flow::of(ask);
+        let flow = Flow { member_of: way.member_of, ..Flow::of(ask) };
         let name = RuleName::new(&self.driver.installation, ask.wish.id);
         let mut rules = vec![];
         for nsg in way.groups {

@@ -1,6 +1,7 @@
 //! Removes a rule that no record answers for: under the lock of its group, like every write.
 
 use crate::arm::ArmError;
+use crate::clock::Awake;
 use crate::drive::{Driver, PAUSE};
 use crate::line::Place;
 use crate::store::StoreError;
@@ -43,10 +44,11 @@ impl Driver {
         nsg: &ResourceId,
         name: &RuleName,
         invocation: &str,
+        at_work: &Awake,
     ) -> Result<Removal, StoreError> {
         let holder = format!("{invocation}/orphan/{name}");
         let mut place = self.lines.place();
-        let removal = self.remove_in_turn(nsg, name, &mut place, &holder).await;
+        let removal = self.remove_in_turn(nsg, name, (&mut place, &holder), at_work).await;
         place.leave(&self.store).await;
         removal
     }
@@ -55,8 +57,8 @@ impl Driver {
         &self,
         nsg: &ResourceId,
         name: &RuleName,
-        place: &mut Place,
-        holder: &str,
+        (place, holder): (&mut Place, &str),
+        at_work: &Awake,
     ) -> Result<Removal, StoreError> {
         loop {
             match self.lock(place, nsg, holder, true).await? {
@@ -66,13 +68,13 @@ impl Driver {
                 {
                     break;
                 }
-                Locked::InLine | Locked::Elsewhere { .. } => tokio::time::sleep(PAUSE).await,
+                Locked::InLine | Locked::Elsewhere { .. } => self.clock.pause(PAUSE, at_work).await,
             }
         }
-        Ok(self.delete_and_look(nsg, name).await)
+        Ok(self.delete_and_look(nsg, name, at_work).await)
     }
 
-    async fn delete_and_look(&self, nsg: &ResourceId, name: &RuleName) -> Removal {
+    async fn delete_and_look(&self, nsg: &ResourceId, name: &RuleName, at_work: &Awake) -> Removal {
         let begun = self.clock.now();
         let in_time = || self.clock.now().since(begun) < self.tempo.budget_seconds;
         for _ in 0..self.tempo.attempts {
@@ -91,12 +93,12 @@ impl Driver {
                         if rule.provisioning == access::nsg::Provisioning::Changing && in_time() => {}
                     _ => break,
                 }
-                tokio::time::sleep(PAUSE).await;
+                self.clock.pause(PAUSE, at_work).await;
             }
             if !in_time() {
                 break;
             }
-            tokio::time::sleep(PAUSE).await;
+            self.clock.pause(PAUSE, at_work).await;
         }
         Removal::Unfinished
     }

@@ -42,7 +42,7 @@ pub async fn refuse_to_start(function: &str, error: &ConfigError) -> lambda_runt
 /// `POST /runtime/init/error` (docs.aws.amazon.com, lambda/latest/dg/runtimes-api.html).
 async fn init_error(api: &str, why: &str) -> Result<(), String> {
     const KIND: &str = "Runtime.Configuration";
-    let client = crate::http::client().map_err(|error| chain(&error))?;
+    let client = crate::http::client(crate::http::Limits::DEPLOYED).map_err(|error| chain(&error))?;
     let body = serde_json::json!({"errorMessage": why, "errorType": KIND, "stackTrace": []});
     let post = client
         .post(format!("http://{api}/2018-06-01/runtime/init/error"))

@@ -60,7 +60,7 @@ impl Slack {
     /// Missing or malformed configuration.
     pub fn new(env: &Environment, bot_token: String) -> Result<Self, ConfigError> {
         let api = env.url("AJAR_SLACK_API_URL", "https://slack.com/api/")?;
-        Ok(Self { client: crate::http::client()?, api, bot_token })
+        Ok(Self { client: crate::http::client(crate::http::Limits::of(env)?)?, api, bot_token })
     }
 
     async fn call(&self, method: &str, body: &Value) -> Result<Value, SlackError> {

@@ -8,7 +8,7 @@ use access::signature::SigningSecret;
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use edge::arm::Arm;
-use edge::clock::Clock;
+use edge::clock::{Awake, Clock};
 use edge::config::{ConfigError, Environment};
 use edge::drive::{Checker, Driver};
 use edge::line::Lines;
@@ -64,7 +64,11 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
     let (event, context) = event.into_parts();
     let work = stream::requests(&event).into_iter().map(|(id, sequence_number)| {
         let invocation = context.request_id.clone();
-        async move { (sequence_number, drive(deps, id, &invocation).await.map_err(|error| (id, error))) }
+        let at_work = deps.driver.clock.awake_now();
+        async move {
+            let driven = drive(deps, id, &invocation, &at_work).await;
+            (sequence_number, driven.map_err(|error| (id, error)))
+        }
     });
     let mut failures = vec![];
     for (sequence_number, outcome) in futures::future::join_all(work).await {
@@ -76,7 +80,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
     Ok(stream::failed(failures))
 }
 
-async fn drive(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), StoreError> {
+async fn drive(deps: &Deps, id: RequestId, invocation: &str, at_work: &Awake) -> Result<(), StoreError> {
     let Driver { store, clock, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(()) };
     let now = clock.now();
@@ -89,8 +93,8 @@ async fn drive(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), Store
     let denies = matches!(loaded.record.state(), State::Closing(_) | State::Closed(_));
     let record = loaded.record.clone();
     let drive = async {
-        deps.driver.drive(Role::Grant, loaded, invocation).await?;
-        if denies { look_at_others(deps, &record, invocation).await } else { Ok(()) }
+        deps.driver.drive(Role::Grant, loaded, invocation, at_work).await?;
+        if denies { look_at_others(deps, &record, invocation, at_work).await } else { Ok(()) }
     };
     // The driver stops by itself; this is for a call that hangs. Taken up again by the tick.
     match tokio::time::timeout(Duration::from_secs(DRIVE_SECONDS + 5), drive).await {
@@ -104,7 +108,12 @@ async fn drive(deps: &Deps, id: RequestId, invocation: &str) -> Result<(), Store
 
 /// A rule that was turned into Deny may stand before the rule of another grant, where no number behind
 /// was free. What that says to be open is compared with Azure at once.
-async fn look_at_others(deps: &Deps, denied: &Record, invocation: &str) -> Result<(), StoreError> {
+async fn look_at_others(
+    deps: &Deps,
+    denied: &Record,
+    invocation: &str,
+    at_work: &Awake,
+) -> Result<(), StoreError> {
     let Driver { store, .. } = &deps.driver;
     let groups: Vec<String> = planned_groups(denied).collect();
     for (_, other) in store.unsettled().await? {
@@ -112,7 +121,7 @@ async fn look_at_others(deps: &Deps, denied: &Record, invocation: &str) -> Resul
             && planned_groups(&other.record).any(|group| groups.contains(&group));
         // From an index: read again before anything is done.
         if beside && let Some(other) = store.read(other.record.wish().id).await? {
-            deps.driver.drive(Role::Grant, other, invocation).await?;
+            deps.driver.drive(Role::Grant, other, invocation, at_work).await?;
         }
     }
     Ok(())

@@ -29,6 +29,8 @@ pub struct Deps {
     policy: Policy,
     app: App,
     secret: SigningSecret,
+    /// What is left of [`ANSWER_WITHIN`].
+    answer_within: Duration,
 }
 
 /// Why an interaction could not be carried through.
@@ -60,6 +62,7 @@ impl Deps {
             policy: env.policy()?,
             app: env.app()?,
             secret: SigningSecret::new(secrets.signing_secret),
+            answer_within: edge::http::Limits::of(env)?.scale(ANSWER_WITHIN),
         })
     }
 
@@ -90,10 +93,11 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     let path = request.raw_path.as_deref().unwrap_or_default();
     let kind = path.rsplit('/').next();
     let answer = match kind {
-        Some("command") => within(command::handle(deps, &verified)).await,
+        Some("command") => within(deps, command::handle(deps, &verified)).await,
         Some("interaction") => {
             let signature = header("x-slack-signature").unwrap_or_default();
-            within(interaction::handle(deps, &verified, timestamp.unwrap_or_default(), signature)).await
+            let handled = interaction::handle(deps, &verified, timestamp.unwrap_or_default(), signature);
+            within(deps, handled).await
         }
         _ => Ok(status(404)),
     };
@@ -104,8 +108,8 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     }))
 }
 
-async fn within(answer: impl Future<Output = Result<Value, Broken>>) -> Result<Value, Broken> {
-    tokio::time::timeout(ANSWER_WITHIN, answer).await.unwrap_or(Err(Broken::TooSlow))
+async fn within(deps: &Deps, answer: impl Future<Output = Result<Value, Broken>>) -> Result<Value, Broken> {
+    tokio::time::timeout(deps.answer_within, answer).await.unwrap_or(Err(Broken::TooSlow))
 }
 
 /// The first part of the invocation's id: enough to find its log line.

@@ -6,7 +6,7 @@ use access::lease::Timestamp;
 use access::lifecycle::{self, Record, State, Step, Tempo};
 use access::request::RequestId;
 use edge::arm::Arm;
-use edge::clock::Clock;
+use edge::clock::{Awake, Clock};
 use edge::config::{ConfigError, Environment};
 use edge::drive::Driver;
 use edge::line::Lines;
@@ -63,7 +63,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
     let (event, context) = event.into_parts();
     let invocation = &context.request_id;
     match event.get("request").and_then(Value::as_str).map(str::parse::<RequestId>) {
-        Some(Ok(id)) => shut(deps, id, invocation).await.map(|_| ())?,
+        Some(Ok(id)) => shut(deps, id, invocation, &deps.driver.clock.awake_now()).await.map(|_| ())?,
         Some(Err(malformed)) => return Err(malformed.into()),
         None => tick(deps, invocation).await?,
     }
@@ -75,6 +75,19 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let now = clock.now();
     let unsettled = store.unsettled().await?;
     overdue(&unsettled, now);
+    // What is open is compared with Azure, to its last minute: a rule that somebody else has changed is
+    // shut, one that somebody else has deleted is told. What is due now is compared as that.
+    let open = unsettled
+        .iter()
+        .filter(|(due_at, loaded)| *due_at > now && matches!(loaded.record.state(), State::Open(_)));
+    let comparing = open.cloned().map(|(_, loaded)| {
+        let at_work = clock.awake_now();
+        async move {
+            let id = loaded.record.wish().id;
+            report(id, deps.driver.drive(Role::Revoke, loaded, invocation, &at_work).await.map(|_| ()));
+        }
+    });
+    let comparing: Vec<_> = comparing.collect();
     let soon = now.plus(AHEAD_SECONDS);
     let orphans = async {
         if let Err(error) = orphans::sweep(deps, &unsettled, invocation).await {
@@ -87,28 +100,21 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
         let own = lifecycle::due_at(&loaded.record, tempo).filter(|_| *due_at > soon);
         (own.map_or(*due_at, |own| own.max(now).min(*due_at)), loaded.clone())
     };
-    let (due, later): (Vec<_>, Vec<_>) = unsettled.iter().map(when).partition(|(due_at, _)| *due_at <= soon);
+    let due = unsettled.iter().map(when).filter(|(due_at, _)| *due_at <= soon);
     let next_tick = now.plus(MINUTE_SECONDS);
-    let shutting = due.into_iter().map(|(due_at, loaded)| async move {
+    let shutting = due.map(|(due_at, loaded)| async move {
         let (id, loaded) = (loaded.record.wish().id, &loaded);
         let mut due = Some(due_at);
         while let Some(due_at) = due {
-            let _awake = clock.sleep_until(due_at).await;
+            let awake = clock.sleep_until(due_at).await;
             // What is due together stands in line before the first one has begun.
             let expected = deps.driver.lines.expect(&loaded.record);
-            let shut = shut(deps, id, invocation).await;
+            let shut = shut(deps, id, invocation, &awake).await;
             expected.over(store).await;
             // Azure may have named a moment before the next tick.
             due = shut.as_ref().ok().copied().flatten().filter(|again| *again > due_at && *again < next_tick);
             report(id, shut.map(|_| ()));
         }
-    });
-    // What is open and not about to end is compared with Azure: a rule that somebody else has changed
-    // is shut, one that somebody else has deleted is told.
-    let open = later.into_iter().filter(|(_, loaded)| matches!(loaded.record.state(), State::Open(_)));
-    let comparing = open.map(|(_, loaded)| async move {
-        let id = loaded.record.wish().id;
-        report(id, deps.driver.drive(Role::Revoke, loaded, invocation).await.map(|_| ()));
     });
     futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing), orphans);
     Ok(())
@@ -137,7 +143,12 @@ fn overdue(unsettled: &[(Timestamp, Loaded)], now: Timestamp) {
 
 /// Drives one record that is due now, then tells whoever has to do with what is left. Answers when the
 /// next try to shut it is, where there is one.
-async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<Option<Timestamp>, StoreError> {
+async fn shut(
+    deps: &Deps,
+    id: RequestId,
+    invocation: &str,
+    at_work: &Awake,
+) -> Result<Option<Timestamp>, StoreError> {
     let Driver { clock, store, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(None) };
     let now = clock.now();
@@ -148,7 +159,7 @@ async fn shut(deps: &Deps, id: RequestId, invocation: &str) -> Result<Option<Tim
         if !claimed && !matches!(step, Step::End(_)) {
             return Ok(None);
         }
-        let stopped = deps.driver.drive(Role::Revoke, loaded, invocation).await?;
+        let stopped = deps.driver.drive(Role::Revoke, loaded, invocation, at_work).await?;
         if stopped == Stopped::Missing {
             return Ok(None);
         }

@@ -6,6 +6,7 @@ use access::lease::Timestamp;
 use access::orphan::{Fate, Keeper, Orphan};
 use access::request::{RequestId, ResourceId, RuleName};
 use edge::arm::Listed;
+use edge::clock::Awake;
 use edge::drive::Driver;
 use edge::orphan::Removal;
 use edge::store::{KnownOrphan, Loaded, StoreError};
@@ -74,7 +75,7 @@ async fn found(
         (Keeper::Hidden, Some(record)) => {
             tracing::error!(request = %id, "a record was not in the list of what is looked at; it is put back");
             store.touch(&record, &[], Some(now), now).await?;
-            shut(deps, id, invocation).await?;
+            shut(deps, id, invocation, &clock.awake_now()).await?;
             if before.is_some_and(|before| before.orphan.fate == Fate::Hidden) {
                 return Ok(());
             }
@@ -103,7 +104,7 @@ async fn attend(deps: &Deps, known: &KnownOrphan, invocation: &str) -> Result<()
     let orphan = &known.orphan;
     let name = orphan.name(installation);
     let due = orphan.shut_at() <= clock.now().plus(AHEAD_SECONDS);
-    let _awake = if due { Some(clock.sleep_until(orphan.shut_at()).await) } else { None };
+    let awake = if due { clock.sleep_until(orphan.shut_at()).await } else { clock.awake_now() };
     if due && !store.claim_orphan(known, clock.now(), CLAIM_SECONDS).await? {
         return Ok(());
     }
@@ -116,7 +117,7 @@ async fn attend(deps: &Deps, known: &KnownOrphan, invocation: &str) -> Result<()
                 if again.shut_at() > clock.now() {
                     again
                 } else {
-                    remove(deps, &again, &name, invocation).await?
+                    remove(deps, &again, &name, invocation, &awake).await?
                 }
             }
             Err(_) if !due => return Ok(()),
@@ -135,9 +136,10 @@ async fn remove(
     orphan: &Orphan,
     name: &RuleName,
     invocation: &str,
+    at_work: &Awake,
 ) -> Result<Orphan, StoreError> {
     let now = || deps.driver.clock.now();
-    Ok(match deps.driver.remove(&orphan.nsg, name, invocation).await? {
+    Ok(match deps.driver.remove(&orphan.nsg, name, invocation, at_work).await? {
         Removal::Gone => Orphan { fate: Fate::Gone { at: now() }, ..orphan.clone() },
         Removal::Refused(code) => orphan.hindered(Some(code), now()),
         Removal::Unfinished => orphan.hindered(None, now()),

@@ -1,12 +1,13 @@
 //! The functions and how they are run: one task an invocation, cut when its time is over.
 
+use super::turns::Turns;
 use super::uuid;
 use edge::clock::Clock;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task;
 
@@ -19,6 +20,8 @@ pub struct Invocation {
     pub deadline_ms: u64,
     /// The function's name.
     pub function_name: String,
+    /// Which process of the function runs it: a crash ends one, and the next one begins cold.
+    pub process: u64,
 }
 
 /// A function's code. `Err` or a panic is a failed invocation.
@@ -96,13 +99,20 @@ pub struct Lambda {
     functions: Arc<BTreeMap<String, Function>>,
     clock: Clock,
     running: Arc<Running>,
+    turns: Turns,
 }
+
+/// Told the name of the function whose invocation has ended.
+type Ended = Box<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Default)]
 struct Running {
     /// Each with the name of its function.
     tasks: Mutex<BTreeMap<u64, (String, task::AbortHandle)>>,
     started: AtomicU64,
+    /// How often each function has crashed.
+    crashes: Mutex<BTreeMap<String, u64>>,
+    ended: OnceLock<Ended>,
 }
 
 /// Takes the invocation off the list when it ends, however it ends.
@@ -110,14 +120,29 @@ struct Listed(Arc<Running>, u64);
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+        let ended = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+        if let (Some((function, _)), Some(tell)) = (ended, self.0.ended.get()) {
+            tell(&function);
+        }
     }
 }
 
 impl Lambda {
-    /// Runs these functions, whose waiting follows `clock`.
+    /// Runs these functions, whose waiting follows `clock`. Where that stands, invocations that nobody
+    /// waits for begin one after the other, each when [`Lambda::next_turn`] lets it.
     pub fn new(functions: Functions, clock: Clock) -> Self {
-        Self { functions: Arc::new(functions.0), clock, running: Arc::default() }
+        let turns = if clock.is_standing() { Turns::taken() } else { Turns::default() };
+        Self { functions: Arc::new(functions.0), clock, running: Arc::default(), turns }
+    }
+
+    /// Says whom to tell when an invocation has ended, however it ended.
+    pub(crate) fn when_ended(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.running.ended.set(Box::new(tell));
+    }
+
+    /// Lets the next invocation that waits for its turn begin; `false` where none waits.
+    pub(crate) fn next_turn(&self) -> bool {
+        self.turns.next()
     }
 
     /// Whether there is a function of this name.
@@ -128,7 +153,7 @@ impl Lambda {
     /// Invokes a function and waits for its answer. The invocation runs on when the caller goes away,
     /// as on AWS.
     pub async fn invoke(&self, name: &str, event: Value) -> Result<Value, Failure> {
-        match self.start(name, event)?.await {
+        match self.begin(name, event, &Turns::default())?.await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::Panic),
         }
@@ -144,18 +169,37 @@ impl Lambda {
         name: &str,
         event: Value,
     ) -> Result<task::JoinHandle<Result<Value, Failure>>, Failure> {
+        self.begin(name, event, &self.turns)
+    }
+
+    fn begin(
+        &self,
+        name: &str,
+        event: Value,
+        turns: &Turns,
+    ) -> Result<task::JoinHandle<Result<Value, Failure>>, Failure> {
         let function = self.functions.get(name).ok_or_else(|| Failure::NoFunction(name.to_owned()))?;
         let Function { handler, timeout } = function.clone();
-        let invocation = Invocation {
+        let mut invocation = Invocation {
             request_id: uuid(),
             deadline_ms: real_ms() + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
             function_name: name.to_owned(),
+            process: 0,
         };
         // Held while the task is made, so that it cannot end before it is listed.
         let mut tasks = self.running.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.running.started.fetch_add(1, Ordering::SeqCst);
         let listed = Listed(Arc::clone(&self.running), number);
-        let handle = tokio::spawn(run(handler, event, invocation, timeout, listed));
+        let (lambda, turn) = (self.clone(), turns.line_up(name, number));
+        let handle = tokio::spawn(async move {
+            let listed = listed;
+            if let Some(turn) = turn {
+                turn.await;
+            }
+            let crashes = lambda.crashes().get(&invocation.function_name).copied();
+            invocation.process = crashes.unwrap_or_default();
+            run(handler, event, invocation, timeout, listed).await
+        });
         tasks.insert(number, (name.to_owned(), handle.abort_handle()));
         Ok(handle)
     }
@@ -170,11 +214,15 @@ impl Lambda {
     }
 
     /// Kills the running invocations of one function, as a crash of its process would: whoever waits
-    /// for them learns that they failed.
+    /// for them learns that they failed. Those that have not begun yet have another process.
     pub fn crash(&self, name: &str) {
+        *self.crashes().entry(name.to_owned()).or_default() += 1;
         let tasks = self.running.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_function = tasks.values().filter(|(function, _)| function == name);
-        let handles: Vec<_> = of_function.map(|(_, task)| task.clone()).collect();
+        let of_function = tasks
+            .iter()
+            .filter(|(number, (function, _))| function == name && !self.turns.has(**number))
+            .map(|(_, (_, task))| task.clone());
+        let handles: Vec<_> = of_function.collect();
         // An aborted task takes itself off the list, which needs the lock.
         drop(tasks);
         for task in handles {
@@ -182,17 +230,27 @@ impl Lambda {
         }
     }
 
+    fn crashes(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.running.crashes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many invocations have been started so far.
     pub fn started(&self) -> u64 {
         self.running.started.load(Ordering::SeqCst)
     }
 
-    /// Whether every running invocation waits for a later moment of the sandbox's clock, so that
-    /// nothing more happens until the clock moves.
+    /// Whether every running invocation waits for a later moment of the sandbox's clock or for its turn,
+    /// so that nothing more happens until one of them comes.
     pub fn is_quiet(&self) -> bool {
         let tasks = self.running.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.values().all(|(_, task)| self.clock.is_asleep(task.id()))
-            && (tasks.is_empty() || self.clock.awake() == 0)
+        tasks.iter().all(|(number, (_, task))| self.clock.is_asleep(task.id()) || self.turns.has(*number))
+            && (tasks.is_empty() && !self.clock.is_standing() || self.clock.awake() == 0)
+    }
+
+    /// Whether this invocation, known by its task, waits for its turn.
+    pub(crate) fn is_waiting(&self, task: task::Id) -> bool {
+        let tasks = self.running.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().any(|(number, (_, other))| other.id() == task && self.turns.has(*number))
     }
 }
 

@@ -17,7 +17,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task;
 
-/// The wait before the first retry, in real time; it doubles with every further one.
+/// The wait before the first retry, in real time unless the clock stands; it doubles with every further
+/// one.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// What the mappings gave up, in the shape of AWS's on-failure records: where in the stream, never
@@ -66,6 +67,7 @@ pub(crate) struct Progress {
     state: watch::Receiver<State>,
     writes: watch::Receiver<u64>,
     clock: Clock,
+    lambda: Lambda,
 }
 
 impl Progress {
@@ -74,8 +76,10 @@ impl Progress {
     pub(crate) fn is_quiet(&self) -> bool {
         match *self.state.borrow() {
             State::Idle(seen) => seen >= *self.writes.borrow(),
-            State::Invoking(task) => self.clock.is_asleep(task),
-            State::Busy | State::Retrying => false,
+            State::Invoking(task) => self.clock.is_asleep(task) || self.lambda.is_waiting(task),
+            // The wait before a retry follows a clock that stands, and so is over when that was moved.
+            State::Retrying => self.clock.is_standing(),
+            State::Busy => false,
         }
     }
 
@@ -139,7 +143,12 @@ impl Mapping {
 
     /// How far it is.
     pub(crate) fn progress(&self) -> Progress {
-        Progress { state: self.state.subscribe(), writes: self.writes.clone(), clock: self.clock.clone() }
+        Progress {
+            state: self.state.subscribe(),
+            writes: self.writes.clone(),
+            clock: self.clock.clone(),
+            lambda: self.lambda.clone(),
+        }
     }
 
     /// Hands records over until the task is dropped.
@@ -223,7 +232,7 @@ impl Mapping {
             }
             Some(_) => {
                 self.state.send_replace(State::Retrying);
-                tokio::time::sleep(FIRST_RETRY * 2u32.saturating_pow(retries.min(10))).await;
+                let _awake = self.clock.wait(FIRST_RETRY * 2u32.saturating_pow(retries.min(10))).await;
                 self.state.send_replace(State::Busy);
                 queue.push_front(Batch { retries: retries + 1, ..batch });
             }

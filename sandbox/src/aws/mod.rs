@@ -12,6 +12,7 @@ pub mod runtime_api;
 pub mod schedule;
 pub mod secrets;
 pub mod stream;
+mod turns;
 
 use access::lease::Timestamp;
 use axum::body::Body;

@@ -20,12 +20,12 @@ pub(super) struct StreamRecord {
 
 /// The record as JSON. `ahead_seconds` is by how much the sandbox's clock is ahead of the real one,
 /// which is the one that the database stamps records with.
-pub(super) fn convert(record: Record, stream_arn: &str, ahead_seconds: u64) -> Option<StreamRecord> {
+pub(super) fn convert(record: Record, stream_arn: &str, ahead_seconds: i64) -> Option<StreamRecord> {
     let event_name = record.event_name?.as_str().to_owned();
     let change = record.dynamodb?;
     let sequence_number = change.sequence_number?;
     let made = change.approximate_creation_date_time.map_or(0, |made| made.secs());
-    let created_at = u64::try_from(made).unwrap_or_default() + ahead_seconds;
+    let created_at = u64::try_from(made + ahead_seconds).unwrap_or_default();
     let mut dynamodb = json!({
         "ApproximateCreationDateTime": created_at,
         "SequenceNumber": sequence_number,

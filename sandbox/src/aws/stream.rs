@@ -90,7 +90,7 @@ impl Reader {
         let read = self.client.get_records().shard_iterator(&iterator).limit(100).send().await;
         let read = read.map_err(|error| Error::new(describe(&error)))?;
         self.iterator = read.next_shard_iterator;
-        let ahead_seconds = self.clock.offset_ms() / 1000;
+        let ahead_seconds = self.clock.ahead_ms() / 1000;
         let records = read.records.unwrap_or_default().into_iter();
         let records: Vec<_> =
             records.filter_map(|record| convert(record, &self.arn, ahead_seconds)).collect();

@@ -13,10 +13,13 @@ use super::settings::Settings;
 use super::throttle::Throttle;
 use super::world::World;
 use crate::faults::Faults;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use std::any::Any;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// What survives a restart, apart from the keys.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +33,10 @@ pub(super) struct State {
     #[serde(default)]
     pub(super) watched: Vec<super::watcher::Pending>,
 }
+
+/// How operations take their time: waits so many milliseconds, and gives what is to be kept until the
+/// operation has ended.
+pub type TakeTime = Box<dyn Fn(u64) -> BoxFuture<'static, Box<dyn Any + Send>> + Send + Sync>;
 
 /// Shared by the servers, the operations that run and the ports.
 pub(super) struct Core {
@@ -45,6 +52,8 @@ pub(super) struct Core {
     pub(super) ports: Ports,
     graph: Mutex<Graph>,
     directory: Option<PathBuf>,
+    /// Real time until somebody says otherwise.
+    pub(super) take_time: OnceLock<TakeTime>,
 }
 
 const STATE_FILE: &str = "azure.json";
@@ -60,7 +69,7 @@ impl Core {
     ) -> Result<Self, String> {
         let keys: Stored = match load(directory.as_deref(), KEY_FILE)? {
             Some(keys) => keys,
-            None => Stored::generate()?,
+            None => Stored::generate(directory.is_some())?,
         };
         let state = match load(directory.as_deref(), STATE_FILE)? {
             Some(state) => state,
@@ -92,6 +101,7 @@ impl Core {
             ports,
             graph: Mutex::new(graph),
             directory,
+            take_time: OnceLock::new(),
         })
     }
 
@@ -103,6 +113,17 @@ impl Core {
     /// The sandbox's clock, milliseconds.
     pub(super) fn now(&self) -> u64 {
         (self.now_ms)()
+    }
+
+    /// Waits as long as an operation takes.
+    pub(super) async fn take_time(&self, milliseconds: u64) -> Box<dyn Any + Send> {
+        match self.take_time.get() {
+            Some(take_time) => take_time(milliseconds).await,
+            None => {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                Box::new(())
+            }
+        }
     }
 
     /// Whether there is a data directory.

@@ -15,6 +15,7 @@ use rsa::pkcs8::EncodePrivateKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::sync::{Mutex, PoisonError};
 
 /// What is kept of the keys.
 #[derive(Clone, Serialize, Deserialize)]
@@ -28,16 +29,32 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// New keys. Takes up to a second: an RSA key of 2048 bits is made.
-    pub(super) fn generate() -> Result<Self, String> {
-        let rsa = rsa::RsaPrivateKey::new(&mut rand::rng(), 2048).map_err(|error| error.to_string())?;
-        let document = rsa.to_pkcs8_der().map_err(|error| error.to_string())?;
+    /// New keys. Takes up to a second: an RSA key of 2048 bits is made. Where they are not kept, `lasting`
+    /// is false, and all the clouds that a process simulates share that key.
+    pub(super) fn generate(lasting: bool) -> Result<Self, String> {
+        static RSA: Mutex<Option<String>> = Mutex::new(None);
+        let rsa = if lasting {
+            new_rsa()?
+        } else {
+            let mut shared = RSA.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*shared {
+                Some(rsa) => rsa.clone(),
+                None => shared.insert(new_rsa()?).clone(),
+            }
+        };
         Ok(Self {
-            rsa: STANDARD.encode(document.as_bytes()),
+            rsa,
             access_token_secret: hex::encode(wire::random(32)),
             ssh_host_seed: hex::encode(wire::random(32)),
         })
     }
+}
+
+/// PKCS#8, base64.
+fn new_rsa() -> Result<String, String> {
+    let rsa = rsa::RsaPrivateKey::new(&mut rand::rng(), 2048).map_err(|error| error.to_string())?;
+    let document = rsa.to_pkcs8_der().map_err(|error| error.to_string())?;
+    Ok(STANDARD.encode(document.as_bytes()))
 }
 
 /// The keys, ready for use.

@@ -33,6 +33,7 @@ mod wire;
 mod world;
 mod writes;
 
+pub use self::core::TakeTime;
 pub use journal::{Entry, What};
 pub use machines::{Address, Machine, NewMachine, NewNic, Nic, Os, Port, Power};
 pub use packets::{AdminRule, Judged};
@@ -213,6 +214,11 @@ impl Azure {
     /// now; `None` when they do already.
     pub fn late_until(&self) -> Option<u64> {
         self.0.read(|state| propagation::awaited(state).max())
+    }
+
+    /// Lets operations take their time by another clock than the real one; the first to say so decides.
+    pub fn take_time_with(&self, take_time: TakeTime) {
+        let _ = self.0.take_time.set(take_time);
     }
 
     /// How many writes came while another one to the same group was under way.

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How many operations can still be asked about.
 const KEPT: usize = 500;
@@ -217,7 +216,7 @@ pub(super) async fn run(core: &Arc<Core>, id: String) {
     }
     let core = Arc::clone(core);
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        let _at_work = core.take_time(milliseconds).await;
         finish(&core, &id).await;
     });
 }

@@ -43,7 +43,6 @@ smoke opens one rule in that group, looks, shuts it, looks again, and prints how
 ";
 
 /// What the command line asks for.
-#[derive(Debug)]
 enum Command {
     Run(Options),
     Live(Options, Target),
@@ -145,7 +144,8 @@ impl Typed {
     /// What it means, where it fits together.
     fn command(self) -> Result<Command, String> {
         let port = self.port.unwrap_or(DEFAULT_PORT);
-        let options = Options { port: (port != 0).then_some(port), data_dir: self.data_dir };
+        let port = (port != 0).then_some(port);
+        let options = Options { port, data_dir: self.data_dir, ..Options::default() };
         let given = |is: bool, name: &str, needs: &str| {
             if is { Err(format!("{name} is for {needs}")) } else { Ok(()) }
         };

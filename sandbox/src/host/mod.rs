@@ -5,8 +5,11 @@ pub mod control;
 pub mod data;
 pub mod ending;
 pub mod live;
+mod stepped;
 pub mod time;
 pub mod wiring;
+
+pub use stepped::Stepped;
 
 use crate::aws::dynamodb::{self, Dynamodb};
 use crate::aws::http_api::HttpApi;
@@ -17,6 +20,7 @@ use crate::aws::secrets::Secrets;
 use crate::aws::stream::Mappings;
 use crate::aws::{Callers, lambda_api};
 use crate::faults::Faults;
+use crate::fronts::{Fronts, Service};
 use access::lease::Timestamp;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -51,12 +55,14 @@ pub const CLIENTS: [(Ipv4Addr, Ipv4Addr); 2] = [
 const GRACE: Duration = Duration::from_millis(300);
 
 /// How a sandbox is started.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// The first of five ports in a row; `None` takes any free ones.
     pub port: Option<u16>,
     /// Where everything is kept; `None` forgets it at the end.
     pub data_dir: Option<PathBuf>,
+    /// Runs step by step instead of by the real clock; `None` for people.
+    pub stepped: Option<Stepped>,
 }
 
 /// Why a sandbox cannot start: one line for a person.
@@ -140,6 +146,8 @@ pub struct Ground {
     pub data_dir: Option<PathBuf>,
     /// Turns true when the sandbox ends.
     pub stop: watch::Receiver<bool>,
+    /// As in [`Options`].
+    pub stepped: Option<Stepped>,
 }
 
 /// The parts that the host puts together.
@@ -201,6 +209,7 @@ pub struct Sandbox {
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
     triggers: Vec<JoinHandle<()>>,
+    fronts: Option<Fronts>,
     _data: Option<DataDir>,
 }
 
@@ -228,7 +237,10 @@ impl Sandbox {
             aws: address(&aws)?,
         };
         let saved_offset = Saved::in_dir(dir, "clock.json");
-        let clock = Clock::with_offset_ms(saved_offset.load()?.unwrap_or(0));
+        let clock = match &options.stepped {
+            Some(stepped) => Clock::standing_at(stepped.at),
+            None => Clock::with_offset_ms(saved_offset.load()?.unwrap_or(0)),
+        };
         let faults = Faults::default();
         let (stop, stopped) = watch::channel(false);
         let file = dir.map(|dir| dir.join("dynamodb.sqlite"));
@@ -241,6 +253,7 @@ impl Sandbox {
             dynamodb: dynamodb.clone(),
             data_dir: dir.map(PathBuf::from),
             stop: stopped.clone(),
+            stepped: options.stepped.clone(),
         };
         let parts = wire(ground).await?;
         let lambda = Lambda::new(parts.functions, clock.clone());
@@ -260,6 +273,7 @@ impl Sandbox {
         }
         let minute = Schedule::minute(clock.clone(), lambda.clone(), dynamodb.clone());
         let quarter = Schedule::quarter(clock.clone(), lambda.clone());
+        let fronts = options.stepped.map(|stepped| stepped.fronts);
         let time = Arc::new(Time {
             clock: clock.clone(),
             lambda: lambda.clone(),
@@ -268,6 +282,7 @@ impl Sandbox {
             busy: parts.busy,
             saved: saved_offset,
             advancing: tokio::sync::Mutex::default(),
+            fronts: fronts.clone(),
         });
         triggers.push(tokio::spawn(minute.run()));
         triggers.push(tokio::spawn(quarter.run()));
@@ -281,10 +296,26 @@ impl Sandbox {
             messages: parts.messages,
             real_azure: parts.real_azure,
         };
+        if let Some(fronts) = &fronts {
+            let (crashes, ended) = (lambda.clone(), fronts.clone());
+            fronts.attach(clock.clone(), move |function| crashes.crash(function));
+            lambda.when_ended(move |function| ended.ended(function));
+        }
         let http_api =
             HttpApi { lambda: lambda.clone(), function: "request", clock, source_of: Arc::new(source_of) };
         let page_router = parts.page.merge(http_api.router(&parts.request_paths)).merge(control.router());
         let aws_router = aws_router(&dynamodb, lambda, parts.callers, parts.secrets);
+        if let Some(fronts) = &fronts {
+            for (service, router) in [
+                (Service::Arm, &parts.arm),
+                (Service::Slack, &parts.slack_api),
+                (Service::Entra, &parts.entra),
+                (Service::Aws, &aws_router),
+            ] {
+                fronts.serve(service, router);
+            }
+            fronts.refuse_first().await;
+        }
         let mut servers = vec![database];
         for (listener, router) in [
             (page, page_router),
@@ -295,21 +326,39 @@ impl Sandbox {
         ] {
             servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
         }
-        let sandbox =
-            Self { addresses, time, faults, dynamodb, dead_letters, stop, servers, triggers, _data: data };
+        let sandbox = Self {
+            addresses,
+            time,
+            faults,
+            dynamodb,
+            dead_letters,
+            stop,
+            servers,
+            triggers,
+            fronts,
+            _data: data,
+        };
         sandbox.discover().await?;
         Ok(sandbox)
     }
 
-    /// The machine list is filled before anybody asks, as a deployment that has run for a while has it.
+    /// The machine list is filled before anybody asks, as a deployment that has run for a while has it:
+    /// where a look failed, the next one has made up for it.
     async fn discover(&self) -> Result<(), StartError> {
         const FUNCTION: &str = "discover";
+        const LOOKS: usize = 3;
         if !self.lambda().has(FUNCTION) {
             return Ok(());
         }
-        let event = schedule::event(FUNCTION, self.clock().now());
-        let looked = self.lambda().invoke(FUNCTION, event).await;
-        looked.map(|_| ()).map_err(|failure| StartError::Part(format!("the machine list: {failure}")))
+        let mut looked = Ok(());
+        for _ in 0..LOOKS {
+            let event = schedule::event(FUNCTION, self.clock().now());
+            looked = self.lambda().invoke(FUNCTION, event).await.map(|_| ());
+            if looked.is_ok() {
+                break;
+            }
+        }
+        looked.map_err(|failure| StartError::Part(format!("the machine list: {failure}")))
     }
 
     /// Where each part listens.
@@ -377,6 +426,7 @@ impl Sandbox {
             trigger.abort();
         }
         self.time.lambda.stop();
+        self.fronts.iter().for_each(Fronts::stop);
     }
 }
 

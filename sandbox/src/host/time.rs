@@ -4,6 +4,7 @@ use super::data::Saved;
 use crate::aws::lambda::Lambda;
 use crate::aws::mapping::Progress;
 use crate::aws::schedule::Fired;
+use crate::fronts::Fronts;
 use edge::clock::Clock;
 use std::io;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(crate) struct Time {
     pub(crate) busy: Busy,
     pub(crate) saved: Saved,
     pub(crate) advancing: Mutex<()>,
+    pub(crate) fronts: Option<Fronts>,
 }
 
 impl Time {
@@ -40,7 +42,17 @@ impl Time {
         self.fired.iter().all(|schedule| schedule.is_up_to(now))
             && self.mappings.iter().all(quiet)
             && self.lambda.is_quiet()
-            && !(self.busy)()
+            && !self.is_busy()
+    }
+
+    /// Whether somebody works, or is about to, without anybody's call. Where the clock stands, what a part
+    /// has begun waits for it.
+    fn is_busy(&self) -> bool {
+        if self.clock.is_standing() {
+            self.clock.awaited_ms().first().is_some_and(|first| *first <= self.clock.now_ms())
+        } else {
+            (self.busy)()
+        }
     }
 
     /// Waits until every invocation has ended or waits for a later moment of the clock, and the
@@ -54,6 +66,9 @@ impl Time {
             // The second look is for an invocation that was just putting itself to sleep in several
             // places, one after the other.
             if settled && self.is_settled() && self.lambda.started() == started {
+                if self.lambda.next_turn() {
+                    continue;
+                }
                 return;
             }
             let only_retries = || self.is_settled_but_for(|at| at.is_quiet() || at.is_retrying());
@@ -77,13 +92,14 @@ impl Time {
                 return Ok(());
             }
             let minute_ms = (now_ms / 60_000 + 1) * 60_000;
-            let awaited = self.clock.awaited().into_iter().map(|moment| moment.unix() * 1000);
+            let awaited = self.clock.awaited_ms().into_iter();
             let awaited_ms = awaited.filter(|moment_ms| *moment_ms > now_ms).min();
             let next_ms = awaited_ms.unwrap_or(minute_ms).min(minute_ms).min(target_ms);
             let step_ms = next_ms - now_ms;
             // Saved first: a sandbox that is killed in between must not come back earlier than what
             // its table tells.
             self.saved.store(&(self.clock.offset_ms() + step_ms))?;
+            self.fronts.iter().for_each(Fronts::time_passes);
             self.clock.advance_ms(step_ms);
             self.settle().await;
         }

@@ -18,8 +18,9 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
@@ -106,11 +107,25 @@ async fn wire(
         settings: azure::Settings::default(),
     });
     let azure = azure.await.map_err(StartError::Part)?;
+    if clock.is_standing() {
+        let clock = clock.clone();
+        azure.take_time_with(Box::new(move |milliseconds| {
+            let clock = clock.clone();
+            async move { Box::new(clock.wait(Duration::from_millis(milliseconds)).await) as Box<dyn Any + Send> }
+                .boxed()
+        }));
+    }
     tokio::spawn(shut_at_the_end(azure.clone(), ground.stop.clone()));
     let snapshot = azure.clone();
     let slack = chat(&ground, SIGNING_SECRET, Arc::new(move || snapshot.state()))?;
-    let variables = |function: &str| variables(&ground, azure.identities(), function);
-    let store = table(&Environment::of(variables("request")))?;
+    let store = table(&Environment::of(variables(&ground, azure.identities(), "request")))?;
+    let mut grounds = BTreeMap::new();
+    for identity in azure.identities() {
+        let addresses = ground.addresses_for(&identity.function)?;
+        grounds.insert(identity.function.clone(), Ground { addresses, ..ground.clone() });
+    }
+    let variables =
+        |function: &str| variables(grounds.get(function).unwrap_or(&ground), azure.identities(), function);
     let network = {
         let azure = azure.clone();
         Arc::new(move || azure.state())
@@ -155,7 +170,8 @@ pub(super) fn chat(
     let slack = slack.map_err(StartError::Kept)?;
     let page_url = ground.addresses.page_url();
     slack.set_addresses(slack::Addresses {
-        slack_url: format!("http://{}", ground.addresses.slack_api),
+        // A `response_url` is one of the addresses that `notify` knows as Slack's.
+        slack_url: format!("http://{}", ground.addresses_for("notify")?.slack_api),
         command_url: format!("{page_url}/slack/command"),
         interaction_url: format!("{page_url}/slack/interaction"),
     });
@@ -186,6 +202,7 @@ pub(super) fn variables(
         let client = identity.client_id.clone().unwrap_or_default();
         (identity.access_key_id.clone(), identity.secret_access_key.clone(), client)
     });
+    let percent = ground.stepped.as_ref().and_then(|stepped| stepped.limits_percent.get(function));
     let variables = [
         ("AJAR_INSTALLATION", INSTALLATION.to_owned()),
         ("AJAR_TABLE", TABLE.to_owned()),
@@ -199,6 +216,7 @@ pub(super) fn variables(
         ("AJAR_AZURE_TENANT_ID", azure::TENANT_ID.to_owned()),
         ("AJAR_AZURE_CLIENT_ID", client),
         ("AJAR_REVOKE_FUNCTION", "revoke".to_owned()),
+        ("AJAR_TIME_LIMITS_PERCENT", percent.map(u32::to_string).unwrap_or_default()),
         ("AJAR_DISCOVER_FUNCTION", "discover".to_owned()),
         ("AJAR_AZURE_SUBSCRIPTIONS", [azure::SUBSCRIPTION_ID, azure::OTHER_SUBSCRIPTION_ID].join(",")),
         ("AWS_REGION", REGION.to_owned()),
@@ -282,7 +300,10 @@ pub(super) fn functions(clock: &Clock, environment: impl Fn(&str) -> Environment
 /// What a function's `handle` gives.
 type Handled<Answer> = BoxFuture<'static, Result<Answer, lambda_runtime::Error>>;
 
-/// A function's real handler: `start` is its cold start, which comes with its first call.
+/// What a process of a function has made at its first call.
+type Process<Deps> = Arc<OnceCell<Arc<Deps>>>;
+
+/// A function's real handler: `start` is the cold start of a process, which comes with its first call.
 fn handler<Deps, Started, Event, Answer>(
     env: Environment,
     clock: Clock,
@@ -295,9 +316,15 @@ where
     Event: DeserializeOwned + Send + 'static,
     Answer: Serialize + 'static,
 {
-    let started: Arc<OnceCell<Arc<Deps>>> = Arc::default();
+    let processes: Mutex<BTreeMap<u64, Process<Deps>>> = Mutex::default();
     Arc::new(move |event: Value, invocation: Invocation| {
-        let (env, clock, started) = (env.clone(), clock.clone(), Arc::clone(&started));
+        let started = {
+            let mut processes = processes.lock().unwrap_or_else(PoisonError::into_inner);
+            // What has crashed is not needed any more.
+            processes.retain(|process, _| *process >= invocation.process);
+            Arc::clone(processes.entry(invocation.process).or_default())
+        };
+        let (env, clock) = (env.clone(), clock.clone());
         async move {
             let deps = started.get_or_try_init(|| async { start(env, clock).await.map(Arc::new) }).await;
             let deps = deps.map_err(|error| error.to_string())?;

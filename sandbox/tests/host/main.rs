@@ -54,7 +54,7 @@ async fn sandbox(functions: Functions) -> Sandbox {
 }
 
 async fn sandbox_in(data_dir: Option<&Path>, parts: impl FnOnce(Ground) -> Parts) -> Sandbox {
-    let options = Options { port: None, data_dir: data_dir.map(PathBuf::from) };
+    let options = Options { data_dir: data_dir.map(PathBuf::from), ..Options::default() };
     Sandbox::start_with(options, async move |ground| Ok(parts(ground))).await.unwrap()
 }
 

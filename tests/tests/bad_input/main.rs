@@ -72,7 +72,7 @@ async fn every_row_is_answered_as_the_table_says() {
         sandbox,
         world,
         policy: Policy::parse(&table.policy).unwrap(),
-        client: edge::http::client().unwrap(),
+        client: edge::http::client(edge::http::Limits::DEPLOYED).unwrap(),
         seen: BTreeSet::new(),
         wrong: vec![],
         rows: 0,

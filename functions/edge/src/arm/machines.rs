@@ -142,6 +142,9 @@ struct IpConfigurationProperties {
     public_ip_address: Option<Reference>,
     subnet: Option<Reference>,
     primary: Option<bool>,
+    /// Absent where it is in none.
+    #[serde(default, rename = "applicationSecurityGroups")]
+    application_security_groups: Vec<Reference>,
 }
 
 #[derive(Deserialize)]
@@ -184,14 +187,16 @@ impl Arm {
             other => other?,
         };
         let mut groups: Vec<ResourceId> = vec![];
-        let mut found = false;
+        // One for each configuration that carries the address: the groups that it is in.
+        let mut memberships: Vec<Vec<ResourceId>> = vec![];
         for reference in vm.properties.network_profile.network_interfaces {
             let nic: Nic = self.get(&reference.id, NETWORK).await?;
             for ip in nic.properties.ip_configurations {
                 if ip.properties.private_ip_address != Some(machine.private_address) {
                     continue;
                 }
-                found = true;
+                let member_of = ip.properties.application_security_groups.into_iter();
+                memberships.push(member_of.map(|group| group.id).collect());
                 let mut on_the_way = vec![];
                 if let Some(reference) = &ip.properties.subnet {
                     let subnet: Subnet = self.get(&reference.id, NETWORK).await?;
@@ -207,7 +212,7 @@ impl Arm {
                 }
             }
         }
-        if !found {
+        if memberships.is_empty() {
             return fault(NetworkFault::AddressChanged);
         }
         if groups.is_empty() {
@@ -218,7 +223,9 @@ impl Arm {
             return fault(NetworkFault::NotRunning { power });
         }
         self.fence.admits(&groups).map_err(WayError::Fault)?;
-        Ok(Way { groups })
+        // Where several interfaces carry the address, each has its own: which one counts is not known.
+        let member_of = memberships.pop().filter(|_| memberships.is_empty());
+        Ok(Way { groups, member_of })
     }
 
     /// Whether a machine exists.
@@ -394,6 +401,23 @@ impl Lists {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_interface_tells_which_application_security_groups_an_address_is_in() {
+        let group =
+            "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/applicationSecurityGroups/web";
+        let nic = json!({"id": "/subscriptions/s/nic", "properties": {"ipConfigurations": [
+            {"properties": {"privateIPAddress": "10.0.0.6", "applicationSecurityGroups": [{"id": group}]}},
+            {"properties": {"privateIPAddress": "10.0.0.7"}},
+        ]}});
+        let nic: Nic = serde_json::from_value(nic).unwrap();
+        let member_of = |ip: &IpConfiguration| {
+            let groups = ip.properties.application_security_groups.iter();
+            groups.map(|group| group.id.to_string()).collect::<Vec<_>>()
+        };
+        let each: Vec<_> = nic.properties.ip_configurations.iter().map(member_of).collect();
+        assert_eq!(each, [vec![group.to_owned()], vec![]]);
+    }
 
     #[test]
     fn one_odd_name_does_not_hide_the_others() {

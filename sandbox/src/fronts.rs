@@ -1,0 +1,429 @@
+//! Addresses of its own for each function, so that it is known who calls; and exactly one fault.
+//!
+//! Behind a front is the same router as behind the shared address. The front writes down each call,
+//! and does to one of them what was ordered: not to the next that comes, but to the one with that
+//! name. An SDK of AWS makes a call again and again by itself; its tries are one call here, and meet the
+//! same fault.
+
+mod call;
+mod fault;
+
+pub use call::{CallId, Part, Service};
+pub use fault::FaultKind;
+
+use crate::host::Addresses;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::serve::ListenerExt;
+use call::classify;
+use edge::clock::Clock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpSocket;
+use tokio::task::JoinHandle;
+
+/// DynamoDB takes bodies up to 16 MB, more than anybody else.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// What a caller that hangs loses of the sandbox's time: the longest that one call may take.
+const HANGS: Duration = edge::http::CALL_TIMEOUT;
+
+/// A call that was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Called {
+    /// Its name.
+    pub id: CallId,
+    /// Which invocation of its function made it, counted from 0.
+    pub invocation: u32,
+    /// When, by the sandbox's clock, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// One fault that is to happen to one call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Order {
+    /// Which call.
+    pub call: CallId,
+    /// What happens to it.
+    pub fault: FaultKind,
+    /// For [`FaultKind::Refused`]: how many calls its function makes before it.
+    pub after: usize,
+}
+
+/// An order that stands or was carried out.
+struct Standing {
+    order: Order,
+    /// The tries of the SDK that belong to the call.
+    tries: BTreeSet<String>,
+    refusing: bool,
+    fired: bool,
+}
+
+/// What is known of the calls so far.
+#[derive(Default)]
+struct Ledger {
+    calls: Vec<Called>,
+    /// How many calls there were of each name (its occurrence is 0 here).
+    counts: BTreeMap<CallId, u32>,
+    /// How many invocations of each function have ended.
+    invocations: BTreeMap<String, u32>,
+    orders: Vec<Standing>,
+    /// The requests, in the order in which they were asked.
+    requests: Vec<String>,
+}
+
+impl Ledger {
+    /// Which request a call is about: `r1` for the one that was asked first; nothing where it is about
+    /// several or none.
+    fn about(&mut self, path: &str, body: &[u8]) -> String {
+        let text = format!("{path} {}", String::from_utf8_lossy(body));
+        if let Some(id) = call::new_request(body)
+            && !self.requests.contains(&id)
+        {
+            self.requests.push(id);
+        }
+        let mut named = (1..).zip(&self.requests).filter(|(_, id)| text.contains(id.as_str()));
+        match (named.next(), named.next()) {
+            (Some((number, _)), None) => format!("r{number}"),
+            _ => String::new(),
+        }
+    }
+
+    fn made_by(&self, function: &str) -> usize {
+        self.calls.iter().filter(|called| called.id.function == function).count()
+    }
+}
+
+/// One address.
+struct Door {
+    address: SocketAddr,
+    /// Bound and never listening: keeps the number ours, and lets connect() be refused.
+    _reserved: TcpSocket,
+    router: OnceLock<Router>,
+    listening: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Kills the running invocations of a function.
+type Crash = Box<dyn Fn(&str) + Send + Sync>;
+
+#[derive(Default)]
+struct Shared {
+    doors: Mutex<BTreeMap<(String, Service), Arc<Door>>>,
+    ledger: Mutex<Ledger>,
+    crash: OnceLock<Crash>,
+    clock: OnceLock<Clock>,
+}
+
+/// The addresses that each function has for itself. Clones share everything.
+#[derive(Clone, Default)]
+pub struct Fronts(Arc<Shared>);
+
+impl Fronts {
+    /// Orders a fault, before the sandbox is started.
+    pub fn order(&self, order: Order) {
+        self.ledger().orders.push(Standing { order, tries: BTreeSet::new(), refusing: false, fired: false });
+    }
+
+    /// The calls so far, in order.
+    pub fn calls(&self) -> Vec<Called> {
+        self.ledger().calls.clone()
+    }
+
+    /// The orders that were not carried out: their call has not come.
+    pub fn unfired(&self) -> Vec<Order> {
+        let orders = &self.ledger().orders;
+        orders.iter().filter(|standing| !standing.fired).map(|standing| standing.order.clone()).collect()
+    }
+
+    /// The addresses of one function; they answer once the sandbox has started.
+    ///
+    /// # Errors
+    /// No loopback port is free.
+    pub(crate) fn addresses(&self, function: &str, shared: Addresses) -> std::io::Result<Addresses> {
+        let mut doors = self.0.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut address = |service: Service| {
+            let door = match doors.get(&(function.to_owned(), service)) {
+                Some(door) => Arc::clone(door),
+                None => {
+                    let door = Arc::new(Door::reserve()?);
+                    doors.insert((function.to_owned(), service), Arc::clone(&door));
+                    door
+                }
+            };
+            Ok::<_, std::io::Error>(door.address)
+        };
+        Ok(Addresses {
+            page: shared.page,
+            arm: address(Service::Arm)?,
+            slack_api: address(Service::Slack)?,
+            entra: address(Service::Entra)?,
+            aws: address(Service::Aws)?,
+        })
+    }
+
+    /// Says how a function is killed, and whose time a hanging call costs.
+    pub(crate) fn attach(&self, clock: Clock, crash: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.0.crash.set(Box::new(crash));
+        let _ = self.0.clock.set(clock);
+    }
+
+    /// An invocation has ended: nobody tries to connect any more.
+    pub(crate) fn ended(&self, function: &str) {
+        *self.ledger().invocations.entry(function.to_owned()).or_default() += 1;
+        self.stop_refusing(function);
+    }
+
+    /// Time is about to pass, so every function has ended or pauses: whoever was refused has been refused.
+    pub(crate) fn time_passes(&self) {
+        let functions: BTreeSet<String> = {
+            let ledger = self.ledger();
+            let refusing = ledger.orders.iter().filter(|standing| standing.refusing);
+            refusing.map(|standing| standing.order.call.function.clone()).collect()
+        };
+        // A door that was shut for a function's very first call waits for the function.
+        let begun = |function: &&String| self.has_begun(function);
+        functions.iter().filter(begun).for_each(|function| self.stop_refusing(function));
+    }
+
+    /// Whether a function has been invoked at all.
+    fn has_begun(&self, function: &str) -> bool {
+        let ledger = self.ledger();
+        ledger.invocations.contains_key(function) || ledger.made_by(function) > 0
+    }
+
+    /// Opens the doors of a service, except one that shall refuse the first call already.
+    pub(crate) fn serve(&self, service: Service, router: &Router) {
+        let doors = self.0.doors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for ((function, of), door) in doors {
+            if of == service {
+                let fronts = self.clone();
+                let front = middleware::from_fn(move |request: Request, next: Next| {
+                    fronts.clone().answer(function.clone(), service, request, next)
+                });
+                let _ = door.router.set(router.clone().layer(front));
+                door.open();
+            }
+        }
+    }
+
+    /// Shuts every door for good.
+    pub(crate) fn stop(&self) {
+        let doors = std::mem::take(&mut *self.0.doors.lock().unwrap_or_else(PoisonError::into_inner));
+        doors.values().for_each(|door| {
+            door.shut();
+        });
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn door(&self, function: &str, service: Service) -> Option<Arc<Door>> {
+        let doors = self.0.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.get(&(function.to_owned(), service)).cloned()
+    }
+
+    async fn answer(self, function: String, service: Service, request: Request, next: Next) -> Response {
+        let (head, body) = request.into_parts();
+        let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else { return fault::cut() };
+        // Another call, so whoever was refused has been refused.
+        self.stop_refusing(&function);
+        let (part, what) = classify(service, &head.method, head.uri.path(), &head.headers, &body);
+        let about = self.ledger().about(head.uri.path(), &body);
+        let what = format!("{what} {about}").trim_end().to_owned();
+        let of_sdk = head.headers.get("amz-sdk-invocation-id").and_then(|value| value.to_str().ok());
+        let (fault, is_first) = self.note(&function, part, what, of_sdk);
+        let carry_out = next.run(Request::from_parts(head, axum::body::Body::from(body)));
+        let response = match fault {
+            None => carry_out.await,
+            Some(kind) => self.do_to(kind, part, &function, is_first, carry_out).await,
+        };
+        self.before_refusal(&function, response).await
+    }
+
+    /// Writes a call down: the fault that it meets, and whether it is the first try.
+    fn note(
+        &self,
+        function: &str,
+        part: Part,
+        what: String,
+        of_sdk: Option<&str>,
+    ) -> (Option<FaultKind>, bool) {
+        let mut ledger = self.ledger();
+        let again = |standing: &&Standing| of_sdk.is_some_and(|id| standing.tries.contains(id));
+        if let Some(standing) = ledger.orders.iter().find(again) {
+            return (Some(standing.order.fault), false);
+        }
+        let mut id = CallId { function: function.to_owned(), part, what, occurrence: 0 };
+        let count = ledger.counts.entry(id.clone()).or_default();
+        *count += 1;
+        id.occurrence = *count;
+        let invocation = ledger.invocations.get(function).copied().unwrap_or_default();
+        let at_ms = self.0.clock.get().map_or(0, Clock::now_ms);
+        ledger.calls.push(Called { id: id.clone(), invocation, at_ms });
+        let ordered = ledger.orders.iter_mut().find(|standing| {
+            standing.order.call == id && standing.order.fault != FaultKind::Refused && !standing.fired
+        });
+        let fault = ordered.map(|standing| {
+            standing.fired = true;
+            standing.tries.extend(of_sdk.map(str::to_owned));
+            standing.order.fault
+        });
+        (fault, true)
+    }
+
+    async fn do_to(
+        &self,
+        kind: FaultKind,
+        part: Part,
+        function: &str,
+        is_first: bool,
+        carry_out: impl Future<Output = Response> + Send,
+    ) -> Response {
+        let crash = || self.0.crash.get().into_iter().for_each(|crash| crash(function));
+        match kind {
+            FaultKind::Refused => fault::cut(),
+            FaultKind::Error500
+            | FaultKind::Throttled
+            | FaultKind::ThrottledWithTime
+            | FaultKind::Garbage => fault::answer(kind, part),
+            FaultKind::Timeout => {
+                if let (true, Some(clock)) = (is_first, self.0.clock.get()) {
+                    clock.advance_ms(u64::try_from(HANGS.as_millis()).unwrap_or_default());
+                }
+                // Until the caller goes away.
+                std::future::pending().await
+            }
+            FaultKind::ReplyLost => {
+                carry_out.await;
+                fault::cut()
+            }
+            FaultKind::KilledBefore => {
+                crash();
+                fault::cut()
+            }
+            FaultKind::KilledAfter => {
+                carry_out.await;
+                crash();
+                fault::cut()
+            }
+        }
+    }
+
+    /// Before a function hears the answer to the call that comes before a refused one, the door is shut.
+    /// No connection to it may be left, so none is kept in a run with a refusal.
+    async fn before_refusal(&self, function: &str, mut response: Response) -> Response {
+        let refused: Vec<Order> = {
+            let ledger = self.ledger();
+            let of_function = ledger.orders.iter().filter(|standing| {
+                standing.order.fault == FaultKind::Refused && standing.order.call.function == function
+            });
+            of_function.filter(|standing| !standing.fired).map(|standing| standing.order.clone()).collect()
+        };
+        if refused.is_empty() {
+            return response;
+        }
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        self.refuse_next(function).await;
+        response
+    }
+
+    /// Shuts the door through which the next call of this function is to be refused, if it is.
+    pub(crate) async fn refuse_next(&self, function: &str) {
+        let shut = {
+            let mut ledger = self.ledger();
+            let made = ledger.made_by(function);
+            let due = ledger.orders.iter_mut().find(|standing| {
+                standing.order.fault == FaultKind::Refused
+                    && !standing.refusing
+                    && standing.order.call.function == function
+                    && standing.order.after == made
+            });
+            due.map(|standing| {
+                standing.refusing = true;
+                standing.order.call.part
+            })
+        };
+        if let Some(door) = shut.and_then(|part| self.door(function, fault::service_of(part)))
+            && let Some(listening) = door.shut()
+        {
+            // The listener is closed when its task is gone.
+            let _ = listening.await;
+        }
+    }
+
+    fn stop_refusing(&self, function: &str) {
+        let over: Vec<Part> = {
+            let mut ledger = self.ledger();
+            let refusing = ledger.orders.iter_mut().filter(|standing| {
+                standing.refusing && !standing.fired && standing.order.call.function == function
+            });
+            refusing
+                .map(|standing| {
+                    standing.fired = true;
+                    standing.order.call.part
+                })
+                .collect()
+        };
+        for part in over {
+            if let Some(door) = self.door(function, fault::service_of(part)) {
+                door.open();
+            }
+        }
+    }
+
+    /// The functions whose very first call is to be refused.
+    pub(crate) async fn refuse_first(&self) {
+        let functions: BTreeSet<String> =
+            self.ledger().orders.iter().map(|standing| standing.order.call.function.clone()).collect();
+        for function in functions {
+            self.refuse_next(&function).await;
+        }
+    }
+}
+
+impl Door {
+    fn reserve() -> std::io::Result<Self> {
+        let reserved = TcpSocket::new_v4()?;
+        // Chosen before addresses may be reused, so that no other socket's is; afterwards they may, so that
+        // a listener can join.
+        reserved.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        reserved.set_reuseaddr(true)?;
+        let address = reserved.local_addr()?;
+        Ok(Self { address, _reserved: reserved, router: OnceLock::new(), listening: Mutex::default() })
+    }
+
+    fn open(&self) {
+        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(router) = self.router.get().cloned() else { return };
+        let listener = TcpSocket::new_v4().and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.bind(self.address)?;
+            socket.listen(128)
+        });
+        match listener {
+            Ok(listener) => {
+                let listener = listener.tap_io(|connection| {
+                    let _ = connection.set_nodelay(true);
+                });
+                *listening = Some(tokio::spawn(async move {
+                    if let Err(error) = axum::serve(listener, router).await {
+                        tracing::error!(%error, "a front ended");
+                    }
+                }));
+            }
+            Err(error) => tracing::error!(%error, address = %self.address, "a front could not be opened"),
+        }
+    }
+
+    /// Stops listening; gives the task whose end is the end of the listener.
+    fn shut(&self) -> Option<JoinHandle<()>> {
+        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
+        listening.inspect(JoinHandle::abort)
+    }
+}

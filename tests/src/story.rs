@@ -482,7 +482,8 @@ impl Story {
         self.overlaps_expected = true;
     }
 
-    /// In this story the record itself lies, so that sentences with this in them may be untrue.
+    /// In this story sentences that are found untrue in these words are no fault of the product: the record
+    /// itself lies, or what was true has passed before it is told.
     pub fn forgive(&mut self, words: &'static str) {
         self.forgiven = Some(words);
     }

@@ -2,7 +2,7 @@
 //! never deletes one, and nobody outside can reach it: the table's stream wakes it.
 
 use access::drive::Role;
-use access::lifecycle::{Record, State, Tempo, next_step};
+use access::lifecycle::{Record, State, Step, Tempo, next_step, wants_grant};
 use access::request::RequestId;
 use access::signature::SigningSecret;
 use aws_lambda_events::dynamodb::Event;
@@ -84,10 +84,11 @@ async fn drive(deps: &Deps, id: RequestId, invocation: &str, at_work: &Awake) ->
     let Driver { store, clock, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(()) };
     let now = clock.now();
+    let step = next_step(&loaded.record, now, tempo);
+    // What is over before it was opened is ended by whoever hears of it.
+    let over = matches!(step, Step::End(_)) && wants_grant(&loaded.record);
     // What Azure wants to be asked later is not claimed: the claim would outlast that moment.
-    if !next_step(&loaded.record, now, tempo).is_for_grant()
-        || !store.claim(&loaded.record, now, CLAIM_SECONDS).await?
-    {
+    if !(step.is_for_grant() || over) || !store.claim(&loaded.record, now, CLAIM_SECONDS).await? {
         return Ok(());
     }
     let denies = matches!(loaded.record.state(), State::Closing(_) | State::Closed(_));

@@ -239,7 +239,9 @@ async fn a_deny_that_finds_no_place_behind_shuts_what_it_is_in_front_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_grants_in_a_row_in_a_locked_group() {
-    let story = Story::begin().await;
+    let mut story = Story::begin().await;
+    // When the lock goes, fifty denying rules go within a second: the one that decided is gone when it is told.
+    story.forgive("the rule that is said to decide does not exist");
     story.world.azure.set(|settings| settings.provisioning_ms = 0);
     story.azure.lock(NSG, true).await;
     let mut last = String::new();

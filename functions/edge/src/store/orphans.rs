@@ -171,9 +171,11 @@ impl Store {
         let told = serde_dynamo::to_attribute_value(told)
             .map_err(|error| StoreError::Item { kind: KIND, why: error.to_string() })?;
         expression.set("told", told);
-        if done {
-            expression.remove(Wake::Notify.attribute().0);
+        if !done {
+            // Also where it has changed meanwhile: what was said must not be said again.
+            return self.update(key(&known.orphan), expression, "attribute_exists(pk)", vec![]).await;
         }
+        expression.remove(Wake::Notify.attribute().0);
         let extra = vec![(":seen", number(known.version))];
         self.update(key(&known.orphan), expression, "#version = :seen", extra).await
     }

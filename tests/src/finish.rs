@@ -5,6 +5,22 @@ use sandbox::azure::What;
 use serde_json::json;
 
 impl Story {
+    /// In this story the mappings give something up.
+    pub fn expect_dead_letters(&mut self) {
+        self.dead_letters_expected = true;
+    }
+
+    /// In this story Azure carries out our writes later than we can know of, so they may overlap.
+    pub fn expect_overlaps(&mut self) {
+        self.overlaps_expected = true;
+    }
+
+    /// In this story sentences that are found untrue in these words are no fault of the product: the record
+    /// itself lies, or what was true has passed before it is told.
+    pub fn forgive(&mut self, words: &'static str) {
+        self.forgiven = Some(words);
+    }
+
     /// Ends the story. Every request is closed, no rule of ours is left, the history is complete, no
     /// message was untrue when it was sent, our writes to one group never overlapped, nobody holds the lock
     /// of a group, and nothing was given up by the stream's readers.

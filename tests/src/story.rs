@@ -472,22 +472,6 @@ impl Story {
         assert!(answer.contains("\"ok\":true"), "{answer}");
     }
 
-    /// In this story the mappings give something up.
-    pub fn expect_dead_letters(&mut self) {
-        self.dead_letters_expected = true;
-    }
-
-    /// In this story Azure carries out our writes later than we can know of, so they may overlap.
-    pub fn expect_overlaps(&mut self) {
-        self.overlaps_expected = true;
-    }
-
-    /// In this story sentences that are found untrue in these words are no fault of the product: the record
-    /// itself lies, or what was true has passed before it is told.
-    pub fn forgive(&mut self, words: &'static str) {
-        self.forgiven = Some(words);
-    }
-
     pub(crate) async fn end(mut self) {
         self.finished = true;
         if let Some(sandbox) = self.sandbox.take() {

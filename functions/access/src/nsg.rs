@@ -194,7 +194,7 @@ fn describe(granted: &Granted) -> String {
     text.chars().take(140).collect()
 }
 
-/// The end that [`describe`] wrote on a rule; `None` where somebody wrote something else, and where it
+/// The end that `describe` wrote on a rule; `None` where somebody wrote something else, and where it
 /// was cut off.
 pub fn described_end(description: &str) -> Option<Timestamp> {
     let (_, rest) = description.split_once(", until ")?;

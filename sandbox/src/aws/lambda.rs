@@ -129,7 +129,7 @@ impl Drop for Listed {
 
 impl Lambda {
     /// Runs these functions, whose waiting follows `clock`. Where that stands, invocations that nobody
-    /// waits for begin one after the other, each when [`Lambda::next_turn`] lets it.
+    /// waits for begin one after the other, each when `next_turn` lets it.
     pub fn new(functions: Functions, clock: Clock) -> Self {
         let turns = if clock.is_standing() { Turns::taken() } else { Turns::default() };
         Self { functions: Arc::new(functions.0), clock, running: Arc::default(), turns }

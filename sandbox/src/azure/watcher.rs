@@ -98,7 +98,7 @@ pub(super) fn answer(core: &Core, who: &AccessClaims, call: &Call) -> Option<Res
 fn view() -> Value {
     json!({ "name": format!("NetworkWatcher_{LOCATION}"), "id": watcher_id(), "etag": "W/\"watcher\"",
         "type": "Microsoft.Network/networkWatchers", "location": LOCATION,
-        "properties": { "provisioningState": "Succeeded", "runningOperationIds": [] } })
+        "properties": { "provisioningState": "Succeeded" } })
 }
 
 /// The answer of this id, or that it is not there yet; `None` when there is none.

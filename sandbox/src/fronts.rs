@@ -3,9 +3,10 @@
 //! Behind a front is the same router as behind the shared address. The front writes down each call,
 //! and does to one of them what was ordered: not to the next that comes, but to the one with that
 //! name. An SDK of AWS makes a call again and again by itself; its tries are one call here, and meet the
-//! same fault.
+//! same fault. An address can also be without anybody who listens for a while ([`Outage`]).
 
 mod call;
+mod door;
 mod fault;
 
 pub use call::{CallId, Part, Service};
@@ -17,15 +18,12 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::serve::ListenerExt;
 use call::classify;
+use door::Door;
 use edge::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpSocket;
-use tokio::task::JoinHandle;
 
 /// DynamoDB takes bodies up to 16 MB, more than anybody else.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
@@ -51,8 +49,19 @@ pub struct Order {
     pub call: CallId,
     /// What happens to it.
     pub fault: FaultKind,
-    /// For [`FaultKind::Refused`]: how many calls its function makes before it.
-    pub after: usize,
+}
+
+/// For a while nobody listens at an address: whoever connects is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outage {
+    /// Whose calls are refused.
+    pub function: String,
+    /// What it calls.
+    pub service: Service,
+    /// From when on, by the sandbox's clock: milliseconds since the Unix epoch.
+    pub from_ms: u64,
+    /// Until when.
+    pub until_ms: u64,
 }
 
 /// An order that stands or was carried out.
@@ -60,7 +69,6 @@ struct Standing {
     order: Order,
     /// The tries of the SDK that belong to the call.
     tries: BTreeSet<String>,
-    refusing: bool,
     fired: bool,
 }
 
@@ -93,19 +101,6 @@ impl Ledger {
             _ => String::new(),
         }
     }
-
-    fn made_by(&self, function: &str) -> usize {
-        self.calls.iter().filter(|called| called.id.function == function).count()
-    }
-}
-
-/// One address.
-struct Door {
-    address: SocketAddr,
-    /// Bound and never listening: keeps the number ours, and lets connect() be refused.
-    _reserved: TcpSocket,
-    router: OnceLock<Router>,
-    listening: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Kills the running invocations of a function.
@@ -115,7 +110,8 @@ type Crash = Box<dyn Fn(&str) + Send + Sync>;
 struct Shared {
     doors: Mutex<BTreeMap<(String, Service), Arc<Door>>>,
     ledger: Mutex<Ledger>,
-    crash: OnceLock<Crash>,
+    outages: Mutex<Vec<Outage>>,
+    crash: Mutex<Option<Crash>>,
     clock: OnceLock<Clock>,
 }
 
@@ -126,7 +122,12 @@ pub struct Fronts(Arc<Shared>);
 impl Fronts {
     /// Orders a fault, before the sandbox is started.
     pub fn order(&self, order: Order) {
-        self.ledger().orders.push(Standing { order, tries: BTreeSet::new(), refusing: false, fired: false });
+        self.ledger().orders.push(Standing { order, tries: BTreeSet::new(), fired: false });
+    }
+
+    /// Orders an outage, before the sandbox is started.
+    pub fn fail(&self, outage: Outage) {
+        self.0.outages.lock().unwrap_or_else(PoisonError::into_inner).push(outage);
     }
 
     /// The calls so far, in order.
@@ -155,7 +156,7 @@ impl Fronts {
                     door
                 }
             };
-            Ok::<_, std::io::Error>(door.address)
+            Ok::<_, std::io::Error>(door.address())
         };
         Ok(Addresses {
             page: shared.page,
@@ -168,35 +169,32 @@ impl Fronts {
 
     /// Says how a function is killed, and whose time a hanging call costs.
     pub(crate) fn attach(&self, clock: Clock, crash: impl Fn(&str) + Send + Sync + 'static) {
-        let _ = self.0.crash.set(Box::new(crash));
+        *self.0.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(crash));
         let _ = self.0.clock.set(clock);
     }
 
-    /// An invocation has ended: nobody tries to connect any more.
+    /// An invocation has ended.
     pub(crate) fn ended(&self, function: &str) {
         *self.ledger().invocations.entry(function.to_owned()).or_default() += 1;
-        self.stop_refusing(function);
     }
 
-    /// Time is about to pass, so every function has ended or pauses: whoever was refused has been refused.
-    pub(crate) fn time_passes(&self) {
-        let functions: BTreeSet<String> = {
-            let ledger = self.ledger();
-            let refusing = ledger.orders.iter().filter(|standing| standing.refusing);
-            refusing.map(|standing| standing.order.call.function.clone()).collect()
-        };
-        // A door that was shut for a function's very first call waits for the function.
-        let begun = |function: &&String| self.has_begun(function);
-        functions.iter().filter(begun).for_each(|function| self.stop_refusing(function));
+    /// It is about to be this late: nobody listens where there is an outage then, and everywhere else
+    /// somebody does.
+    pub(crate) async fn about_to_be(&self, now_ms: u64) {
+        let outages = self.0.outages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for Outage { function, service, from_ms, until_ms } in outages {
+            let Some(door) = self.door(&function, service) else { continue };
+            if (from_ms..until_ms).contains(&now_ms) {
+                if let Some(listening) = door.shut() {
+                    let _ = listening.await;
+                }
+            } else {
+                door.open();
+            }
+        }
     }
 
-    /// Whether a function has been invoked at all.
-    fn has_begun(&self, function: &str) -> bool {
-        let ledger = self.ledger();
-        ledger.invocations.contains_key(function) || ledger.made_by(function) > 0
-    }
-
-    /// Opens the doors of a service, except one that shall refuse the first call already.
+    /// Opens the doors of a service.
     pub(crate) fn serve(&self, service: Service, router: &Router) {
         let doors = self.0.doors.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for ((function, of), door) in doors {
@@ -205,18 +203,17 @@ impl Fronts {
                 let front = middleware::from_fn(move |request: Request, next: Next| {
                     fronts.clone().answer(function.clone(), service, request, next)
                 });
-                let _ = door.router.set(router.clone().layer(front));
+                door.lead_to(router.clone().layer(front));
                 door.open();
             }
         }
     }
 
-    /// Shuts every door for good.
+    /// Shuts every door for good, and lets go of the functions, which have these addresses.
     pub(crate) fn stop(&self) {
+        *self.0.crash.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let doors = std::mem::take(&mut *self.0.doors.lock().unwrap_or_else(PoisonError::into_inner));
-        doors.values().for_each(|door| {
-            door.shut();
-        });
+        doors.values().for_each(|door| drop(door.shut()));
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -231,19 +228,21 @@ impl Fronts {
     async fn answer(self, function: String, service: Service, request: Request, next: Next) -> Response {
         let (head, body) = request.into_parts();
         let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else { return fault::cut() };
-        // Another call, so whoever was refused has been refused.
-        self.stop_refusing(&function);
         let (part, what) = classify(service, &head.method, head.uri.path(), &head.headers, &body);
         let about = self.ledger().about(head.uri.path(), &body);
         let what = format!("{what} {about}").trim_end().to_owned();
         let of_sdk = head.headers.get("amz-sdk-invocation-id").and_then(|value| value.to_str().ok());
         let (fault, is_first) = self.note(&function, part, what, of_sdk);
         let carry_out = next.run(Request::from_parts(head, axum::body::Body::from(body)));
-        let response = match fault {
+        let mut response = match fault {
             None => carry_out.await,
             Some(kind) => self.do_to(kind, part, &function, is_first, carry_out).await,
         };
-        self.before_refusal(&function, response).await
+        // A connection that is kept would outlast the door that is shut.
+        if !self.0.outages.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// Writes a call down: the fault that it meets, and whether it is the first try.
@@ -266,9 +265,7 @@ impl Fronts {
         let invocation = ledger.invocations.get(function).copied().unwrap_or_default();
         let at_ms = self.0.clock.get().map_or(0, Clock::now_ms);
         ledger.calls.push(Called { id: id.clone(), invocation, at_ms });
-        let ordered = ledger.orders.iter_mut().find(|standing| {
-            standing.order.call == id && standing.order.fault != FaultKind::Refused && !standing.fired
-        });
+        let ordered = ledger.orders.iter_mut().find(|standing| standing.order.call == id && !standing.fired);
         let fault = ordered.map(|standing| {
             standing.fired = true;
             standing.tries.extend(of_sdk.map(str::to_owned));
@@ -285,7 +282,10 @@ impl Fronts {
         is_first: bool,
         carry_out: impl Future<Output = Response> + Send,
     ) -> Response {
-        let crash = || self.0.crash.get().into_iter().for_each(|crash| crash(function));
+        let crash = || {
+            let crash = self.0.crash.lock().unwrap_or_else(PoisonError::into_inner);
+            crash.iter().for_each(|crash| crash(function));
+        };
         match kind {
             FaultKind::Refused => fault::cut(),
             FaultKind::Error500
@@ -313,117 +313,5 @@ impl Fronts {
                 fault::cut()
             }
         }
-    }
-
-    /// Before a function hears the answer to the call that comes before a refused one, the door is shut.
-    /// No connection to it may be left, so none is kept in a run with a refusal.
-    async fn before_refusal(&self, function: &str, mut response: Response) -> Response {
-        let refused: Vec<Order> = {
-            let ledger = self.ledger();
-            let of_function = ledger.orders.iter().filter(|standing| {
-                standing.order.fault == FaultKind::Refused && standing.order.call.function == function
-            });
-            of_function.filter(|standing| !standing.fired).map(|standing| standing.order.clone()).collect()
-        };
-        if refused.is_empty() {
-            return response;
-        }
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        self.refuse_next(function).await;
-        response
-    }
-
-    /// Shuts the door through which the next call of this function is to be refused, if it is.
-    pub(crate) async fn refuse_next(&self, function: &str) {
-        let shut = {
-            let mut ledger = self.ledger();
-            let made = ledger.made_by(function);
-            let due = ledger.orders.iter_mut().find(|standing| {
-                standing.order.fault == FaultKind::Refused
-                    && !standing.refusing
-                    && standing.order.call.function == function
-                    && standing.order.after == made
-            });
-            due.map(|standing| {
-                standing.refusing = true;
-                standing.order.call.part
-            })
-        };
-        if let Some(door) = shut.and_then(|part| self.door(function, fault::service_of(part)))
-            && let Some(listening) = door.shut()
-        {
-            // The listener is closed when its task is gone.
-            let _ = listening.await;
-        }
-    }
-
-    fn stop_refusing(&self, function: &str) {
-        let over: Vec<Part> = {
-            let mut ledger = self.ledger();
-            let refusing = ledger.orders.iter_mut().filter(|standing| {
-                standing.refusing && !standing.fired && standing.order.call.function == function
-            });
-            refusing
-                .map(|standing| {
-                    standing.fired = true;
-                    standing.order.call.part
-                })
-                .collect()
-        };
-        for part in over {
-            if let Some(door) = self.door(function, fault::service_of(part)) {
-                door.open();
-            }
-        }
-    }
-
-    /// The functions whose very first call is to be refused.
-    pub(crate) async fn refuse_first(&self) {
-        let functions: BTreeSet<String> =
-            self.ledger().orders.iter().map(|standing| standing.order.call.function.clone()).collect();
-        for function in functions {
-            self.refuse_next(&function).await;
-        }
-    }
-}
-
-impl Door {
-    fn reserve() -> std::io::Result<Self> {
-        let reserved = TcpSocket::new_v4()?;
-        // Chosen before addresses may be reused, so that no other socket's is; afterwards they may, so that
-        // a listener can join.
-        reserved.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        reserved.set_reuseaddr(true)?;
-        let address = reserved.local_addr()?;
-        Ok(Self { address, _reserved: reserved, router: OnceLock::new(), listening: Mutex::default() })
-    }
-
-    fn open(&self) {
-        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(router) = self.router.get().cloned() else { return };
-        let listener = TcpSocket::new_v4().and_then(|socket| {
-            socket.set_reuseaddr(true)?;
-            socket.bind(self.address)?;
-            socket.listen(128)
-        });
-        match listener {
-            Ok(listener) => {
-                let listener = listener.tap_io(|connection| {
-                    let _ = connection.set_nodelay(true);
-                });
-                *listening = Some(tokio::spawn(async move {
-                    if let Err(error) = axum::serve(listener, router).await {
-                        tracing::error!(%error, "a front ended");
-                    }
-                }));
-            }
-            Err(error) => tracing::error!(%error, address = %self.address, "a front could not be opened"),
-        }
-    }
-
-    /// Stops listening; gives the task whose end is the end of the listener.
-    fn shut(&self) -> Option<JoinHandle<()>> {
-        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
-        listening.inspect(JoinHandle::abort)
     }
 }

@@ -94,6 +94,11 @@ impl Story {
         Self::start(wiring::POLICY, Some(Directory::new())).await
     }
 
+    /// Begins in a sandbox that goes step by step, as deployed: see [`Story::begin_stepped`].
+    pub async fn begin_in_steps() -> Self {
+        Self::begin_stepped(wiring::POLICY, Stepped::default()).await
+    }
+
     /// Begins in a sandbox that goes step by step. [`Story::settle`] does not move its clock, so that what
     /// pauses goes on only with [`Story::advance`].
     pub async fn begin_stepped(policy: &str, stepped: Stepped) -> Self {

@@ -184,6 +184,17 @@ impl SeenMachine {
         !unknown && self.groups(private).is_empty()
     }
 
+    /// Whether the groups on the way to one of its addresses are surely not these.
+    pub fn way_differs<'g>(&self, private: IpAddr, planned: impl Iterator<Item = &'g ResourceId>) -> bool {
+        let all = self.nics.iter().flat_map(|nic| &nic.addresses);
+        let mut here = all.filter(|one| one.private == private);
+        if here.any(|one| one.on_subnet == OnSubnet::Unknown) {
+            return false;
+        }
+        let (seen, planned) = (self.groups(private), planned.collect::<Vec<_>>());
+        seen.len() != planned.len() || !seen.iter().all(|group| planned.contains(group))
+    }
+
     /// The network security groups on the way to one of its addresses, as far as they are known, each once.
     pub fn groups(&self, private: IpAddr) -> Vec<&ResourceId> {
         let mut groups: Vec<&ResourceId> = vec![];

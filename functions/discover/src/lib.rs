@@ -1,9 +1,9 @@
 //! The function `discover`: looks what machines there are, every 15 minutes and when `notify` asks it to. It
 //! reads Azure and never writes to it. A machine that was deleted while a grant is open has that grant
-//! ended; a question of somebody who named a machine that is not known is answered.
+//! ended, and so has one to which the way has changed; a question of somebody who named a machine that is not known is answered.
 
 use access::lease::Timestamp;
-use access::lifecycle::{Cause, State};
+use access::lifecycle::{Cause, Record, State};
 use access::machine::{Found, SeenMachine, find};
 use access::policy::Policy;
 use access::request::UserId;
@@ -107,11 +107,19 @@ async fn look(deps: &Deps, subscription: &str) -> Result<(), NotLooked> {
             return Err(error.into());
         }
     };
+    let before = deps.store.machines().await?;
+    for machine in &seen {
+        let known = before.iter().find(|known| known.resource_id == machine.resource_id);
+        if known.is_some_and(|known| known.nics != machine.nics) {
+            // First, so that a crash in between leaves it to the next run.
+            end_grants(deps, machine, |record| way_changed(record, machine)).await?;
+        }
+    }
     for machines in seen.chunks(SIDE_BY_SIDE) {
         let writes: Vec<_> = machines.iter().map(|machine| deps.store.put_machine(machine)).collect();
         futures::future::try_join_all(writes).await?;
     }
-    for known in deps.store.machines().await? {
+    for known in before {
         let is_here = known.resource_id.subscription().eq_ignore_ascii_case(subscription);
         if is_here && !seen.iter().any(|machine| machine.resource_id == known.resource_id) {
             missed(deps, known, now).await?;
@@ -126,7 +134,7 @@ async fn look(deps: &Deps, subscription: &str) -> Result<(), NotLooked> {
 async fn missed(deps: &Deps, machine: SeenMachine, now: Timestamp) -> Result<(), NotLooked> {
     if let Some(at) = machine.gone_at {
         if now.since(at) < GRANTS_LOOKED_FOR_SECONDS {
-            end_grants(deps, &machine).await?;
+            end_grants(deps, &machine, machine_gone).await?;
         }
         return Ok(());
     }
@@ -140,32 +148,55 @@ async fn missed(deps: &Deps, machine: SeenMachine, now: Timestamp) -> Result<(),
     }
     tracing::info!(machine = %machine.resource_id, "gone");
     // First, so that a crash in between leaves it to the next run.
-    end_grants(deps, &machine).await?;
+    end_grants(deps, &machine, machine_gone).await?;
     Ok(deps.store.put_machine(&SeenMachine { gone_at: Some(now), ..machine }).await?)
 }
 
-/// Ends what is open on a machine that is gone: its address may soon be another machine's.
-async fn end_grants(deps: &Deps, machine: &SeenMachine) -> Result<(), StoreError> {
+/// The address of a machine that is gone may soon be another machine's.
+#[expect(clippy::unnecessary_wraps, reason = "one of the reasons of `end_grants`")]
+const fn machine_gone(_: &Record) -> Option<Cause> {
+    Some(Cause::MachineGone)
+}
+
+/// Whether the rules of a grant are not in the groups that are on the way now: then it may let nobody in, and
+/// what is said of it is not proved any more.
+fn way_changed(record: &Record, machine: &SeenMachine) -> Option<Cause> {
+    let (ask, plan) = (record.ask()?, record.plan()?);
+    let planned = plan.rules().iter().map(|rule| &rule.nsg);
+    machine.way_differs(ask.wish.machine.private_address, planned).then_some(Cause::WayChanged)
+}
+
+/// Ends what is open on a machine, where there is a reason.
+async fn end_grants(
+    deps: &Deps,
+    machine: &SeenMachine,
+    why: impl Fn(&Record) -> Option<Cause>,
+) -> Result<(), StoreError> {
     for open in deps.store.open_on(&machine.resource_id).await? {
-        end_grant(deps, open).await?;
+        end_grant(deps, open, &why).await?;
     }
     Ok(())
 }
 
-async fn end_grant(deps: &Deps, indexed: Loaded) -> Result<(), StoreError> {
+async fn end_grant(
+    deps: &Deps,
+    indexed: Loaded,
+    why: impl Fn(&Record) -> Option<Cause>,
+) -> Result<(), StoreError> {
     let id = indexed.record.wish().id;
     for _ in 0..ROUNDS {
         let Some(loaded) = deps.store.read(id).await? else { return Ok(()) };
         if !matches!(loaded.record.state(), State::Open(_)) {
             return Ok(());
         }
-        let Ok(change) = loaded.record.end(Cause::MachineGone, deps.clock.now()) else { return Ok(()) };
+        let Some(cause) = why(&loaded.record) else { return Ok(()) };
+        let Ok(change) = loaded.record.end(cause.clone(), deps.clock.now()) else { return Ok(()) };
         if matches!(deps.store.write(&loaded, &change, false).await?, Stored::Yes(_)) {
-            tracing::warn!(request = %id, "ended: its machine is gone");
+            tracing::warn!(request = %id, ?cause, "ended");
             return Ok(());
         }
     }
-    tracing::warn!(request = %id, "its machine is gone, but its record changes again and again");
+    tracing::warn!(request = %id, "it is to be ended, but its record changes again and again");
     Ok(())
 }
 

@@ -82,7 +82,7 @@ enum Sent<'a> {
 }
 
 /// Why a read brought nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ArmError {
     /// There is no such resource.
     #[error("{0} was not found")]

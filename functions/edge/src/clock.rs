@@ -103,13 +103,46 @@ impl Clock {
 
     /// As [`Clock::wait`], for somebody who is at work already and goes on with it afterwards.
     pub async fn pause(&self, length: Duration, at_work: &Awake) {
-        if !self.is_standing() {
-            return tokio::time::sleep(length).await;
+        self.pause_unless(length, std::future::pending::<()>(), at_work).await;
+    }
+
+    /// As [`Clock::pause`], unless `other` comes first. Whoever brings that about is awake until it has come:
+    /// it hands over an [`Awake`].
+    pub(crate) async fn pause_unless<T>(
+        &self,
+        length: Duration,
+        other: impl Future<Output = T>,
+        at_work: &Awake,
+    ) -> Option<T> {
+        let rest = self.is_standing().then(|| Rest::of(at_work));
+        tokio::select! {
+            biased;
+            came = other => {
+                drop(rest);
+                Some(came)
+            }
+            awake = self.wait(length) => {
+                drop(rest);
+                drop(awake);
+                None
+            }
         }
+    }
+
+    /// Several things side by side, for somebody who is at work and waits for all of them. Each is given an
+    /// [`Awake`] of its own, and gives it back when it is done.
+    pub async fn side_by_side<W, T, F: Future<Output = (T, Awake)>>(
+        &self,
+        works: impl Iterator<Item = W>,
+        work: impl Fn(W, Awake) -> F,
+        at_work: &Awake,
+    ) -> Vec<T> {
+        let begun: Vec<F> = works.map(|each| work(each, self.awake_now())).collect();
         let rest = Rest::of(at_work);
-        let awake = self.wait(length).await;
+        let done = futures::future::join_all(begun).await;
+        // Before those who have done it rest, so that there is always somebody awake.
         drop(rest);
-        drop(awake);
+        done.into_iter().map(|(done, _)| done).collect()
     }
 
     async fn wait_for(&self, at_ms: u64) -> Awake {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod drive;
 pub mod entra;
+pub mod glance;
 pub mod http;
 pub mod line;
 pub mod orphan;

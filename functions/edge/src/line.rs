@@ -3,6 +3,7 @@
 //!
 //! Between processes the lock row orders the writers ([`crate::store::Lock`]).
 
+use crate::clock::{Awake, Clock};
 use crate::store::{Lease, Store};
 use access::lease::Timestamp;
 use access::lifecycle::Record;
@@ -10,39 +11,54 @@ use access::request::ResourceId;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::oneshot;
 
 /// The longest that a drive waits in line before it looks at its time again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The lines of all groups. Clones are the same lines.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Lines {
+    clock: Clock,
     groups: Arc<Mutex<HashMap<String, Line>>>,
     tickets: Arc<std::sync::atomic::AtomicU64>,
 }
 
 #[derive(Default)]
 struct Line {
-    /// Tickets, in their order; it is the first one's turn.
-    waiting: VecDeque<u64>,
+    /// In their order; it is the first one's turn.
+    waiting: VecDeque<Waiting>,
     /// How many drives were announced, so that the lock is not given back just before they come.
     expected: usize,
     /// The lock, while this process holds it.
     lease: Option<Lease>,
     /// Since when this process waits for the lock.
     since: Option<Timestamp>,
-    turned: Arc<Notify>,
+}
+
+/// One who stands in line.
+struct Waiting {
+    ticket: u64,
+    /// How it hears that its turn has come, while it waits for that.
+    turn: Option<oneshot::Sender<Awake>>,
 }
 
 impl Line {
+    fn is_turn_of(&self, ticket: u64) -> bool {
+        self.waiting.front().is_some_and(|first| first.ticket == ticket)
+    }
+
     fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.expected == 0 && self.lease.is_none()
     }
 }
 
 impl Lines {
+    /// Lines in which nobody stands; who does waits by this clock.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, groups: Arc::default(), tickets: Arc::default() }
+    }
+
     fn with<T>(&self, nsg: &ResourceId, look: impl FnOnce(&mut Line) -> T) -> T {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let key = nsg.key();
@@ -114,33 +130,32 @@ pub(crate) struct Place {
 
 impl Place {
     /// Stands in this group's line, and waits a little for its turn. Whether it has come.
-    pub(crate) async fn turn(&mut self, nsg: &ResourceId) -> bool {
+    pub(crate) async fn turn(&mut self, nsg: &ResourceId, at_work: &Awake) -> bool {
         if self.at.as_ref() != Some(nsg) {
             if let Some(other) = self.at.replace(nsg.clone()) {
                 self.step_out(&other);
             }
-            self.lines.with(nsg, |line| line.waiting.push_back(self.ticket));
+            let waiting = Waiting { ticket: self.ticket, turn: None };
+            self.lines.with(nsg, |line| line.waiting.push_back(waiting));
         }
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let turned = self.lines.with(nsg, |line| Arc::clone(&line.turned));
-            let turned = turned.notified();
-            tokio::pin!(turned);
-            // Before the look, so that no turn is missed between it and the wait.
-            turned.as_mut().enable();
-            if self.lines.with(nsg, |line| line.waiting.front() == Some(&self.ticket)) {
-                return true;
-            }
-            if timeout_at(deadline, turned).await.is_err() {
+        let (tell, turn) = oneshot::channel();
+        let waits = self.lines.with(nsg, |line| {
+            if line.is_turn_of(self.ticket) {
                 return false;
             }
+            let mine = line.waiting.iter_mut().find(|waiting| waiting.ticket == self.ticket);
+            mine.map(|mine| mine.turn = Some(tell)).is_some()
+        });
+        if waits {
+            self.lines.clock.pause_unless(PATIENCE, turn, at_work).await;
         }
+        self.lines.with(nsg, |line| line.is_turn_of(self.ticket))
     }
 
     /// The lock that this process holds, while it is this drive's turn.
     pub(crate) fn lease(&self) -> Option<Lease> {
-        let mine = |line: &mut Line| line.waiting.front() == Some(&self.ticket);
-        self.lines.with(self.at.as_ref()?, |line| mine(line).then(|| line.lease.clone()).flatten())
+        let lease = |line: &mut Line| line.lease.clone().filter(|_| line.is_turn_of(self.ticket));
+        self.lines.with(self.at.as_ref()?, lease)
     }
 
     /// Whose turn it is: keeps what came of the lock.
@@ -163,7 +178,7 @@ impl Place {
     pub(crate) async fn leave(&mut self, store: &Store) {
         let Some(nsg) = self.at.clone() else { return };
         let lease = self.lines.with(&nsg, |line| {
-            let has_turn = line.waiting.front() == Some(&self.ticket);
+            let has_turn = line.is_turn_of(self.ticket);
             let last = line.expected == 0 && line.waiting.len() == 1;
             if has_turn && last { line.lease.take() } else { None }
         });
@@ -175,8 +190,11 @@ impl Place {
 
     fn step_out(&self, nsg: &ResourceId) {
         self.lines.with(nsg, |line| {
-            line.waiting.retain(|ticket| *ticket != self.ticket);
-            line.turned.notify_waiters();
+            line.waiting.retain(|waiting| waiting.ticket != self.ticket);
+            if let Some(tell) = line.waiting.front_mut().and_then(|first| first.turn.take()) {
+                // Where it has gone on by itself meanwhile, it looks whose turn it is.
+                let _ = tell.send(self.lines.clock.awake_now());
+            }
         });
     }
 }
@@ -187,7 +205,7 @@ impl Drop for Place {
         // Broken off in its turn: a call of it may still be under way. Nobody takes the lock over, and
         // its lease outlasts the call.
         self.lines.with(&nsg, |line| {
-            if line.waiting.front() == Some(&self.ticket) {
+            if line.is_turn_of(self.ticket) {
                 line.lease = None;
             }
         });

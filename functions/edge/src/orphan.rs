@@ -60,13 +60,18 @@ impl Driver {
         (place, holder): (&mut Place, &str),
         at_work: &Awake,
     ) -> Result<Removal, StoreError> {
+        let begun = self.clock.now();
         loop {
-            match self.lock(place, nsg, holder, true).await? {
+            match self.lock(place, nsg, holder, true, at_work).await? {
                 Locked::Held => break,
                 Locked::Elsewhere { since }
                     if self.clock.now().since(since) >= self.tempo.delete_patience_seconds =>
                 {
                     break;
+                }
+                // Tried again at the next tick.
+                _ if self.clock.now().since(begun) >= self.tempo.budget_seconds => {
+                    return Ok(Removal::Unfinished);
                 }
                 Locked::InLine | Locked::Elsewhere { .. } => self.clock.pause(PAUSE, at_work).await,
             }

@@ -98,6 +98,8 @@ pub struct Loaded {
     pub history_hash: String,
     /// What people were shown of it.
     pub shown: Shown,
+    /// Until when somebody who drives it has it for himself.
+    pub claimed_until: Option<Timestamp>,
 }
 
 /// A sentence to one person, kept until `notify` has sent it.
@@ -171,6 +173,8 @@ fn encode<T: Serialize>(kind: &'static str, value: &T) -> Result<Item, StoreErro
 struct Beside {
     #[serde(default)]
     history_hash: String,
+    #[serde(default)]
+    claimed_until: Option<u64>,
     #[serde(flatten)]
     shown: Shown,
 }
@@ -180,7 +184,8 @@ fn load(item: Item) -> Result<Loaded, StoreError> {
     let parts: Parts = decode("REQUEST", item)?;
     let id = parts.id.to_string();
     let record = Record::from_parts(parts).map_err(|why| StoreError::Corrupt { id, why })?;
-    Ok(Loaded { record, history_hash: beside.history_hash, shown: beside.shown })
+    let claimed_until = beside.claimed_until.map(Timestamp::from_unix);
+    Ok(Loaded { record, history_hash: beside.history_hash, shown: beside.shown, claimed_until })
 }
 
 impl Store {

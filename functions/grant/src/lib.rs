@@ -44,12 +44,12 @@ impl Deps {
             slack: Slack::new(env, secrets.bot_token)?,
         };
         let driver = Driver {
+            lines: Lines::new(clock.clone()),
             clock,
             store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
             arm: Arm::new(env)?,
             installation: env.installation()?,
             tempo: Tempo { budget_seconds: DRIVE_SECONDS, ..Tempo::DEPLOYED },
-            lines: Lines::default(),
             checker: Some(checker),
         };
         Ok(Self { driver })
@@ -94,7 +94,7 @@ async fn drive(deps: &Deps, id: RequestId, invocation: &str, at_work: &Awake) ->
     let denies = matches!(loaded.record.state(), State::Closing(_) | State::Closed(_));
     let record = loaded.record.clone();
     let drive = async {
-        deps.driver.drive(Role::Grant, loaded, invocation, at_work).await?;
+        deps.driver.drive(Role::Grant, loaded, invocation, at_work, None).await?;
         if denies { look_at_others(deps, &record, invocation, at_work).await } else { Ok(()) }
     };
     // The driver stops by itself; this is for a call that hangs. Taken up again by the tick.
@@ -122,7 +122,7 @@ async fn look_at_others(
             && planned_groups(&other.record).any(|group| groups.contains(&group));
         // From an index: read again before anything is done.
         if beside && let Some(other) = store.read(other.record.wish().id).await? {
-            deps.driver.drive(Role::Grant, other, invocation, at_work).await?;
+            deps.driver.drive(Role::Grant, other, invocation, at_work, None).await?;
         }
     }
     Ok(())

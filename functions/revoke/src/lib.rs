@@ -9,6 +9,7 @@ use edge::arm::Arm;
 use edge::clock::{Awake, Clock};
 use edge::config::{ConfigError, Environment};
 use edge::drive::Driver;
+use edge::glance::Glances;
 use edge::line::Lines;
 use edge::store::{Loaded, Store, StoreError, Wake};
 use lambda_runtime::{Error, LambdaEvent};
@@ -43,12 +44,12 @@ impl Deps {
     )]
     pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
         let driver = Driver {
+            lines: Lines::new(clock.clone()),
             clock,
             store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
             arm: Arm::new(env)?,
             installation: env.installation()?,
             tempo: Tempo::DEPLOYED,
-            lines: Lines::default(),
             checker: None,
         };
         Ok(Self { driver, subscriptions: env.subscriptions()? })
@@ -63,7 +64,9 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
     let (event, context) = event.into_parts();
     let invocation = &context.request_id;
     match event.get("request").and_then(Value::as_str).map(str::parse::<RequestId>) {
-        Some(Ok(id)) => shut(deps, id, invocation, &deps.driver.clock.awake_now()).await.map(|_| ())?,
+        Some(Ok(id)) => {
+            shut(deps, id, invocation, &deps.driver.clock.awake_now(), None).await?;
+        }
         Some(Err(malformed)) => return Err(malformed.into()),
         None => tick(deps, invocation).await?,
     }
@@ -71,10 +74,11 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
 }
 
 async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
-    let Driver { clock, store, tempo, .. } = &deps.driver;
+    let Driver { clock, store, tempo, arm, .. } = &deps.driver;
     let now = clock.now();
     let unsettled = store.unsettled().await?;
     overdue(&unsettled, now);
+    let glances = &Glances::new(arm.clone(), clock.clone());
     // What is open is compared with Azure, to its last minute: a rule that somebody else has changed is
     // shut, one that somebody else has deleted is told. What is due now is compared as that.
     let open = unsettled
@@ -84,7 +88,8 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
         let at_work = clock.awake_now();
         async move {
             let id = loaded.record.wish().id;
-            report(id, deps.driver.drive(Role::Revoke, loaded, invocation, &at_work).await.map(|_| ()));
+            let driven = deps.driver.drive(Role::Revoke, loaded, invocation, &at_work, Some(glances)).await;
+            report(id, driven.map(|_| ()));
         }
     });
     let comparing: Vec<_> = comparing.collect();
@@ -109,9 +114,9 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
             let awake = clock.sleep_until(due_at).await;
             // What is due together stands in line before the first one has begun.
             let expected = deps.driver.lines.expect(&loaded.record);
-            let shut = shut(deps, id, invocation, &awake).await;
+            let shut = shut(deps, id, invocation, &awake, Some(glances)).await;
             expected.over(store).await;
-            // Azure may have named a moment before the next tick.
+            // Azure may have named a moment before the next tick, and a claim may end before it.
             due = shut.as_ref().ok().copied().flatten().filter(|again| *again > due_at && *again < next_tick);
             report(id, shut.map(|_| ()));
         }
@@ -148,6 +153,7 @@ async fn shut(
     id: RequestId,
     invocation: &str,
     at_work: &Awake,
+    glances: Option<&Glances>,
 ) -> Result<Option<Timestamp>, StoreError> {
     let Driver { clock, store, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(None) };
@@ -157,9 +163,11 @@ async fn shut(
         let claimed = store.claim(&loaded.record, now, CLAIM_SECONDS).await?;
         // An end waits for nobody: `grant` may have claimed what it is opening, and have crashed.
         if !claimed && !matches!(step, Step::End(_)) {
-            return Ok(None);
+            // Whoever is at it may have crashed. What is to be shut does not wait for the next tick.
+            let over = loaded.claimed_until.map(|until| until.plus(1));
+            return Ok(over.filter(|_| matches!(loaded.record.state(), State::Closing(_))));
         }
-        let stopped = deps.driver.drive(Role::Revoke, loaded, invocation, at_work).await?;
+        let stopped = deps.driver.drive(Role::Revoke, loaded, invocation, at_work, glances).await?;
         if stopped == Stopped::Missing {
             return Ok(None);
         }

@@ -18,8 +18,9 @@ pub(crate) async fn sweep(
     invocation: &str,
 ) -> Result<(), StoreError> {
     let Driver { clock, store, arm, installation, .. } = &deps.driver;
+    let at_work = clock.awake_now();
     let known = store.orphans().await?;
-    match arm.rules_of(installation, &deps.subscriptions).await {
+    match arm.rules_of(installation, &deps.subscriptions, (clock, &at_work)).await {
         Ok(listed) => {
             for Listed { nsg, rule } in listed {
                 let Some(id) = RuleName::request_of(&rule, installation) else { continue };
@@ -36,12 +37,13 @@ pub(crate) async fn sweep(
     let known = store.orphans().await?;
     let standing = known.iter().filter(|known| !known.orphan.is_over());
     tracing::info!(orphan_rules = standing.clone().count(), "rules that no record answers for");
-    let work = standing.map(|known| async move {
-        if let Err(error) = attend(deps, known, invocation).await {
+    let attend_to = |known: KnownOrphan, awake: Awake| async move {
+        if let Err(error) = attend(deps, &known, invocation, awake).await {
             tracing::error!(nsg = %known.orphan.nsg, request = %known.orphan.request, error = %edge::report::chain(&error), "an orphan could not be attended to");
         }
-    });
-    futures::future::join_all(work).await;
+        ((), clock.awake_now())
+    };
+    clock.side_by_side(standing.cloned(), attend_to, &at_work).await;
     for known in store.orphans().await?.iter().filter(|known| known.untold) {
         store.touch_orphan(known, clock.now()).await?;
     }
@@ -75,7 +77,7 @@ async fn found(
         (Keeper::Hidden, Some(record)) => {
             tracing::error!(request = %id, "a record was not in the list of what is looked at; it is put back");
             store.touch(&record, &[], Some(now), now).await?;
-            shut(deps, id, invocation, &clock.awake_now()).await?;
+            shut(deps, id, invocation, &clock.awake_now(), None).await?;
             if before.is_some_and(|before| before.orphan.fate == Fate::Hidden) {
                 return Ok(());
             }
@@ -98,13 +100,18 @@ async fn found(
     Ok(())
 }
 
-/// Does what is due about one orphan.
-async fn attend(deps: &Deps, known: &KnownOrphan, invocation: &str) -> Result<(), StoreError> {
+/// Does what is due about one orphan, when it is due.
+async fn attend(deps: &Deps, known: &KnownOrphan, invocation: &str, awake: Awake) -> Result<(), StoreError> {
     let Driver { clock, store, installation, .. } = &deps.driver;
     let orphan = &known.orphan;
     let name = orphan.name(installation);
     let due = orphan.shut_at() <= clock.now().plus(AHEAD_SECONDS);
-    let awake = if due { clock.sleep_until(orphan.shut_at()).await } else { clock.awake_now() };
+    let awake = if due {
+        drop(awake);
+        clock.sleep_until(orphan.shut_at()).await
+    } else {
+        awake
+    };
     if due && !store.claim_orphan(known, clock.now(), CLAIM_SECONDS).await? {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! What happened to security rules, in order: for tests that compare a claim with what was true then.
 
+use super::operations::Write;
 use super::rules::Properties;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,9 @@ pub struct Entry {
     /// The rule as it was written, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub properties: Option<Properties>,
+    /// Whose write was under way, where this one came meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met: Option<String>,
 }
 
 /// How many entries are kept.
@@ -71,12 +75,29 @@ impl Journal {
         by: &str,
         properties: Option<&Properties>,
     ) {
-        let seq = self.entries.last().map_or(1, |last| last.seq + 1);
-        if what == What::Overlap {
-            self.overlaps += 1;
-        }
         let (nsg, rule, by) = (nsg.to_owned(), rule.to_owned(), by.to_owned());
-        self.entries.push(Entry { seq, at_ms, nsg, rule, what, by, properties: properties.cloned() });
+        let properties = properties.cloned();
+        self.push(Entry { seq: 0, at_ms, nsg, rule, what, by, properties, met: None });
+    }
+
+    /// Adds that a write came while another one to the same group was under way.
+    pub(super) fn add_overlap(&mut self, at_ms: u64, write: &Write<'_>, met: &str) {
+        self.overlaps += 1;
+        self.push(Entry {
+            seq: 0,
+            at_ms,
+            nsg: write.nsg.to_owned(),
+            rule: write.rule.to_owned(),
+            what: What::Overlap,
+            by: write.by.to_owned(),
+            properties: None,
+            met: Some(met.to_owned()),
+        });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let seq = self.entries.last().map_or(1, |last| last.seq + 1);
+        self.entries.push(Entry { seq, ..entry });
         let surplus = self.entries.len().saturating_sub(KEPT);
         self.entries.drain(..surplus);
     }

@@ -105,7 +105,7 @@ pub(super) fn begin(core: &Core, state: &mut State, write: &Write) -> Result<Str
         state.operations.iter().position(|one| one.running() && one.nsg.eq_ignore_ascii_case(write.nsg))
     {
         let earlier = state.operations[at].clone();
-        state.journal.add(now, write.nsg, write.rule, What::Overlap, write.by, None);
+        state.journal.add_overlap(now, write, &earlier.by);
         let settings = core.settings();
         match settings.overlapping {
             Overlapping::Supersede => {

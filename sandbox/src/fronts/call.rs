@@ -47,6 +47,16 @@ impl Part {
     pub const ALL: [Self; 7] =
         [Self::Dynamodb, Self::Secrets, Self::Lambda, Self::Sts, Self::Entra, Self::Arm, Self::Slack];
 
+    /// The address at which it is called.
+    pub const fn service(self) -> Service {
+        match self {
+            Self::Dynamodb | Self::Secrets | Self::Lambda => Service::Aws,
+            Self::Sts | Self::Entra => Service::Entra,
+            Self::Arm => Service::Arm,
+            Self::Slack => Service::Slack,
+        }
+    }
+
     /// Whether an SDK of AWS makes the call, which repeats it by itself.
     pub(super) const fn is_aws(self) -> bool {
         matches!(self, Self::Dynamodb | Self::Secrets | Self::Lambda | Self::Sts)

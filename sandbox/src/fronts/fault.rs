@@ -1,6 +1,6 @@
 //! What can happen to one call, in the words of the service that is called.
 
-use super::call::{Part, Service};
+use super::call::Part;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -11,7 +11,7 @@ use std::io;
 /// What happens to a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FaultKind {
-    /// The connection is refused, until the function turns to something else, pauses or ends.
+    /// The connection is reset before anything was done.
     Refused,
     /// 500, and nothing was done.
     Error500,
@@ -59,16 +59,6 @@ impl fmt::Display for FaultKind {
             Self::KilledBefore => "killed-before",
             Self::KilledAfter => "killed-after",
         })
-    }
-}
-
-/// The address at which a part is called.
-pub(super) const fn service_of(part: Part) -> Service {
-    match part {
-        Part::Dynamodb | Part::Secrets | Part::Lambda => Service::Aws,
-        Part::Sts | Part::Entra => Service::Entra,
-        Part::Arm => Service::Arm,
-        Part::Slack => Service::Slack,
     }
 }
 

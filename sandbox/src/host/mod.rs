@@ -314,7 +314,7 @@ impl Sandbox {
             ] {
                 fronts.serve(service, router);
             }
-            fronts.refuse_first().await;
+            fronts.about_to_be(time.clock.now_ms()).await;
         }
         let mut servers = vec![database];
         for (listener, router) in [

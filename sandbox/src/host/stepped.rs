@@ -17,6 +17,18 @@ pub struct Stepped {
     pub limits_percent: BTreeMap<String, u32>,
 }
 
+impl Stepped {
+    /// 2026-03-12 09:00:07 UTC: not at a whole minute, as nothing does.
+    pub const BEGINS: Timestamp = Timestamp::from_unix(1_773_306_007);
+}
+
+impl Default for Stepped {
+    /// As deployed, without anything that is ordered.
+    fn default() -> Self {
+        Self { at: Self::BEGINS, fronts: Fronts::default(), limits_percent: BTreeMap::new() }
+    }
+}
+
 impl Ground {
     /// Where a function finds each part.
     ///

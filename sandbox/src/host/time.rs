@@ -99,7 +99,9 @@ impl Time {
             // Saved first: a sandbox that is killed in between must not come back earlier than what
             // its table tells.
             self.saved.store(&(self.clock.offset_ms() + step_ms))?;
-            self.fronts.iter().for_each(Fronts::time_passes);
+            if let Some(fronts) = &self.fronts {
+                fronts.about_to_be(next_ms).await;
+            }
             self.clock.advance_ms(step_ms);
             self.settle().await;
         }

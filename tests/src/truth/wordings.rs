@@ -146,6 +146,10 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         "While {any} was open, the rule {code} came before the rule {code} and decides. It may have let nobody in, and was ended. Who still needs it asks again. Ref {ref}",
         Claim::Nothing,
     ),
+    (
+        "While {any} was open, the security groups on the way to {any} changed. The rule {code} may have let nobody in, and was ended. Who still needs it asks again. Ref {ref}",
+        Claim::Nothing,
+    ),
     ("{place}: lapsed. Nobody decided by {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
     (
         "{place}: taken back. The requester took it back at {time:past}. Nothing was opened. Ref {ref}",

@@ -51,6 +51,6 @@ variants! {
     }
     NetworkFault { MachineGone, AddressChanged, NotRunning, Unshielded, GroupsChanged, NoRoom, Fenced }
     Failure { Evidence, Network, Refused, NoAnswer, Throttled, Overruled, Contradicted }
-    Cause { Expired, Revoked, Failed, Altered, Vanished, MachineGone, Overruled }
+    Cause { Expired, Revoked, Failed, Altered, Vanished, MachineGone, WayChanged, Overruled }
     Unfit { Gone, Off, Unshielded, OtherFamily, NoAddress }
 }

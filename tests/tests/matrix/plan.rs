@@ -1,7 +1,8 @@
 //! What is to be run: each story, each call of it, each fault.
 
 use crate::tale::Tale;
-use sandbox::fronts::{CallId, Called, FaultKind, Order, Part};
+use sandbox::fronts::{CallId, Called, FaultKind, Order, Outage, Part, Service};
+use sandbox::host::Stepped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -10,29 +11,72 @@ use std::fmt;
 pub(crate) struct Run {
     pub(crate) tale: Tale,
     pub(crate) orders: Vec<Order>,
+    pub(crate) outage: Option<Outage>,
+}
+
+impl Run {
+    /// A story in which nothing fails.
+    pub(crate) const fn whole(tale: Tale) -> Self {
+        Self { tale, orders: vec![], outage: None }
+    }
+
+    /// A story with these faults.
+    fn with(tale: Tale, orders: &[(&CallId, FaultKind)]) -> Self {
+        let order = |(call, fault): &(&CallId, FaultKind)| Order { call: (*call).clone(), fault: *fault };
+        Self { orders: orders.iter().map(order).collect(), ..Self::whole(tale) }
+    }
 }
 
 impl fmt::Display for Run {
     /// The name by which it can be run alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.tale.name())?;
-        self.orders.iter().try_for_each(|order| write!(f, "/{}/{}", order.call, order.fault))
+        self.orders.iter().try_for_each(|order| write!(f, "/{}/{}", order.call, order.fault))?;
+        let Some(outage) = &self.outage else { return Ok(()) };
+        let after = outage.from_ms / 1000 - Stepped::BEGINS.unix();
+        write!(f, "/{}/{:?}/nobody-listens/{after}", outage.function, outage.service)
     }
 }
 
 /// The calls of one story.
 pub(crate) struct Calls {
     pub(crate) tale: Tale,
-    /// Those to which faults happen, with how many calls of the same function come before each.
-    pub(crate) planned: Vec<(CallId, usize)>,
+    /// Those to which faults happen.
+    pub(crate) planned: Vec<CallId>,
     /// How many others stand for the same as one of the planned.
     pub(crate) folded: usize,
+}
+
+/// A tick of `revoke` waits for what is due within this, in milliseconds: a fault in it is not that of a
+/// tick with nothing ahead.
+const AHEAD_MS: u64 = 120_000;
+
+/// Whether a call only reads.
+fn is_read(call: &CallId) -> bool {
+    const READS: [&str; 7] = [
+        "Get",
+        "GET ",
+        "Query ",
+        "POST resources",
+        "POST networkWatchers/ipFlowVerify",
+        "token",
+        "users.info",
+    ];
+    READS.iter().any(|verb| call.what.starts_with(verb))
 }
 
 /// Whether nothing comes of a call, whatever it finds, if nothing else is called: it reads, or it only takes
 /// a record for the time in which it is looked at.
 fn is_idle(call: &CallId) -> bool {
-    ["Get", "GET ", "Query ", "UpdateItem REQUEST"].iter().any(|verb| call.what.starts_with(verb))
+    is_read(call) || call.what.starts_with("UpdateItem REQUEST")
+}
+
+/// The faults of a call. Of one that only reads, those after it took effect are those before it: the caller
+/// sees the same, and so does everybody else.
+fn faults(call: &CallId) -> impl Iterator<Item = FaultKind> {
+    let reads = is_read(call);
+    let after = [FaultKind::ReplyLost, FaultKind::KilledAfter];
+    FaultKind::ALL.into_iter().filter(move |fault| !(reads && after.contains(fault)))
 }
 
 /// How many calls two stories share from their beginning: the same ones at the same moments, so that the
@@ -41,54 +85,88 @@ fn shared(one: &[Called], other: &[Called]) -> usize {
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
+/// What one invocation of a function calls at one moment of the clock.
+struct Episode<'a> {
+    function: &'a str,
+    at_ms: u64,
+    calls: Vec<&'a CallId>,
+}
+
+impl Episode<'_> {
+    /// The same for episodes that call the same, in whatever order.
+    fn shape(&self) -> Shape {
+        let mut shape: Vec<(Part, String)> =
+            self.calls.iter().map(|call| (call.part, call.what.clone())).collect();
+        shape.sort_unstable();
+        (self.function.to_owned(), shape)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.calls.iter().all(|call| is_idle(call))
+    }
+}
+
+type Shape = (String, Vec<(Part, String)>);
+
+/// The episodes that were planned so far, in whatever story.
+#[derive(Default)]
+pub(crate) struct Seen(BTreeSet<Shape>);
+
 impl Calls {
-    /// From what a story calls when nothing fails. Two sorts of calls stand for the same as others:
+    /// From what a story calls when nothing fails. Three sorts of calls stand for the same as others:
     ///
-    /// - those of a tick in which there was nothing to do: it read the same things as a tick before, and
-    ///   changed no record and no rule;
     /// - those of the beginning that the story has in common with `before`, which goes by the same policy:
-    ///   whatever fails there has been taken up again before the people do something else.
-    pub(crate) fn of(tale: Tale, called: &[Called], before: Option<&[Called]>) -> Self {
+    ///   whatever fails there has been taken up again before the people do something else;
+    /// - those of a tick, or of an invocation of `notify`, in which there was nothing to do: one before
+    ///   called the same, and it changed no record and no rule; not where something falls due that a tick
+    ///   already waits for;
+    /// - those of `discover` where it called the same before: it alone writes what it writes, and reads
+    ///   nothing else.
+    pub(crate) fn of(tale: Tale, called: &[Called], before: Option<&[Called]>, seen: &mut Seen) -> Self {
         let in_common = before.map_or(0, |before| shared(called, before));
-        let mut invocations: BTreeMap<(&str, u32), Vec<&CallId>> = BTreeMap::new();
+        let mut episodes: BTreeMap<(u64, &str, u32), Vec<&CallId>> = BTreeMap::new();
         for one in called {
-            invocations.entry((&one.id.function, one.invocation)).or_default().push(&one.id);
+            episodes.entry((one.at_ms, &one.id.function, one.invocation)).or_default().push(&one.id);
         }
-        let mut seen = BTreeSet::new();
-        let mut idle = BTreeSet::new();
-        for (of, calls) in &invocations {
-            let mut shape: Vec<(Part, &str)> =
-                calls.iter().map(|call| (call.part, call.what.as_str())).collect();
-            shape.sort_unstable();
-            if of.0 == "revoke" && calls.iter().all(|call| is_idle(call)) && !seen.insert(shape) {
-                idle.insert(*of);
+        let episodes: Vec<Episode<'_>> = episodes
+            .into_iter()
+            .map(|((at_ms, function, _), calls)| Episode { function, at_ms, calls })
+            .collect();
+        let alone = |this: &Episode<'_>| {
+            !episodes.iter().any(|other| other.at_ms == this.at_ms && other.function != this.function)
+        };
+        let is_awaited = |this: &Episode<'_>| {
+            let ahead = this.at_ms + 1..=this.at_ms + AHEAD_MS;
+            let mut acts = episodes.iter().filter(|other| other.function == "revoke" && !other.is_idle());
+            acts.any(|other| ahead.contains(&other.at_ms))
+        };
+        let mut folded = BTreeSet::new();
+        for episode in &episodes {
+            let may_be = match episode.function {
+                "revoke" => episode.is_idle() && alone(episode) && !is_awaited(episode),
+                "notify" => episode.is_idle(),
+                "discover" => true,
+                _ => false,
+            };
+            if may_be && !seen.0.insert(episode.shape()) {
+                folded.extend(episode.calls.iter().copied());
             }
         }
-        let mut made: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut planned = vec![];
-        for (at, one) in called.iter().enumerate() {
-            let before = made.entry(&one.id.function).or_default();
-            if at >= in_common && !idle.contains(&(one.id.function.as_str(), one.invocation)) {
-                planned.push((one.id.clone(), *before));
-            }
-            *before += 1;
-        }
+        let rest = called.iter().skip(in_common).map(|one| &one.id);
+        let planned: Vec<CallId> = rest.filter(|call| !folded.contains(call)).cloned().collect();
         Self { tale, folded: called.len() - planned.len(), planned }
     }
 
     /// Each of the calls with each fault.
     pub(crate) fn singles(&self) -> impl Iterator<Item = Run> {
-        self.planned.iter().flat_map(move |(call, after)| {
-            FaultKind::ALL.into_iter().map(move |fault| Run {
-                tale: self.tale,
-                orders: vec![Order { call: call.clone(), fault, after: *after }],
-            })
-        })
+        self.planned
+            .iter()
+            .flat_map(move |call| faults(call).map(move |fault| Run::with(self.tale, &[(call, fault)])))
     }
 
     /// How many of the planned calls are for each part.
     fn of_part(&self, part: Part) -> usize {
-        self.planned.iter().filter(|(call, _)| call.part == part).count()
+        self.planned.iter().filter(|call| call.part == part).count()
     }
 }
 
@@ -106,12 +184,42 @@ pub(crate) fn pairs(first: &Run, called: &[Called]) -> Vec<Run> {
     let (true, Some(at)) = (PAIRED.contains(&order.fault), at) else { return vec![] };
     let next = called.iter().skip(at + 1).take(NEAR);
     next.flat_map(|one| {
-        PAIRED.into_iter().map(|fault| {
-            let second = Order { call: one.id.clone(), fault, after: 0 };
-            Run { tale: first.tale, orders: vec![order.clone(), second] }
-        })
+        let second = |fault| Run::with(first.tale, &[(&order.call, order.fault), (&one.id, fault)]);
+        PAIRED.into_iter().map(second)
     })
     .collect()
+}
+
+/// When nobody listens, in seconds after the first story's beginning: while somebody asks, from the click of
+/// the approver on, and around the end.
+const OUTAGES: [(u64, u64); 3] = [(0, 90), (20, 110), (260, 340)];
+
+/// The first story while nobody listens at one of the addresses that a function calls in it: connections are
+/// refused, and not only calls.
+pub(crate) fn outages(calls: &[Called]) -> Vec<Run> {
+    let called: BTreeSet<(&str, Service)> =
+        calls.iter().map(|one| (one.id.function.as_str(), one.id.part.service())).collect();
+    let at_ms = |seconds: u64| Stepped::BEGINS.plus(seconds).unix() * 1000;
+    let run = |(function, service): &(&str, Service), (from, until): (u64, u64)| Run {
+        outage: Some(Outage {
+            function: (*function).to_owned(),
+            service: *service,
+            from_ms: at_ms(from),
+            until_ms: at_ms(until),
+        }),
+        ..Run::whole(Tale::Expired)
+    };
+    called.iter().flat_map(|of| OUTAGES.map(|when| run(of, when))).collect()
+}
+
+/// Calls, a line each: seconds since the beginning, the invocation, the call.
+pub(crate) fn listed(calls: &[Called]) -> String {
+    let begun_ms = Stepped::BEGINS.unix() * 1000;
+    let line = |one: &Called| {
+        let after_ms = one.at_ms.saturating_sub(begun_ms);
+        format!("{:>6}.{:03} {:>3} {}", after_ms / 1000, after_ms % 1000, one.invocation, one.id)
+    };
+    calls.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The matrix as a table: stories down, parts across, each number the calls of it.
@@ -127,13 +235,13 @@ pub(crate) fn table(all: &[Calls]) -> String {
         for part in Part::ALL {
             text += &format!("{:>10}", calls.of_part(part));
         }
-        let (count, runs) = (calls.planned.len(), calls.planned.len() * FaultKind::ALL.len());
+        let (count, runs) = (calls.planned.len(), calls.singles().count());
         text += &format!("{count:>8}{:>8}{runs:>8}\n", calls.folded);
         total = (total.0 + count, total.1 + runs);
     }
     let faults: Vec<String> = FaultKind::ALL.iter().map(ToString::to_string).collect();
     text + &format!(
-        "{} stories, {} calls, {} faults ({}): {} runs",
+        "{} stories, {} calls, {} faults ({}; of a call that only reads, what comes after it took effect is the same as before): {} runs",
         all.len(),
         total.0,
         faults.len(),

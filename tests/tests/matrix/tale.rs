@@ -2,6 +2,7 @@
 //! again, and wait.
 
 use ajar_tests::{ANA, BEA, CHRIS, Story};
+use edge::store::Loaded;
 use sandbox::azure::NSG;
 use serde_json::{Value, json};
 
@@ -110,9 +111,9 @@ impl Tale {
                 wrong.extend(people.still_allowed(&first));
             }
             Self::TwoGrants => {
-                let second = people.asks(BEA, "VM3 22 from 203.0.113.7 for 9m").await;
-                all.push(second.clone());
                 people.click(BEA, &first, "approve").await;
+                let second = people.asks(BEA, "VM3 22 from 203.0.113.7 for 7m").await;
+                all.push(second.clone());
                 people.click(CHRIS, &second, "approve").await;
                 people.wait_until_over(&first, wrong).await;
                 people.wait_until_over(&second, wrong).await;
@@ -141,15 +142,20 @@ impl Tale {
             }
         }
         // Whatever was lost is taken up again; then late writes are over.
-        story.advance(3 * 60).await;
+        people.wait_until(4, is_told).await;
         people.skip(31 * 60).await;
-        people.skip(60).await;
+        people.wait_until(4, |_| false).await;
         all
     }
 }
 
 struct People<'a> {
     story: &'a Story,
+}
+
+/// Whether a request is closed, and everybody knows.
+fn is_told(loaded: &Loaded) -> bool {
+    loaded.record.status() == "CLOSED" && loaded.shown.shown_version >= loaded.record.version()
 }
 
 /// How often somebody tries again.
@@ -245,11 +251,23 @@ impl People<'_> {
         found
     }
 
+    /// Minutes pass until all requests that still need something are so; no more than these.
+    async fn wait_until(&self, minutes: usize, so: impl Fn(&Loaded) -> bool) {
+        for _ in 0..minutes {
+            let unsettled = self.story.world.store.unsettled().await.unwrap();
+            if unsettled.iter().all(|(_, loaded)| so(loaded)) {
+                return;
+            }
+            self.story.advance(60).await;
+        }
+    }
+
     /// Time passes in which nothing is to be done: one tick at its end, instead of one a minute.
     async fn skip(&self, seconds: u64) {
         self.story.settle().await;
         self.story.sandbox().clock().advance_ms(seconds * 1000);
         self.story.settle().await;
-        self.story.advance(60).await;
+        // What pauses in that tick goes on.
+        self.story.advance(20).await;
     }
 }

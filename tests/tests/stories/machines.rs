@@ -227,6 +227,35 @@ async fn its_address_moved_between_approval_and_grant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_group_comes_on_the_way_while_it_is_open() {
+    let story = Story::begin().await;
+    let id = open(&story, "VM3 22 for 2h").await;
+    let elsewhere = open(&story, "VM1 3389 for 2h").await;
+    story.world.azure.add_nsg("Other-NSG");
+    story.world.azure.associate_nic("VM3-nic", Some("Other-NSG")).await;
+    // By itself, within a quarter of an hour.
+    story.advance(16 * 60).await;
+    assert_eq!(story.status(&id).await, "CLOSED");
+    assert_eq!(rules(&story).await.0, [NSG], "VM1's, to which nothing has changed");
+    assert_eq!(story.status(&elsewhere).await, "OPEN");
+    let card = story.says(&id).await;
+    assert!(
+        card.starts_with("VM3 port 22 is shut. The security groups on the way have changed meanwhile."),
+        "{card}"
+    );
+    let news = story.channel_news().await;
+    assert!(
+        news[0].0.starts_with("While VM3 port 22 was open, the security groups on the way to VM3 changed."),
+        "{news:?}"
+    );
+    assert!(news[0].1, "in the thread");
+    let again = open(&story, "VM3 22 for 10m").await;
+    assert!(story.says(&again).await.contains("in `Contoso-NSG` and `Other-NSG`"));
+    story.advance(2 * 60 * 60).await;
+    story.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_vanishes_while_it_is_open() {
     let story = Story::begin().await;
     let id = open(&story, "VM3 22 for 2h").await;

@@ -61,6 +61,9 @@ impl Drive {
         match sight {
             Sight::NoAnswer if self.tries_again(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer => Err(self.give_up(rule, now)),
+            Sight::Later { seconds } if self.waits_in_turn(seconds, now) => {
+                Err(self.pause_for(seconds, look(rule)))
+            }
             Sight::Later { seconds } => Err(self.put_off(rule, now.plus(seconds), now)),
             Sight::Refused(code) if self.job == Job::Allow => {
                 Err(self.unlock(Then::End(Cause::Failed(Failure::Refused { code })), now))
@@ -79,6 +82,14 @@ impl Drive {
                 Ok((standing, verdict))
             }
         }
+    }
+
+    /// Whether so short a time is waited for with the lock held: what was written may still be under way,
+    /// and the next write of ours would cancel it. The lock is held for at least as long as a delete waits
+    /// for it.
+    fn waits_in_turn(&self, seconds: u64, now: Timestamp) -> bool {
+        let left = self.tempo.budget_seconds.saturating_sub(now.since(self.started_at));
+        self.holds.is_some() && seconds < left.min(self.tempo.delete_patience_seconds)
     }
 
     pub(super) fn peeked(&mut self, rule: usize, sight: Sight, now: Timestamp) -> Call {

@@ -81,6 +81,9 @@ impl Drive {
         // What `grant` met is not what keeps the rule from being removed.
         let obstacle = if self.job == Job::Deny { closing.obstacle() } else { self.obstacle.as_ref() };
         let retry_at = self.retry_at(now.plus(wait));
+        // `grant` has met the locked rules only: the others are tried again when that was to be.
+        let sooner = (self.job == Job::Deny && !shut).then(|| closing.retry_at().max(now));
+        let retry_at = sooner.map_or(retry_at, |sooner| sooner.min(retry_at));
         Some(self.record.tried(self.ends.clone(), obstacle.cloned(), retry_at, now))
     }
 

@@ -89,6 +89,8 @@ pub enum Cause {
     },
     /// The machine was deleted.
     MachineGone,
+    /// While it was open, a group came on the way to the machine or left it, or the machine's address moved.
+    WayChanged,
 }
 
 /// How a request ended.

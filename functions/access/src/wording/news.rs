@@ -125,6 +125,10 @@ pub fn aside(record: &Record, installation: &Installation) -> Option<Message> {
             "While {place} was open, the rule `{}` came before the rule `{rule}` and decides. It may have let nobody in, and was ended.",
             word(by)
         ),
+        Cause::WayChanged => format!(
+            "While {place} was open, the security groups on the way to {} changed. The rule `{rule}` may have let nobody in, and was ended.",
+            wish.machine.name
+        ),
         Cause::Expired | Cause::Revoked { .. } | Cause::Failed(_) | Cause::MachineGone => return None,
     };
     let text = format!("{what} Who still needs it asks again. Ref {}", wish.id);

@@ -2,6 +2,7 @@
 //! minutes, without a promise, so it only finds; whatever is done is done after a look at the group.
 
 use super::*;
+use crate::clock::{Awake, Clock};
 use access::request::Installation;
 use azure_core::http::headers::HeaderName;
 use serde::Deserialize;
@@ -80,6 +81,7 @@ fn query(installation: &Installation) -> String {
 
 impl Arm {
     /// Every rule by a name of this installation, in all groups of these subscriptions that may be read.
+    /// Between pages it may wait by `clock`, where whoever asks is at work.
     ///
     /// # Errors
     /// Resource Graph refused or did not answer, or not with all.
@@ -87,6 +89,7 @@ impl Arm {
         &self,
         installation: &Installation,
         subscriptions: &[String],
+        (clock, at_work): (&Clock, &Awake),
     ) -> Result<Vec<Listed>, GraphError> {
         let query = query(installation);
         let mut listed = vec![];
@@ -115,7 +118,7 @@ impl Arm {
                 };
             }
             if pause > 0 {
-                tokio::time::sleep(Duration::from_secs(pause.min(LONGEST_PAUSE))).await;
+                clock.pause(Duration::from_secs(pause.min(LONGEST_PAUSE)), at_work).await;
             }
         }
         Err(GraphError::NoAnswer(format!("more than {MOST_PAGES} pages")))

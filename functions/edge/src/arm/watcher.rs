@@ -6,6 +6,7 @@
 
 use super::machines::path_of;
 use super::{Arm, NETWORK, Sent};
+use crate::clock::{Awake, Clock};
 use access::request::{Machine, Protocol, ResourceId};
 use azure_core::http::{RawResponse, headers::HeaderName};
 use serde::Deserialize;
@@ -90,7 +91,8 @@ impl Watchers {
 impl Arm {
     /// Asks Azure what becomes of a flow to a machine in this region (`location` as its groups name it).
     /// `None` where it is switched off, not permitted, or nothing was answered in time; and for IPv6, of
-    /// which the check knows nothing (rest/api/network-watcher, Verify IP Flow).
+    /// which the check knows nothing (rest/api/network-watcher, Verify IP Flow). Its polls wait by `clock`, where
+    /// whoever asks is at work.
     pub async fn verify_flow(
         &self,
         machine: &Machine,
@@ -98,6 +100,7 @@ impl Arm {
         source: IpAddr,
         protocol: Protocol,
         port: u16,
+        clock: (&Clock, &Awake),
     ) -> Option<Said> {
         if self.watchers.off || self.watchers.forbidden.load(Ordering::Relaxed) || source.is_ipv6() {
             return None;
@@ -111,7 +114,7 @@ impl Arm {
             "localIPAddress": machine.private_address.to_string(),
             "remoteIPAddress": source.to_string(),
         });
-        let asked = self.ask_watcher(&machine.resource_id, location, &body);
+        let asked = self.ask_watcher(&machine.resource_id, location, &body, clock);
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(said)) => Some(said),
             Ok(Err(Silence::Forbidden)) => {
@@ -130,7 +133,14 @@ impl Arm {
         }
     }
 
-    async fn ask_watcher(&self, machine: &ResourceId, location: &str, body: &Value) -> Result<Said, Silence> {
+    async fn ask_watcher(
+        &self,
+        machine: &ResourceId,
+        location: &str,
+        body: &Value,
+        (clock, at_work): (&Clock, &Awake),
+    ) -> Result<Said, Silence> {
+        let begun_ms = clock.now_ms();
         let watcher = self.watcher(machine, location).await?;
         let mut answer =
             self.call(Sent::Ask(&format!("{watcher}/ipFlowVerify?api-version={NETWORK}"), body)).await?;
@@ -139,7 +149,10 @@ impl Arm {
             let next = answer.headers().get_optional_str(&location).map(path_of);
             let next = next.ok_or_else(|| Silence::Because("202 without a place to ask".to_owned()))?;
             let next = next.map_err(|error| Silence::Because(error.to_string()))?;
-            tokio::time::sleep(POLL).await;
+            if u128::from(clock.now_ms() - begun_ms) >= PATIENCE.as_millis() {
+                return Err(Silence::Because("it took too long".to_owned()));
+            }
+            clock.pause(POLL, at_work).await;
             answer = self.call(Sent::Get(&next)).await?;
         }
         let answer: Answer = serde_json::from_slice(answer.body())

@@ -239,6 +239,7 @@ impl Store {
                 record: record.clone(),
                 history_hash: line.hash,
                 shown,
+                claimed_until: before.claimed_until,
             })));
         }
         // A repeated call whose first try was stored is refused too: then the table holds our line.
@@ -331,7 +332,8 @@ impl Store {
     }
 
     /// Takes a record for `seconds`, so that two ticks do not both drive it. Efficiency, not safety.
-    /// A claim on an earlier version does not count.
+    /// A claim on an earlier version does not count, nor one that ends later than claims do: nobody hides a
+    /// record that way.
     ///
     /// # Errors
     /// DynamoDB did not answer.
@@ -341,8 +343,13 @@ impl Store {
         expression.remove(Wake::Grant.attribute().0);
         expression.set("claimed_until", number(now.plus(seconds).unix()));
         expression.set("claimed_version", number(record.version()));
-        let condition = "#version = :version AND (attribute_not_exists(claimed_until) OR claimed_until < :now OR claimed_version <> :version)";
-        let extra = vec![(":version", number(record.version())), (":now", number(now.unix()))];
+        let condition = "#version = :version AND (attribute_not_exists(claimed_until) OR claimed_until < :now OR claimed_until > :far OR claimed_version <> :version)";
+        let extra = vec![
+            (":version", number(record.version())),
+            (":now", number(now.unix())),
+            // Clocks differ a little.
+            (":far", number(now.plus(2 * seconds).unix())),
+        ];
         self.update(record_key(record.wish().id), expression, condition, extra).await
     }
 

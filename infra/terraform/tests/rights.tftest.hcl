@@ -205,6 +205,24 @@ run "roles" {
     error_message = "A function reaches other partitions of the table."
   }
   assert {
+    condition = {
+      for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : try(statement.Condition["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"], "all of them") if statement.Sid == "Lists"]
+      } == {
+      request = [["MACHINE"]], grant = [], revoke = [["ORPHAN"]], notify = [], discover = [["MACHINE", "PERSON"]]
+    }
+    error_message = "A function lists other partitions of the table."
+  }
+  assert {
+    condition = { for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : statement.Resource if statement.Sid == "Index"] } == {
+      request  = ["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/person"]
+      grant    = ["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/due"]
+      revoke   = ["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/due"]
+      notify   = []
+      discover = ["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/machine"]
+    }
+    error_message = "A function asks other indexes."
+  }
+  assert {
     condition = alltrue(flatten([for policy in aws_iam_role_policy.function : [
       for statement in jsondecode(policy.policy).Statement : can(statement.Condition) || alltrue([for action in flatten([statement.Action]) : !contains(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], action)])
     ]]))

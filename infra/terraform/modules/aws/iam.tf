@@ -1,14 +1,8 @@
 # One role a function, and nothing in it that the function does not use.
 #
-# `Resource = "*"` stands in two statements only, named in local.any_resource with the reason; a test reads every
-# policy of the plan and knows no others.
+# `Resource = "*"` stands in two statements only, each with its reason; a test reads every policy and knows no others.
 
 locals {
-  any_resource = {
-    ListStreams = "dynamodb:ListStreams names no resource; it answers with names only"
-    AzureToken  = "sts:GetWebIdentityToken names no resource; what it may be asked for is in its conditions"
-  }
-
   # Which partitions of the table a function may read and write one by one: `request` touches no lock and does
   # not write machines; nobody but it, `notify` and `discover` sees replies. Nobody may delete an item: what is
   # finished is purged by `purge_at`.
@@ -56,6 +50,7 @@ locals {
   }
 
   # The token that Azure trusts: for Entra only, RS256 only, five minutes at most, from that function only.
+  # The action knows no resource; what may be asked for is in the conditions.
   azure_token = { for name in ["grant", "revoke", "discover"] : name => {
     Sid      = "AzureToken"
     Effect   = "Allow"
@@ -135,6 +130,7 @@ resource "aws_iam_role_policy" "stream" {
         Action   = ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"]
         Resource = aws_dynamodb_table.ajar.stream_arn
       },
+      # The action knows no resource; it answers with names only.
       { Sid = "ListStreams", Effect = "Allow", Action = ["dynamodb:ListStreams"], Resource = "*" },
       # Lambda puts what was given up there in the name of the function.
       { Sid = "DeadLetters", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = aws_sqs_queue.dead_letters.arn },

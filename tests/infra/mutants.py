@@ -46,7 +46,7 @@ MUTANTS = [
     # shape.tftest.hcl
     ("door.tf", 'aws_lambda_function.ajar["request"].invoke_arn', '"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:other/invocations"', "The door leads elsewhere"),
     ("door.tf", '/*/POST/slack/*"', '/*"', "Others than this HTTP API may start"),
-    ("door.tf", 'principal      = "apigateway.amazonaws.com"', 'principal      = "*"', "Others than this HTTP API may start"),
+    ("door.tf", 'principal     = "apigateway.amazonaws.com"', 'principal      = "*"', "Others than this HTTP API may start"),
     ("door.tf", "route_key = \"POST ${each.key}\"", "route_key = \"ANY ${each.key}\"", "The door takes other requests"),
     ("door.tf", 'ip_address_type = "ipv4"', 'ip_address_type = "dualstack"', "otherwise than by HTTP over IPv4"),
     ("door.tf", "throttling_rate_limit  = var.throttle.rate", "throttling_rate_limit  = 10000", "The door is not throttled"),

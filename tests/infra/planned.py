@@ -128,8 +128,8 @@ def problems(plan, of, edge):
     return found
 
 
-def make_plan(folder):
-    """The plan of modules/aws, from a copy, with archives that hold nothing."""
+def prepare(folder):
+    """A copy of modules/aws with its variables, and archives that hold nothing."""
     shutil.copytree(ROOT / "infra", folder / "infra", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
     module = folder / "infra/terraform/modules/aws"
     for name in FUNCTIONS:
@@ -141,6 +141,12 @@ def make_plan(folder):
         "slack_team_id": "T012ABCDEF", "slack_app_id": "A012ABCDEF", "alarm_emails": ["ops@example.com"], "create_issuer": True,
     }
     (module / "terraform.tfvars.json").write_text(json.dumps(variables))
+    return module
+
+
+def make_plan(folder):
+    """The plan of modules/aws."""
+    module = prepare(folder)
     environment = os.environ | {"TF_DATA_DIR": str(folder / "data")}
     for command in (["init", "-backend=false"], ["plan", "-out=plan"]):
         done = subprocess.run(["terraform", *command, "-input=false", "-no-color"], cwd=module, env=environment, capture_output=True, text=True)

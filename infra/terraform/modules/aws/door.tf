@@ -59,10 +59,9 @@ resource "aws_apigatewayv2_stage" "default" {
 }
 
 resource "aws_lambda_permission" "slack" {
-  statement_id   = "AjarHttpApi"
-  function_name  = aws_lambda_function.ajar["request"].function_name
-  action         = "lambda:InvokeFunction"
-  principal      = "apigateway.amazonaws.com"
-  source_arn     = "${aws_apigatewayv2_api.slack.execution_arn}/*/POST/slack/*"
-  source_account = local.account
+  statement_id  = "AjarHttpApi"
+  function_name = aws_lambda_function.ajar["request"].function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.slack.execution_arn}/*/POST/slack/*"
 }

@@ -12,7 +12,7 @@ module "aws" {
 
   azure_tenant_id     = module.azure.tenant_id
   azure_client_ids    = module.azure.client_ids
-  azure_subscriptions = coalescelist(var.azure_subscriptions, local.subscriptions_of_scopes)
+  azure_subscriptions = module.azure.subscription_ids
   ip_flow_verify      = var.ip_flow_verify
 
   slack_team_id = var.slack_team_id
@@ -35,10 +35,14 @@ module "azure" {
   issuer_url          = module.aws.issuer_url
   role_arns           = module.aws.role_arns
   scopes              = var.azure_scopes
+  reading_scopes      = var.azure_reading_scopes
   location            = var.azure_location
   resource_group_name = var.azure_resource_group
   alert_emails        = var.alarm_emails
   ip_flow_verify      = var.ip_flow_verify
+
+  log_analytics_workspace_id       = var.azure_log_analytics_workspace_id
+  log_analytics_workspace_location = var.azure_log_analytics_workspace_location
 }
 
 module "slack" {
@@ -47,11 +51,6 @@ module "slack" {
   name            = var.slack_app_name
   command_url     = module.aws.command_url
   interaction_url = module.aws.interaction_url
-}
-
-locals {
-  # /subscriptions/<id>[/resourceGroups/…]
-  subscriptions_of_scopes = distinct([for scope in var.azure_scopes : split("/", scope)[2]])
 }
 
 resource "local_file" "slack_manifest" {

@@ -31,28 +31,40 @@ variable "policy_file" {
 }
 
 variable "azure_scopes" {
-  description = "Where rules may be written: resource ids of subscriptions or resource groups."
+  description = "Where rules may be written: ids of subscriptions or resource groups, as /subscriptions/<uuid> or /subscriptions/<uuid>/resourceGroups/<name>. They must hold the VMs, their interfaces and networks, and every group on the way. The machines of their subscriptions may be asked for."
   type        = list(string)
   validation {
-    condition     = length(var.azure_scopes) > 0 && alltrue([for scope in var.azure_scopes : can(regex("(?i)^/subscriptions/[0-9a-f-]{36}(/resourceGroups/[^/]+)?$", scope))])
+    condition     = length(var.azure_scopes) > 0 && alltrue([for scope in var.azure_scopes : can(regex("^/subscriptions/[0-9a-f-]{36}(/resourceGroups/[^/]+)?$", scope))])
     error_message = "Each scope is /subscriptions/<id> or /subscriptions/<id>/resourceGroups/<name>."
   }
 }
 
-variable "azure_subscriptions" {
-  description = "Ids of the subscriptions whose machines may be asked for. Empty: those of azure_scopes."
+variable "azure_reading_scopes" {
+  description = "Subscriptions that may be read besides, as /subscriptions/<uuid>: those of resource groups in azure_scopes, because machines are listed by subscription."
   type        = list(string)
   default     = []
 }
 
 variable "azure_location" {
-  description = "Region of the managed identities, as in westeurope."
+  description = "Region of the managed identities and their resource group, as in westeurope."
   type        = string
 }
 
 variable "azure_resource_group" {
-  description = "The resource group in which the managed identities and the alert are made."
+  description = "Name of the resource group that is made for the managed identities and the alerts."
   type        = string
+}
+
+variable "azure_log_analytics_workspace_id" {
+  description = "Workspace that the activity logs of the subscriptions are sent to. With it an alert tells of whatever the identities do beyond rules of our names. Null: no such alert."
+  type        = string
+  default     = null
+}
+
+variable "azure_log_analytics_workspace_location" {
+  description = "Region of that workspace. Null: that of azure_location."
+  type        = string
+  default     = null
 }
 
 variable "ip_flow_verify" {

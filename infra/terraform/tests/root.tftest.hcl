@@ -1,4 +1,4 @@
-# How the two clouds and Slack are joined. What the Azure module makes has tests of its own; here it only answers.
+# How the two clouds and Slack are joined. What each module makes has tests of its own.
 
 mock_provider "aws" {
   mock_data "aws_partition" {
@@ -55,22 +55,36 @@ mock_provider "archive" {
 }
 mock_provider "external" {}
 
-mock_provider "azurerm" {}
-mock_provider "local" {}
-
-override_module {
-  target = module.azure
-  outputs = {
-    tenant_id  = "00000000-0000-0000-0000-00000000000f"
-    client_ids = { grant = "writes", revoke = "deletes", discover = "reads" }
+mock_provider "azurerm" {
+  mock_data "azurerm_subscription" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000001" }
+  }
+  mock_resource "azurerm_resource_group" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ajar" }
+  }
+  mock_resource "azurerm_user_assigned_identity" {
+    defaults = {
+      id           = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ajar/providers/Microsoft.ManagedIdentity/userAssignedIdentities/any"
+      client_id    = "00000000-0000-0000-0000-0000000000c1"
+      principal_id = "00000000-0000-0000-0000-0000000000f1"
+      tenant_id    = "00000000-0000-0000-0000-0000000000d1"
+    }
+  }
+  mock_resource "azurerm_role_definition" {
+    defaults = { role_definition_resource_id = "/subscriptions/00000000-0000-0000-0000-000000000001/providers/Microsoft.Authorization/roleDefinitions/00000000-0000-0000-0000-0000000000a1" }
+  }
+  mock_resource "azurerm_monitor_action_group" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ajar/providers/Microsoft.Insights/actionGroups/any" }
   }
 }
+mock_provider "local" {}
 
 variables {
   installation         = "acme"
   artifacts            = "s3://releases/ajar/1.0"
   policy_file          = "../../sandbox/policy.toml"
   azure_scopes         = ["/subscriptions/00000000-0000-0000-0000-000000000001", "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/Contoso-IaaS", "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/Other"]
+  azure_reading_scopes = ["/subscriptions/00000000-0000-0000-0000-000000000002"]
   azure_location       = "westeurope"
   azure_resource_group = "ajar"
   slack_team_id        = "T012ABCDEF"
@@ -87,6 +101,40 @@ variables {
 
 run "joined" {
   command = apply
+  override_resource {
+    target = module.aws.aws_iam_role.function["grant"]
+    values = { arn = "arn:aws:iam::123456789012:role/ajar/ajar-acme-grant" }
+  }
+  override_resource {
+    target = module.aws.aws_iam_role.function["revoke"]
+    values = { arn = "arn:aws:iam::123456789012:role/ajar/ajar-acme-revoke" }
+  }
+  override_resource {
+    target = module.aws.aws_iam_role.function["discover"]
+    values = { arn = "arn:aws:iam::123456789012:role/ajar/ajar-acme-discover" }
+  }
+  override_resource {
+    target = module.azure.azurerm_user_assigned_identity.function["grant"]
+    values = { client_id = "writes" }
+  }
+  override_resource {
+    target = module.azure.azurerm_user_assigned_identity.function["revoke"]
+    values = { client_id = "deletes" }
+  }
+  override_resource {
+    target = module.azure.azurerm_user_assigned_identity.function["discover"]
+    values = { client_id = "reads" }
+  }
+
+  # Each identity trusts the role of its own function, by the account's issuer; and each function names its identity.
+  assert {
+    condition = module.azure.federated_credentials == { for name in ["discover", "grant", "revoke"] : name => {
+      issuer   = "https://00000000-0000-0000-0000-000000000000.tokens.sts.global.api.aws"
+      subject  = "arn:aws:iam::123456789012:role/ajar/ajar-acme-${name}"
+      audience = tolist(["api://AzureADTokenExchange"])
+    } }
+    error_message = "An identity trusts another role, another issuer or another audience."
+  }
 
   assert {
     condition     = jsondecode(output.slack_manifest).features.slash_commands[0].url == module.aws.command_url && module.aws.command_url == "https://abcdefghij.execute-api.eu-west-1.amazonaws.com/slack/command"
@@ -113,7 +161,7 @@ run "joined" {
     error_message = "The clouds do not know each other."
   }
   assert {
-    condition     = local.subscriptions_of_scopes == tolist(["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"])
+    condition     = module.azure.subscription_ids == tolist(["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"])
     error_message = "Machines of other subscriptions than those of the scopes may be asked for."
   }
 }

@@ -179,6 +179,20 @@ run "shape" {
     error_message = "The policy does not reach exactly those functions that judge by it."
   }
   assert {
+    condition = { for name, function in aws_lambda_function.ajar : name => [for variable in ["AJAR_AZURE_CLIENT_ID", "AJAR_AZURE_TENANT_ID", "AJAR_AZURE_SUBSCRIPTIONS", "AJAR_IP_FLOW_VERIFY"] : try(function.environment[0].variables[variable], "")] } == {
+      request  = ["", "", "", ""]
+      grant    = ["writes", "tenant", "", "on"]
+      revoke   = ["deletes", "tenant", "00000000-0000-0000-0000-000000000001,00000000-0000-0000-0000-000000000002", "on"]
+      notify   = ["", "", "", ""]
+      discover = ["reads", "tenant", "00000000-0000-0000-0000-000000000001,00000000-0000-0000-0000-000000000002", "on"]
+    }
+    error_message = "A function names another identity in Azure than its own, or request or notify names one."
+  }
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.ajar : try(function.environment[0].variables.AJAR_POLICY_FILE, "/opt/policy.toml") == "/opt/policy.toml" && function.environment[0].variables.AJAR_TABLE == "ajar-acme"])
+    error_message = "A function looks for the policy where a layer does not put it, or for another table."
+  }
+  assert {
     condition     = { for name, function in aws_lambda_function.ajar : name => "${function.s3_bucket}:${function.s3_key}" } == { for name in ["request", "grant", "revoke", "notify", "discover"] : name => "releases:ajar/1.0/${name}.zip" }
     error_message = "The code does not come from where artifacts says."
   }

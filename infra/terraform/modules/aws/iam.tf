@@ -1,0 +1,174 @@
+# One role a function, and nothing in it that the function does not use.
+#
+# `Resource = "*"` stands in two statements only, each with its reason; a test reads every policy and knows no others.
+
+locals {
+  # Which partitions of the table a function may read and write one by one: `request` touches no lock and does
+  # not write machines; nobody but it, `notify` and `discover` sees replies. Nobody may delete an item: what is
+  # finished is purged by `purge_at`.
+  # A transaction needs the rights of the items in it and no action of its own.
+  partitions = {
+    request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ASK#*"] }
+    grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
+    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORPHAN"] }
+    # Only what it keeps beside a record, a reply and an orphan; it adds no item.
+    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ORPHAN"] }
+    # What it has seen, what it answers, and the end of a grant whose machine is gone.
+    discover = {
+      actions = ["GetItem", "PutItem", "UpdateItem"]
+      keys    = ["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "LOOK", "GROUP", "PERSON"]
+    }
+  }
+  items = { for name, items in local.partitions : name => {
+    Sid       = "Items"
+    Effect    = "Allow"
+    Action    = [for action in items.actions : "dynamodb:${action}"]
+    Resource  = local.table_arn
+    Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = items.keys } }
+  } }
+  # Lists that are one partition of the table each.
+  list = { for name, keys in { request = ["MACHINE"], revoke = ["ORPHAN"], discover = ["MACHINE", "PERSON"] } : name => {
+    Sid       = "Lists"
+    Effect    = "Allow"
+    Action    = ["dynamodb:Query"]
+    Resource  = local.table_arn
+    Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = keys } }
+  } }
+  index = { for name, arn in local.index_arns : name => {
+    Sid      = "Index"
+    Effect   = "Allow"
+    Action   = ["dynamodb:Query"]
+    Resource = arn
+  } }
+
+  # The secret's ARN ends in six characters that AWS chooses.
+  read_secret = {
+    Sid      = "Secret"
+    Effect   = "Allow"
+    Action   = ["secretsmanager:GetSecretValue"]
+    Resource = aws_secretsmanager_secret.slack.arn
+  }
+
+  # The token that Azure trusts: for Entra only, RS256 only, five minutes at most, from that function only.
+  # The action knows no resource; what may be asked for is in the conditions.
+  azure_token = { for name in ["grant", "revoke", "discover"] : name => {
+    Sid      = "AzureToken"
+    Effect   = "Allow"
+    Action   = ["sts:GetWebIdentityToken"]
+    Resource = "*"
+    Condition = {
+      "ForAllValues:StringEquals" = { "sts:IdentityTokenAudience" = "api://AzureADTokenExchange" }
+      # ForAllValues alone is also met by a request without any audience.
+      Null                  = { "sts:IdentityTokenAudience" = "false" }
+      StringEquals          = { "sts:SigningAlgorithm" = "RS256" }
+      NumericLessThanEquals = { "sts:DurationSeconds" = "300" }
+      ArnEquals             = { "lambda:SourceFunctionArn" = local.function_arns[name] }
+    }
+  } }
+
+  statements = {
+    request = [local.items.request, local.list.request, local.index.person]
+    # `due`: what is open in the group where it has just turned a rule into Deny.
+    grant  = [local.items.grant, local.index.due, local.azure_token.grant]
+    revoke = [local.items.revoke, local.list.revoke, local.index.due, local.azure_token.revoke]
+    notify = [local.items.notify, {
+      Sid      = "Start"
+      Effect   = "Allow"
+      Action   = ["lambda:InvokeFunction"]
+      Resource = [local.function_arns.revoke, local.function_arns.discover]
+    }]
+    discover = [local.items.discover, local.list.discover, local.index.machine, local.azure_token.discover]
+  }
+}
+
+resource "aws_iam_role" "function" {
+  for_each    = local.functions
+  name        = local.function_names[each.key]
+  path        = local.role_path
+  description = "Ajar: the function ${each.key}."
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "lambda.amazonaws.com" } }]
+  })
+}
+
+resource "aws_iam_role_policy" "function" {
+  for_each = local.functions
+  name     = "ajar"
+  role     = aws_iam_role.function[each.key].name
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(local.statements[each.key], [{
+      Sid      = "Logs"
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = "arn:${local.partition}:logs:${local.place}:log-group:/aws/lambda/${local.function_names[each.key]}:*"
+    }])
+  })
+  depends_on = [aws_cloudwatch_log_group.function]
+}
+
+# Beside the others, because only AWS knows the secret's ARN: the rest of a role is readable in the plan.
+resource "aws_iam_role_policy" "secret" {
+  for_each = toset([for name, variables in local.environment : name if contains(keys(variables), "AJAR_SECRET_ID")])
+  name     = "secret"
+  role     = aws_iam_role.function[each.key].name
+  policy   = jsonencode({ Version = "2012-10-17", Statement = [local.read_secret] })
+}
+
+# Likewise: the stream's ARN holds the time at which it was made.
+resource "aws_iam_role_policy" "stream" {
+  for_each = local.stream
+  name     = "stream"
+  role     = aws_iam_role.function[each.key].name
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "Stream"
+        Effect   = "Allow"
+        Action   = ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"]
+        Resource = aws_dynamodb_table.ajar.stream_arn
+      },
+      # The action knows no resource; it answers with names only.
+      { Sid = "ListStreams", Effect = "Allow", Action = ["dynamodb:ListStreams"], Resource = "*" },
+      # Lambda puts what was given up there in the name of the function.
+      { Sid = "DeadLetters", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = aws_sqs_queue.dead_letters.arn },
+    ]
+  })
+}
+
+# The scheduler's roles: each may start one function, and only a schedule of ours may take it.
+resource "aws_iam_role" "schedule" {
+  for_each    = local.schedules
+  name        = "${local.name}-${each.key}"
+  path        = local.role_path
+  description = "Ajar: starts ${each.value.function}."
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "scheduler.amazonaws.com" }
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnEquals    = { "aws:SourceArn" = "arn:${local.partition}:scheduler:${local.place}:schedule-group/${local.name}" }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "schedule" {
+  for_each = local.schedules
+  name     = "ajar"
+  role     = aws_iam_role.schedule[each.key].name
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "Start"
+      Effect   = "Allow"
+      Action   = ["lambda:InvokeFunction"]
+      Resource = local.function_arns[each.value.function]
+    }]
+  })
+}

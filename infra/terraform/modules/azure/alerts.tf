@@ -27,17 +27,16 @@ locals {
 
   action_groups = [for group in azurerm_monitor_action_group.ajar : group.id]
 
+  whose = join(", ", [for name, identity in azurerm_user_assigned_identity.function :
+    "Who in (\"${lower(identity.principal_id)}\", \"${lower(identity.client_id)}\"), \"${name}\""
+  ])
   # The ids are compared without case, and so are names: the log writes them in capitals or as they were sent.
   # A name is ours only as a whole, as `RuleName::request_of` reads it (functions/access/src/request.rs).
   query = <<-KQL
     AzureActivity
     | where CategoryValue =~ "Administrative"
     | extend Who = tolower(Caller)
-    | extend Function = case(
-    %{~for function in local.functions}
-        Who in (${join(", ", [for id in [azurerm_user_assigned_identity.function[function].principal_id, azurerm_user_assigned_identity.function[function].client_id] : "\"${lower(id)}\""])}), "${function}",
-    %{~endfor}
-        "")
+    | extend Function = case(${local.whose}, "")
     | where Function != ""
     | extend Operation = tolower(OperationNameValue)
     | extend Target = tolower(coalesce(tostring(Authorization_d.scope), _ResourceId))

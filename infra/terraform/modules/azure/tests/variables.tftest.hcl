@@ -211,6 +211,14 @@ run "an_address_that_is_none" {
   expect_failures = [var.alert_emails]
 }
 
+run "an_address_that_is_not_whole" {
+  command = plan
+  variables {
+    alert_emails = ["ops@example."]
+  }
+  expect_failures = [var.alert_emails]
+}
+
 run "an_address_named_twice" {
   command = plan
   variables {

@@ -113,7 +113,8 @@ compare("Network Watcher", our_watch, their_watch)
 for extra in sorted(resources() - RESOURCES):
     wrong.append(f"the module makes {extra}, which this check does not know")
 
-print("\n".join(wrong))
+for line in wrong:
+    print(line)
 counts = ", ".join(f"{name} {len(actions)}" for name, actions in ours.items())
 print(f"actions: {counts}, Network Watcher {len(our_watch)}: {'differ' if wrong else 'equal'}")
 sys.exit(bool(wrong))

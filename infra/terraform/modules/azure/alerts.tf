@@ -1,5 +1,5 @@
 # Azure cannot narrow the right to write or delete a rule to rules of our names, so what the identities do
-# is watched. There are two watches, because one kind of alert cannot say it all.
+# is watched, in two ways, because one kind of alert cannot say it all.
 #
 # An activity-log alert compares fields with values, and knows neither `not` nor the beginning of a text: it cannot
 # tell a rule of ours from another one. It tells what no role of ours permits, whatever the rule: `grant` that deletes, `revoke` that
@@ -87,6 +87,33 @@ resource "azurerm_monitor_activity_log_alert" "never" {
       action_group_id = action.value
     }
   }
+}
+
+# A second credential would let somebody else act as the identity. Nobody but this module writes one: told are an apply
+# that changes whom the identities trust, and whoever else does it.
+resource "azurerm_monitor_activity_log_alert" "trust" {
+  name                = "ajar-${var.installation}-trust"
+  description         = "Somebody gave an identity of Ajar a credential, or changed one. Unless you have just applied a change of it, it is not yours any more. See infra/AZURE.md, Alerts."
+  resource_group_name = azurerm_resource_group.ajar.name
+  location            = "global"
+  scopes              = [data.azurerm_subscription.current.id]
+  tags                = var.tags
+
+  criteria {
+    category       = "Administrative"
+    operation_name = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write"
+    resource_group = azurerm_resource_group.ajar.name
+  }
+
+  dynamic "action" {
+    for_each = local.action_groups
+    content {
+      action_group_id = action.value
+    }
+  }
+
+  # The first apply is nothing to tell.
+  depends_on = [azurerm_federated_identity_credential.function]
 }
 
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "names" {

@@ -52,6 +52,15 @@ run "without_a_workspace" {
     )])
     error_message = "Another part of the log is watched."
   }
+  assert {
+    condition = (
+      azurerm_monitor_activity_log_alert.trust.criteria[0].operation_name == "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write"
+      && azurerm_monitor_activity_log_alert.trust.criteria[0].resource_group == "ajar"
+      && azurerm_monitor_activity_log_alert.trust.criteria[0].caller == null
+      && azurerm_monitor_activity_log_alert.trust.scopes == toset(["/subscriptions/aaaaaaaa-0000-4000-8000-000000000000"])
+    )
+    error_message = "A new credential of an identity is not told, whoever writes it."
+  }
 }
 
 run "with_a_workspace_and_somebody_to_tell" {
@@ -66,7 +75,7 @@ run "with_a_workspace_and_somebody_to_tell" {
     error_message = "Somebody else is told."
   }
   assert {
-    condition = alltrue([for alert in azurerm_monitor_activity_log_alert.never :
+    condition = alltrue([for alert in concat(values(azurerm_monitor_activity_log_alert.never), [azurerm_monitor_activity_log_alert.trust]) :
       [for one in alert.action : one.action_group_id] == [azurerm_monitor_action_group.ajar[0].id]
     ])
     error_message = "An alert tells nobody."

@@ -16,6 +16,11 @@ output "principal_ids" {
 output "subscription_ids" {
   description = "The subscriptions whose machines may be asked for (AJAR_AZURE_SUBSCRIPTIONS, with commas between them)."
   value       = distinct([for scope in var.scopes : split("/", scope)[2]])
+
+  precondition {
+    condition     = alltrue([for scope in var.scopes : contains(local.subscriptions, split("/resourceGroups/", scope)[0])])
+    error_message = "A resource group in `scopes` is of a subscription that may not be read: name it in `reading_scopes`, or no machine in it is ever found."
+  }
 }
 
 output "role_definitions" {

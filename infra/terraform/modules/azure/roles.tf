@@ -87,13 +87,6 @@ resource "azurerm_role_definition" "ajar" {
     data_actions     = []
     not_data_actions = []
   }
-
-  lifecycle {
-    precondition {
-      condition     = alltrue([for scope in var.scopes : contains(local.subscriptions, split("/resourceGroups/", scope)[0])])
-      error_message = "A resource group in `scopes` is of a subscription that may not be read: name it in `reading_scopes`, or no machine in it is ever found."
-    }
-  }
 }
 
 resource "azurerm_role_assignment" "ajar" {

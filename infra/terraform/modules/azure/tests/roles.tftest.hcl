@@ -211,5 +211,5 @@ run "a_group_whose_subscription_may_not_be_read" {
   variables {
     reading_scopes = []
   }
-  expect_failures = [azurerm_role_definition.ajar]
+  expect_failures = [output.subscription_ids]
 }

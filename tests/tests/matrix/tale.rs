@@ -4,6 +4,7 @@
 use ajar_tests::{ANA, BEA, CHRIS, Story};
 use edge::store::Loaded;
 use sandbox::azure::NSG;
+use sandbox::fronts::{Fronts, Order};
 use serde_json::{Value, json};
 
 /// A story that is told with faults.
@@ -85,8 +86,13 @@ impl Tale {
 
     /// Tells it: the requests in the order in which they were asked. What is not as it should be on the
     /// way goes to `wrong`.
-    pub(crate) async fn tell(self, story: &Story, wrong: &mut Vec<String>) -> Vec<String> {
-        let people = People { story };
+    pub(crate) async fn tell(
+        self,
+        story: &Story,
+        faults: &Faults<'_>,
+        wrong: &mut Vec<String>,
+    ) -> Vec<String> {
+        let people = People { story, faults };
         let first = people.asks(ANA, "VM3 22 for 5m").await;
         let mut all = vec![first.clone()];
         match self {
@@ -108,7 +114,7 @@ impl Tale {
                     story.revoke(&first, CHRIS).await;
                 }
                 story.advance(60).await;
-                wrong.extend(people.still_allowed(&first));
+                wrong.extend(people.still_allowed(&first).await);
             }
             Self::TwoGrants => {
                 people.click(BEA, &first, "approve").await;
@@ -134,7 +140,7 @@ impl Tale {
                 story.advance(150).await;
                 people.widens(&first).await;
                 story.advance(120).await;
-                wrong.extend(people.still_allowed(&first));
+                wrong.extend(people.still_allowed(&first).await);
             }
             Self::Gone => {
                 people.click_while(BEA, &first, "approve", story.world.azure.delete_machine("VM3")).await;
@@ -149,8 +155,26 @@ impl Tale {
     }
 }
 
+/// The faults of a telling.
+pub(crate) struct Faults<'a> {
+    pub(crate) fronts: &'a Fronts,
+    pub(crate) orders: &'a [Order],
+}
+
+impl Faults<'_> {
+    /// Until when the second one of two is told to have been mended: the tick comes within a minute, and
+    /// shutting takes a while. Unix seconds.
+    fn mended_at(&self) -> Option<u64> {
+        let [_, second] = self.orders else { return None };
+        let calls = self.fronts.calls();
+        let call = calls.iter().find(|call| call.id == second.call)?;
+        Some(call.at_ms / 1000 + 60 + 15)
+    }
+}
+
 struct People<'a> {
     story: &'a Story,
+    faults: &'a Faults<'a>,
 }
 
 /// Whether a request is closed, and everybody knows.
@@ -231,11 +255,15 @@ impl People<'_> {
         if let Some(left) = over.checked_sub(self.story.now()).filter(|left| *left > 0) {
             self.story.advance(left).await;
         }
-        wrong.extend(self.still_allowed(id));
+        wrong.extend(self.still_allowed(id).await);
     }
 
-    /// The rules of a request that let somebody in.
-    fn still_allowed(&self, id: &str) -> Vec<String> {
+    /// The rules of a request that let somebody in though it is over, and though the second of two faults is.
+    async fn still_allowed(&self, id: &str) -> Vec<String> {
+        let left = self.faults.mended_at().and_then(|at| at.checked_sub(self.story.now()));
+        if let Some(left) = left.filter(|left| *left > 0) {
+            self.story.advance(left).await;
+        }
         let state = self.story.world.azure.state();
         let mut found = vec![];
         for group in state["nsgs"].as_array().into_iter().flatten() {

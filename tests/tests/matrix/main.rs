@@ -57,8 +57,10 @@ struct Outcome {
 async fn carry_out(run: Run) -> Outcome {
     let Run { tale, orders, outage } = run.clone();
     let told = tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(tell(tale, &orders, outage.as_ref()))
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(tell(tale, &orders, outage.as_ref())),
+            Err(error) => panic!("no runtime: {error}"),
+        }
     });
     let told = told.await;
     match told {

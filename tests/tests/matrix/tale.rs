@@ -282,7 +282,10 @@ impl People<'_> {
     /// Minutes pass until all requests that still need something are so; no more than these.
     async fn wait_until(&self, minutes: usize, so: impl Fn(&Loaded) -> bool) {
         for _ in 0..minutes {
-            let unsettled = self.story.world.store.unsettled().await.unwrap();
+            let unsettled = match self.story.world.store.unsettled().await {
+                Ok(unsettled) => unsettled,
+                Err(error) => panic!("the table does not answer: {error}"),
+            };
             if unsettled.iter().all(|(_, loaded)| so(loaded)) {
                 return;
             }

@@ -459,7 +459,7 @@ fn ended(cause: &Cause) -> String {
         Cause::Vanished => "Somebody else deleted its rule in Azure.".to_owned(),
         Cause::Overruled { by } => format!("The rule `{}` came before ours.", word(by)),
         Cause::MachineGone => network(&NetworkFault::MachineGone),
-        Cause::WayChanged => network(&NetworkFault::GroupsChanged),
+        Cause::WayChanged => "The way to the machine has changed meanwhile.".to_owned(),
     }
 }
 

@@ -68,6 +68,8 @@ struct Run<'a> {
     at_work: &'a Awake,
     /// Whose reads are as good as its own, until it is about to write.
     glances: Option<&'a Glances>,
+    /// Whether the last write to Azure had no answer: it may still be under way.
+    unanswered: bool,
 }
 
 impl Driver {
@@ -89,7 +91,9 @@ impl Driver {
         let holder = format!("{invocation}/{id}");
         let place = self.lines.place();
         let location = String::new();
-        let mut run = Run { driver: self, role, loaded, holder, place, location, at_work, glances };
+        let unanswered = false;
+        let mut run =
+            Run { driver: self, role, loaded, holder, place, location, at_work, glances, unanswered };
         loop {
             if let Call::Stop(why) = call {
                 run.place.leave(&self.store).await;
@@ -99,9 +103,10 @@ impl Driver {
             match run.answer(drive.record(), call).await {
                 Ok(answer) => call = drive.step(answer, self.clock.now()),
                 Err(error) => {
-                    // The table is asked before a write to Azure, never while one is under way: nobody
-                    // has to wait until the lease ends.
-                    run.place.leave(&self.store).await;
+                    // Nobody has to wait until the lease ends, unless a write may still be under way.
+                    if !run.unanswered {
+                        run.place.leave(&self.store).await;
+                    }
                     return Err(error);
                 }
             }
@@ -184,11 +189,17 @@ impl Run<'_> {
                 self.place.leave(store).await;
                 Answer::Done
             }
-            Call::Put { rule, access } => Answer::Acted(self.put(record, rule, access).await),
+            Call::Put { rule, access } => {
+                let acted = self.put(record, rule, access).await;
+                self.unanswered = acted == Acted::Unknown;
+                Answer::Acted(acted)
+            }
             Call::Delete { rule } => match self.planned(record, rule) {
                 Some(planned) => {
                     let name = RuleName::new(&self.driver.installation, record.wish().id);
-                    Answer::Acted(self.driver.arm.delete_rule(&planned.nsg, &name).await)
+                    let acted = self.driver.arm.delete_rule(&planned.nsg, &name).await;
+                    self.unanswered = acted == Acted::Unknown;
+                    Answer::Acted(acted)
                 }
                 None => Answer::Done,
             },

@@ -167,6 +167,8 @@ async fn shut(
             let over = loaded.claimed_until.map(|until| until.plus(1));
             return Ok(over.filter(|_| matches!(loaded.record.state(), State::Closing(_))));
         }
+        // A read that began before the record was read may lack the rule of a grant that has just opened.
+        let glances = glances.filter(|_| matches!(loaded.record.state(), State::Closed(_)));
         let stopped = deps.driver.drive(Role::Revoke, loaded, invocation, at_work, glances).await?;
         if stopped == Stopped::Missing {
             return Ok(None);

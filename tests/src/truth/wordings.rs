@@ -147,7 +147,7 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::Nothing,
     ),
     (
-        "While {any} was open, the security groups on the way to {any} changed. The rule {code} may have let nobody in, and was ended. Who still needs it asks again. Ref {ref}",
+        "While {any} was open, the way to {any} changed: its address, or a security group on it. The rule {code} may have let nobody in, and was ended. Who still needs it asks again. Ref {ref}",
         Claim::Nothing,
     ),
     ("{place}: lapsed. Nobody decided by {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
@@ -223,6 +223,7 @@ pub(super) const WHY: &[&str] = &[
     "The machine's private address is not the one that was approved.",
     "Nothing shields the machine: it is already open.",
     "The security groups on the way have changed meanwhile.",
+    "The way to the machine has changed meanwhile.",
     "In {code} no number is free before the rule {code}, which denies.",
     "The way to the machine leads through {code}, and this installation may only touch {code}.",
 ];

@@ -239,13 +239,12 @@ async fn another_group_comes_on_the_way_while_it_is_open() {
     assert_eq!(rules(&story).await.0, [NSG], "VM1's, to which nothing has changed");
     assert_eq!(story.status(&elsewhere).await, "OPEN");
     let card = story.says(&id).await;
-    assert!(
-        card.starts_with("VM3 port 22 is shut. The security groups on the way have changed meanwhile."),
-        "{card}"
-    );
+    assert!(card.starts_with("VM3 port 22 is shut. The way to the machine has changed meanwhile."), "{card}");
     let news = story.channel_news().await;
     assert!(
-        news[0].0.starts_with("While VM3 port 22 was open, the security groups on the way to VM3 changed."),
+        news[0].0.starts_with(
+            "While VM3 port 22 was open, the way to VM3 changed: its address, or a security group on it."
+        ),
         "{news:?}"
     );
     assert!(news[0].1, "in the thread");

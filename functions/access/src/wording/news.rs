@@ -126,7 +126,7 @@ pub fn aside(record: &Record, installation: &Installation) -> Option<Message> {
             word(by)
         ),
         Cause::WayChanged => format!(
-            "While {place} was open, the security groups on the way to {} changed. The rule `{rule}` may have let nobody in, and was ended.",
+            "While {place} was open, the way to {} changed: its address, or a security group on it. The rule `{rule}` may have let nobody in, and was ended.",
             wish.machine.name
         ),
         Cause::Expired | Cause::Revoked { .. } | Cause::Failed(_) | Cause::MachineGone => return None,

@@ -149,7 +149,7 @@ impl Arm {
             let next = answer.headers().get_optional_str(&location).map(path_of);
             let next = next.ok_or_else(|| Silence::Because("202 without a place to ask".to_owned()))?;
             let next = next.map_err(|error| Silence::Because(error.to_string()))?;
-            if u128::from(clock.now_ms() - begun_ms) >= PATIENCE.as_millis() {
+            if u128::from(clock.now_ms().saturating_sub(begun_ms)) >= PATIENCE.as_millis() {
                 return Err(Silence::Because("it took too long".to_owned()));
             }
             clock.pause(POLL, at_work).await;

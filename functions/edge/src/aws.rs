@@ -73,6 +73,14 @@ pub fn lambda(env: &Environment) -> Result<aws_sdk_lambda::Client, ConfigError> 
     Ok(sdk_config!(aws_sdk_lambda, env, "AWS_ENDPOINT_URL_LAMBDA"))
 }
 
+/// Secrets Manager.
+///
+/// # Errors
+/// No credentials or region in the environment.
+pub fn secrets_manager(env: &Environment) -> Result<aws_sdk_secretsmanager::Client, ConfigError> {
+    Ok(sdk_config!(aws_sdk_secretsmanager, env, "AWS_ENDPOINT_URL_SECRETS_MANAGER"))
+}
+
 /// The two secrets of Slack, one JSON object in Secrets Manager.
 #[derive(Clone, Deserialize)]
 pub struct Secrets {
@@ -87,7 +95,7 @@ pub struct Secrets {
 /// # Errors
 /// Missing, unreadable, or not what it should be. The value is never part of the error.
 pub async fn secrets(env: &Environment) -> Result<Secrets, ConfigError> {
-    let client = sdk_config!(aws_sdk_secretsmanager, env, "AWS_ENDPOINT_URL_SECRETS_MANAGER");
+    let client = secrets_manager(env)?;
     let id = env.required("AJAR_SECRET_ID")?;
     let answer = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
         let service = error.into_service_error();

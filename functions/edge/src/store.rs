@@ -24,11 +24,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+mod audit;
 mod discovery;
 mod lock;
 mod orphans;
 mod write;
 
+pub use audit::{INDEXES, PURGED_BY, Shape};
 pub use discovery::{Look, Person, Question};
 pub use lock::{Lease, Lock, Taken};
 pub use orphans::KnownOrphan;

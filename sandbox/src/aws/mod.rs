@@ -36,6 +36,8 @@ pub struct Caller {
     pub may_invoke: Vec<String>,
     /// The secrets it may read.
     pub may_read: Vec<String>,
+    /// Whether it may also look at the functions it may invoke, and write the secrets it may read.
+    pub operates: bool,
 }
 
 /// Who may call, by access key id.

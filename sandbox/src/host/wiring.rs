@@ -33,7 +33,8 @@ pub const BOT_TOKEN: &str = "xoxb-0-0-sandbox";
 /// The installation's name, part of every rule's name.
 pub const INSTALLATION: &str = "sandbox";
 
-const SECRET_ID: &str = "ajar/slack";
+/// The name of Slack's secrets in Secrets Manager.
+pub const SECRET_ID: &str = "ajar/slack";
 /// Where the functions find their policy.
 pub(super) const POLICY_FILE: &str = "policy.toml";
 
@@ -181,7 +182,7 @@ pub(super) fn chat(
 /// Slack's secrets, for the functions that may read them.
 pub(super) fn secrets(identities: &[azure::Function], signing_secret: &str) -> Secrets {
     let values = json!({"signing_secret": signing_secret, "bot_token": BOT_TOKEN}).to_string();
-    Secrets { values: [(SECRET_ID.to_owned(), values)].into(), callers: callers(identities) }
+    Secrets::new([(SECRET_ID.to_owned(), values)].into(), callers(identities))
 }
 
 /// The machines' ports are shut when the sandbox ends.
@@ -258,7 +259,7 @@ fn about(azure: &Azure) -> Value {
     })
 }
 
-/// Who may do what with Lambda and the secret; `notify` alone starts functions.
+/// Who may do what with Lambda and the secret; of the functions `notify` alone starts others.
 pub(super) fn callers(identities: &[azure::Function]) -> Callers {
     let caller = |identity: &azure::Function| {
         let function = identity.function.as_str();
@@ -270,10 +271,18 @@ pub(super) fn callers(identities: &[azure::Function]) -> Callers {
                 vec![]
             },
             may_read: if function == "revoke" { vec![] } else { vec![SECRET_ID.to_owned()] },
+            operates: false,
         };
         (identity.access_key_id.clone(), caller)
     };
-    identities.iter().map(caller).collect()
+    let operator = azure::operator();
+    let operates = Caller {
+        role: "ajar-operator".to_owned(),
+        may_invoke: identities.iter().map(|identity| identity.function.clone()).collect(),
+        may_read: vec![SECRET_ID.to_owned()],
+        operates: true,
+    };
+    identities.iter().map(caller).chain([(operator.access_key_id, operates)]).collect()
 }
 
 /// The real functions, each with what `environment` gives it.

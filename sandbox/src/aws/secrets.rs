@@ -39,14 +39,19 @@ impl Secret {
 impl Secrets {
     /// These secret strings by name, for these callers.
     pub fn new(values: BTreeMap<String, String>, callers: Callers) -> Self {
-        let created_at = real_seconds();
-        let first = |(name, text)| (name, Secret { text, version: 1, created_at });
-        Self { values: Arc::new(Mutex::new(values.into_iter().map(first).collect())), callers }
+        let secrets = Self { values: Arc::default(), callers };
+        values.into_iter().for_each(|(name, text)| secrets.set(&name, text));
+        secrets
     }
 
     /// The current value of a secret.
     pub fn value(&self, name: &str) -> Option<String> {
         self.held().get(name).map(|secret| secret.text.clone())
+    }
+
+    /// The secret string of this name from now on.
+    pub fn set(&self, name: &str, value: String) {
+        put(self.held().entry(name.to_owned()).or_default(), value);
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<String, Secret>> {
@@ -108,7 +113,7 @@ impl Secrets {
                 let message = "You must provide either SecretString or SecretBinary.";
                 return refuse("InvalidParameterException", message);
             };
-            *secret = Secret { text: text.to_owned(), version: secret.version + 1, created_at: real_seconds() };
+            put(secret, text.to_owned());
         }
         let mut body = json!({
             "ARN": arn(&name), "Name": name, "VersionId": secret.version_id(), "VersionStages": ["AWSCURRENT"],
@@ -119,6 +124,11 @@ impl Secrets {
         }
         answer(StatusCode::OK, CONTENT_TYPE, &body)
     }
+}
+
+/// Makes a new version.
+fn put(secret: &mut Secret, text: String) {
+    *secret = Secret { text, version: secret.version + 1, created_at: real_seconds() };
 }
 
 /// When a version was made is told by AWS's clock, whatever the sandbox's says.

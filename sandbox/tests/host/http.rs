@@ -41,7 +41,7 @@ fn callers() -> BTreeMap<String, Caller> {
         role: "ajar-notify".to_owned(),
         may_invoke: vec!["revoke".to_owned(), "gone".to_owned(), "fails".to_owned()],
         may_read: vec!["ajar/slack".to_owned()],
-        operates: false,
+        ..Caller::default()
     };
     let operator = Caller { role: "ajar-operator".to_owned(), operates: true, ..caller.clone() };
     BTreeMap::from([("AKIANOTIFY".to_owned(), caller), ("AKIAOPERATOR".to_owned(), operator)])
@@ -192,8 +192,9 @@ async fn a_request_becomes_an_event_of_format_2() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_read_by_whom_it_is_for() {
-    let values = [("ajar/slack", r#"{"bot_token":"xoxb"}"#), ("other", "x")];
-    let secrets = Secrets::new(values.map(|(name, value)| (name.to_owned(), value.to_owned())).into(), callers());
+    let secrets = Secrets::new(BTreeMap::new(), callers());
+    secrets.set("ajar/slack", r#"{"bot_token":"xoxb"}"#.to_owned());
+    secrets.set("other", "x".to_owned());
     let kept = secrets.clone();
     let sandbox = sandbox_in(None, |_| Parts { secrets, ..Parts::default() }).await;
     let client = |key: &str| {

@@ -5,10 +5,11 @@ use crate::aws::Aws;
 use crate::config::Config;
 use crate::ending::Problem;
 use crate::outside::Outside;
-use access::click::{Action, App, Click, readable};
+use access::click::{Action, App, Click};
 use access::lifecycle::{Approval, Event, Record};
 use access::request::TermsDigest;
 use access::signature::SigningKeys;
+use edge::archive::readable_record;
 use edge::store::{Line, Loaded, Store};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use serde_json::Value;
 /// A request with its proof.
 #[derive(Serialize)]
 pub(crate) struct Audited {
-    /// The record, its clicks without what opens something.
+    /// The record, its clicks without the secrets that travel in them.
     pub(crate) record: Value,
     pub(crate) history: Vec<ShownLine>,
     pub(crate) chain: Chain,
@@ -61,7 +62,6 @@ pub(crate) struct ShownClick {
     pub(crate) by: String,
     pub(crate) signed_at: String,
     pub(crate) verdict: Verdict,
-    pub(crate) payload: Value,
 }
 
 /// What is known of a click's signature.
@@ -115,13 +115,7 @@ pub(crate) async fn of(store: &Store, loaded: &Loaded, verifier: &Verifier) -> R
     let (history, chain) = judge_chain(lines, loaded);
     let clicks: Vec<ShownClick> =
         record.approvals().iter().map(|approval| judge_click(approval, record, verifier)).collect();
-    let mut shown = serde_json::to_value(record.to_parts())
-        .map_err(|error| Problem::NoAnswer(format!("the record cannot be shown: {error}")))?;
-    if let Some(approvals) = shown["approvals"].as_array_mut() {
-        // What is signed is shown beside, without what opens something.
-        approvals.iter_mut().filter_map(Value::as_object_mut).for_each(|one| drop(one.remove("click")));
-    }
-    Ok(Audited { record: shown, history, chain, clicks, source: record.clone() })
+    Ok(Audited { record: readable_record(record), history, chain, clicks, source: record.clone() })
 }
 
 fn judge_chain(lines: Vec<Line>, loaded: &Loaded) -> (Vec<ShownLine>, Chain) {
@@ -151,7 +145,6 @@ fn judge_click(approval: &Approval, record: &Record, verifier: &Verifier) -> Sho
             Ok((keys, app)) => verify(approval, record, keys, app)
                 .map_or_else(|why| Verdict::Refuted { why }, |key| Verdict::Verified { key }),
         },
-        payload: readable(&approval.click.body),
     }
 }
 
@@ -168,7 +161,10 @@ fn verify(approval: &Approval, record: &Record, keys: &SigningKeys, app: &App) -
     let wrong = [
         (click.action != Action::Approve, "it did not approve"),
         (click.request != wish.id, "it is about another request"),
-        (terms.is_none_or(|terms| terms.as_str() != click.terms), "the terms are not those that were approved"),
+        (
+            terms.is_none_or(|terms| terms.as_str() != click.terms),
+            "the terms are not those that were approved",
+        ),
         (click.user != approval.by, "it is by somebody else"),
         (click.user == wish.requester, "the requester clicked"),
     ];

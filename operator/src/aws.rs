@@ -45,7 +45,8 @@ fn exported(env: Environment) -> Result<Environment, Problem> {
         ))
     };
     let arguments = ["configure", "export-credentials", "--format", "process"];
-    let ran = Command::new("aws").args(arguments).output().map_err(|_| none("the AWS CLI is not on the PATH"))?;
+    let ran =
+        Command::new("aws").args(arguments).output().map_err(|_| none("the AWS CLI is not on the PATH"))?;
     if !ran.status.success() {
         return Err(none(&plain(&String::from_utf8_lossy(&ran.stderr))));
     }

@@ -100,7 +100,11 @@ impl Azure {
     }
 
     /// What the rules of these groups do with a flow now, together.
-    pub(crate) async fn judge(&self, groups: &[ResourceId], flow: &Flow) -> Result<Option<Verdict>, ArmError> {
+    pub(crate) async fn judge(
+        &self,
+        groups: &[ResourceId],
+        flow: &Flow,
+    ) -> Result<Option<Verdict>, ArmError> {
         let mut verdicts = vec![];
         for nsg in groups {
             verdicts.push(evaluate(&self.arm.group(nsg).await?.rules, flow));

@@ -7,11 +7,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// Version and commit.
-static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let commit = option_env!("AJAR_COMMIT").filter(|commit| !commit.is_empty());
-    let built = commit.map_or_else(|| "no commit".to_owned(), |commit| format!("commit {commit}"));
-    format!("{} ({built})", env!("CARGO_PKG_VERSION"))
-});
+static VERSION: LazyLock<String> = LazyLock::new(|| edge::report::BUILD.to_string());
 
 #[derive(Parser)]
 #[command(
@@ -38,9 +34,11 @@ pub(crate) enum Command {
     /// Looks what is wrong, and says how to mend it
     Doctor,
     /// Puts Slack's signing secret and bot token where the functions read them
-    #[command(long_about = "Asks for Slack's signing secret and bot token (or reads two lines from a pipe), asks Slack \
+    #[command(
+        long_about = "Asks for Slack's signing secret and bot token (or reads two lines from a pipe), asks Slack \
         whose they are, and puts them where the functions read them. A signing secret that was there before stays \
-        good for what it has signed. Running functions take what is new within five minutes.")]
+        good for what it has signed. Running functions take what is new within five minutes."
+    )]
     Secret {
         /// Asks for the bot token alone, and keeps the signing secret
         #[arg(long)]
@@ -65,9 +63,11 @@ pub(crate) enum Command {
     /// Deletes rules of this installation in Azure, by your own login there; AWS is not asked
     Shut(ShutAsked),
     /// Opens a port by your own rights in Azure, past all approvals; AWS is not asked
-    #[command(long_about = "Opens a port by your own rights in Azure, for the night when AWS is down. Nobody approves it, \
+    #[command(
+        long_about = "Opens a port by your own rights in Azure, for the night when AWS is down. Nobody approves it, \
         so the rule says in Azure who has opened it, until when and why. Once the functions run again they find it, tell \
-        the channel, and shut it at its end. Until then nobody but you shuts it: use `ajar shut`.")]
+        the channel, and shut it at its end. Until then nobody but you shuts it: use `ajar shut`."
+    )]
     Open(OpenAsked),
 }
 

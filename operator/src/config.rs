@@ -84,11 +84,14 @@ impl Config {
             Problem::Unusable(format!("{shown} cannot be read ({cause}); make it with `{MAKE}`"))
         })?;
         let config: Self = serde_json::from_str(&text).map_err(|error| {
-            Problem::Unusable(format!("{shown} is not the operator's configuration ({error}); make it with `{MAKE}`"))
+            Problem::Unusable(format!(
+                "{shown} is not the operator's configuration ({error}); make it with `{MAKE}`"
+            ))
         })?;
         config.check().map_err(|why| Problem::Unusable(format!("{shown}: {why}; make it with `{MAKE}`")))?;
         for name in REDIRECTED {
-            let elsewhere = env.optional(name).filter(|text| !text.parse().is_ok_and(|url| is_loopback(&url)));
+            let elsewhere =
+                env.optional(name).filter(|text| !text.parse().is_ok_and(|url| is_loopback(&url)));
             if let Some(text) = elsewhere {
                 return Err(Problem::Unusable(format!(
                     "{name} is {text}, and only an address of this machine may stand there, because your credentials are sent to it: unset it"

@@ -102,8 +102,15 @@ pub(crate) async fn run(config: Result<Config, Problem>, outside: &Outside<'_>) 
             findings.extend(deleted::look(&aws, outside.clock.now()).await);
         }
         Err(problem) => {
-            findings.push(Finding::wrong("AWS credentials", problem.to_string(), "log in, then run this again"));
-            findings.push(Finding::unknown("AWS", "the table, the secret, Slack and the functions were not looked at"));
+            findings.push(Finding::wrong(
+                "AWS credentials",
+                problem.to_string(),
+                "log in, then run this again",
+            ));
+            findings.push(Finding::unknown(
+                "AWS",
+                "the table, the secret, Slack and the functions were not looked at",
+            ));
         }
     }
     match Azure::connect(&config, outside).await {

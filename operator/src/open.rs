@@ -14,7 +14,8 @@ use access::lifecycle::NetworkFault;
 use access::machine::{Found, Unfit, find};
 use access::nsg::{Flow, NoRoom, OurRule, evaluate, of_break_glass, place, together};
 use access::request::{
-    Justification, Machine, MachineQuery, Ports, Protocol, RequestHash, RequestId, ResourceId, RuleName, Source,
+    Justification, Machine, MachineQuery, Ports, Protocol, RequestHash, RequestId, ResourceId, RuleName,
+    Source,
 };
 use edge::arm::{Way, WayError, said};
 use edge::clock::Clock;
@@ -113,7 +114,8 @@ fn read(asked: &OpenAsked) -> Result<Wish, Problem> {
     }
     let Some(because) = &asked.because else {
         return Err(Problem::Unusable(
-            "a break-glass needs a reason, which is written on the rule: add --because \"AWS is down\"".to_owned(),
+            "a break-glass needs a reason, which is written on the rule: add --because \"AWS is down\""
+                .to_owned(),
         ));
     };
     let source: Source = asked.from.parse()?;
@@ -153,10 +155,13 @@ async fn machine(azure: &Azure, config: &Config, wish: &Wish, now: Timestamp) ->
         Found::Nothing { near } => {
             return match unread {
                 Some(error) => Err(error.into()),
-                None if near.is_empty() => {
-                    Err(Problem::Nothing(format!("there is no machine {query} in the subscriptions of this installation")))
-                }
-                None => Err(Problem::Nothing(format!("there is no machine {query}: write one of {}", near.join(", ")))),
+                None if near.is_empty() => Err(Problem::Nothing(format!(
+                    "there is no machine {query} in the subscriptions of this installation"
+                ))),
+                None => Err(Problem::Nothing(format!(
+                    "there is no machine {query}: write one of {}",
+                    near.join(", ")
+                ))),
             };
         }
     };
@@ -164,9 +169,15 @@ async fn machine(azure: &Azure, config: &Config, wish: &Wish, now: Timestamp) ->
         Problem::Nothing(match unfit {
             Unfit::Gone { .. } => format!("{query} was deleted"),
             Unfit::Off { .. } => format!("{query} does not run: start it first"),
-            Unfit::Unshielded => format!("no network security group is on the way to {query}: it is open already"),
-            Unfit::OtherFamily { has_ipv4: true } => format!("{query} has IPv4 addresses only: give one with --from"),
-            Unfit::OtherFamily { has_ipv4: false } => format!("{query} has IPv6 addresses only: give one with --from"),
+            Unfit::Unshielded => {
+                format!("no network security group is on the way to {query}: it is open already")
+            }
+            Unfit::OtherFamily { has_ipv4: true } => {
+                format!("{query} has IPv4 addresses only: give one with --from")
+            }
+            Unfit::OtherFamily { has_ipv4: false } => {
+                format!("{query} has IPv6 addresses only: give one with --from")
+            }
             Unfit::NoAddress => format!("{query} has no address"),
         })
     })
@@ -230,7 +241,8 @@ impl Opening<'_> {
             Some(Verdict::Allowed { .. }) | None => Ok(verdicts
                 .iter()
                 .map(|(nsg, verdict)| {
-                    let (Verdict::Allowed { by } | Verdict::Denied { by } | Verdict::Unclear { by }) = verdict;
+                    let (Verdict::Allowed { by } | Verdict::Denied { by } | Verdict::Unclear { by }) =
+                        verdict;
                     (nsg.name().to_owned(), by.clone())
                 })
                 .collect()),

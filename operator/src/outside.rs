@@ -34,8 +34,7 @@ impl Outside<'_> {
     /// That of this process.
     pub fn of_process() -> Self {
         let stdin = std::io::stdin();
-        let input =
-            if stdin.is_terminal() { Input::Terminal } else { Input::Lines(Box::new(stdin.lock())) };
+        let input = if stdin.is_terminal() { Input::Terminal } else { Input::Lines(Box::new(stdin.lock())) };
         // For as long as the process runs, which is for one command.
         let output: &'static mut dyn Write = Box::leak(Box::new(std::io::stdout()));
         let errors: &'static mut dyn Write = Box::leak(Box::new(std::io::stderr()));

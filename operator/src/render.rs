@@ -26,7 +26,8 @@ pub(crate) trait Told {
 
 /// JSON over several lines.
 fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_else(|error| json!({"error": error.to_string()}).to_string())
+    serde_json::to_string_pretty(value)
+        .unwrap_or_else(|error| json!({"error": error.to_string()}).to_string())
 }
 
 /// `1 rule`, `2 rules`.
@@ -42,9 +43,13 @@ pub(crate) fn unread(all: &[(String, String)]) -> String {
 
 /// Columns, as wide as they must be, and a line of titles.
 fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
-    let all = || std::iter::once(titles.iter().map(|title| (*title).to_owned()).collect()).chain(rows.to_vec());
+    let all =
+        || std::iter::once(titles.iter().map(|title| (*title).to_owned()).collect()).chain(rows.to_vec());
     let width = |column: usize| {
-        all().filter_map(|row: Vec<String>| row.get(column).map(|cell| cell.chars().count())).max().unwrap_or(0)
+        all()
+            .filter_map(|row: Vec<String>| row.get(column).map(|cell| cell.chars().count()))
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..titles.len()).map(width).collect();
     let line = |row: Vec<String>| {
@@ -159,7 +164,8 @@ impl Told for Shut {
     }
 
     fn ending(&self) -> Ending {
-        let shut = |done: &Done| done.gone && !matches!(done.left, Some(Left::Open { .. } | Left::Unclear { .. }));
+        let shut =
+            |done: &Done| done.gone && !matches!(done.left, Some(Left::Open { .. } | Left::Unclear { .. }));
         if !self.rules.iter().all(shut) {
             Ending::Found
         } else if self.unread.is_empty() {
@@ -211,7 +217,9 @@ impl Told for Put {
         format!(
             "The token is of Slack's workspace {} ({}), app {}.\n{signing}\n\
              Running functions take them within five minutes, or at the first signature that they do not know. Slack cannot be asked whether the signing secret is right: type /jit help.",
-            plain(&self.team), self.team_id, self.app_id
+            plain(&self.team),
+            self.team_id,
+            self.app_id
         )
     }
 
@@ -243,7 +251,8 @@ impl Told for requests::Listed {
                 if row.overdue_since.is_some() { "OVERDUE".to_owned() } else { String::new() },
             ]
         };
-        let titles = ["REQUEST", "STATUS", "MACHINE", "FROM", "REQUESTER", "APPROVED BY", "ASKED", "ENDS", ""];
+        let titles =
+            ["REQUEST", "STATUS", "MACHINE", "FROM", "REQUESTER", "APPROVED BY", "ASKED", "ENDS", ""];
         table(&titles, &self.rows.iter().map(row).collect::<Vec<_>>())
     }
 

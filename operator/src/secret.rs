@@ -103,7 +103,8 @@ fn ask_token(outside: &mut Outside<'_>) -> Result<String, Problem> {
 /// Asks Slack whose a token is.
 async fn whose(aws: &Aws, token: &str) -> Result<(Introduced, App), Problem> {
     let asked = Token::new(&aws.env, token)?;
-    let refused = |error: SlackError| match error {
+    let refused = |error: SlackError| {
+        match error {
         SlackError::Refused(why) if why == "missing_scope" => Problem::Unusable(
             "Slack lets this token ask for no app (missing_scope): install the app again, so that it has all its scopes".to_owned(),
         ),
@@ -111,6 +112,7 @@ async fn whose(aws: &Aws, token: &str) -> Result<(Introduced, App), Problem> {
             "Slack does not take this token ({why}): copy the Bot User OAuth Token of the page OAuth & Permissions again"
         )),
         other => other.into(),
+    }
     };
     let known = asked.introduce().await.map_err(refused)?;
     let app_id = asked.app_of(&known.bot_id).await.map_err(refused)?;

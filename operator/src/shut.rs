@@ -120,14 +120,18 @@ pub(crate) async fn remove(
     let (at_work, shown) = (clock.awake_now(), name.to_string());
     loop {
         let acted = arm.delete_rule(nsg, name).await;
-        match &acted {
+        let refused = match &acted {
             Acted::Locked => {
-                return Err("a lock in Azure forbids it: remove the lock, then do this again".to_owned());
+                Some("a lock in Azure forbids it: remove the lock, then do this again".to_owned())
             }
-            Acted::Refused(code) => {
-                return Err(format!("{}{}", said(&acted), edge::arm::rights(code)));
-            }
-            _ => {}
+            Acted::Refused(code) => Some(format!("{}{}", said(&acted), edge::arm::rights(code))),
+            _ => None,
+        };
+        if let Some(why) = refused {
+            // What is not there need not be deleted.
+            let read = arm.group(nsg).await;
+            let is_gone = read.is_ok_and(|group| group.rules.iter().all(|rule| rule.name != shown));
+            return if is_gone { Ok(()) } else { Err(why) };
         }
         // Whatever a lost reply hides, the group shows. It is deleted anew only once Azure has finished.
         let mut why = said(&acted);

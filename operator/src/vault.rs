@@ -39,7 +39,9 @@ impl Vault {
             }
         };
         let fields = serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|_| {
-            Problem::Unusable("the secret is not a JSON object; run `ajar secret` to put a new one".to_owned())
+            Problem::Unusable(
+                "the secret is not a JSON object; run `ajar secret` to put a new one".to_owned(),
+            )
         })?;
         let made_at = answer.created_date().and_then(|at| u64::try_from(at.secs()).ok());
         Ok(Some(Held { fields, made_at: made_at.map(Timestamp::from_unix) }))
@@ -55,7 +57,9 @@ impl Vault {
     fn refused(&self, what: &str, code: Option<&str>) -> Problem {
         let code = code.unwrap_or("no answer");
         let id = &self.id;
-        Problem::NoAnswer(format!("the secret {id} cannot be {what} ({code}): use credentials that may, and its region"))
+        Problem::NoAnswer(format!(
+            "the secret {id} cannot be {what} ({code}): use credentials that may, and its region"
+        ))
     }
 }
 
@@ -113,7 +117,8 @@ impl Held {
     /// Takes another signing secret into use; one that was in use before stays good for what it has signed. Gives
     /// whether there was one.
     pub(crate) fn rotate(&mut self, signing_secret: &str, now: Timestamp) -> bool {
-        let before = self.text("signing_secret").filter(|before| *before != signing_secret).map(str::to_owned);
+        let before =
+            self.text("signing_secret").filter(|before| *before != signing_secret).map(str::to_owned);
         self.fields.insert("signing_secret".to_owned(), json!(signing_secret));
         let mut retired = self.fields.remove("retired").unwrap_or_else(|| json!([]));
         if let Some(all) = retired.as_array_mut() {

@@ -209,7 +209,8 @@ mod tests {
     fn a_break_glass_says_so_itself() {
         let said = |text: &str| orphan(Access::Allow, text).break_glass;
         let glass = BreakGlass { by: "ops@contoso.example".to_owned(), because: "AWS is down".to_owned() };
-        let text = format!("Ajar 7F3K9-QXM2P for ops@contoso.example, until {}, break-glass: AWS is down", at(9));
+        let text =
+            format!("Ajar 7F3K9-QXM2P for ops@contoso.example, until {}, break-glass: AWS is down", at(9));
         assert_eq!(said(&text), Some(glass));
         assert_eq!(said(&says(at(9))), None);
     }

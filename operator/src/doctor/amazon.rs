@@ -46,7 +46,9 @@ async fn whose(aws: &Aws, config: &Config) -> Finding {
             let error = error.into_service_error();
             let code = error.meta().code().unwrap_or("no answer").to_owned();
             return match error.meta().code() {
-                Some(_) => Finding::wrong(SUBJECT, format!("AWS does not take them ({code})"), "log in again"),
+                Some(_) => {
+                    Finding::wrong(SUBJECT, format!("AWS does not take them ({code})"), "log in again")
+                }
                 None => Finding::unknown(SUBJECT, "AWS did not say whose they are"),
             };
         }
@@ -93,7 +95,11 @@ async fn table(aws: &Aws) -> Vec<Finding> {
     findings.push(match &shape.purged_by {
         None => Finding::unknown("table: purging", "not answered"),
         Some(Some(by)) if by == PURGED_BY => Finding::ok("table: purging", format!("by {PURGED_BY}")),
-        Some(_) => Finding::wrong("table: purging", format!("not by {PURGED_BY}, so the table grows for ever"), APPLY),
+        Some(_) => Finding::wrong(
+            "table: purging",
+            format!("not by {PURGED_BY}, so the table grows for ever"),
+            APPLY,
+        ),
     });
     findings.push(match shape.recoverable {
         None => Finding::unknown("table: recovery", "not answered"),
@@ -173,13 +179,14 @@ async fn functions(aws: &Aws, config: &Config) -> (Vec<Finding>, Option<BTreeMap
 /// Starts a function and waits for its answer.
 async fn starts(lambda: &aws_sdk_lambda::Client, function: &str, name: &str, event: &Value) -> Finding {
     let subject = format!("function {function}");
-    let patient = aws_sdk_lambda::config::Builder::new().retry_config(RetryConfig::disabled()).timeout_config(
-        TimeoutConfig::builder()
-            .operation_attempt_timeout(FUNCTION_TAKES)
-            .operation_timeout(FUNCTION_TAKES)
-            .read_timeout(FUNCTION_TAKES)
-            .build(),
-    );
+    let patient =
+        aws_sdk_lambda::config::Builder::new().retry_config(RetryConfig::disabled()).timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(FUNCTION_TAKES)
+                .operation_timeout(FUNCTION_TAKES)
+                .read_timeout(FUNCTION_TAKES)
+                .build(),
+        );
     let call = lambda.invoke().function_name(name).payload(Blob::new(event.to_string()));
     let answer = match call.customize().config_override(patient).send().await {
         Ok(answer) => answer,

@@ -40,7 +40,8 @@ pub(super) async fn look(aws: &Aws, now: Timestamp) -> Vec<Finding> {
 
 fn overdue(all: &[Loaded], now: Timestamp) -> Finding {
     let late = |loaded: &&Loaded| loaded.record.overdue_since(now).is_some_and(|since| now.since(since) > 60);
-    let ids: Vec<String> = all.iter().filter(late).map(|loaded| loaded.record.wish().id.to_string()).collect();
+    let ids: Vec<String> =
+        all.iter().filter(late).map(|loaded| loaded.record.wish().id.to_string()).collect();
     if ids.is_empty() {
         return Finding::ok("grants", "none is overdue");
     }
@@ -68,7 +69,10 @@ fn cards(all: &[Loaded], now: Timestamp) -> Finding {
     let channels: std::collections::BTreeSet<&str> =
         all.iter().filter_map(|loaded| loaded.shown.channel.as_deref()).collect();
     if channels.is_empty() {
-        return Finding::unknown("Slack cards", "no card was posted yet, and Slack does not tell before whether one can be");
+        return Finding::unknown(
+            "Slack cards",
+            "no card was posted yet, and Slack does not tell before whether one can be",
+        );
     }
     let channels: Vec<&str> = channels.into_iter().collect();
     Finding::ok("Slack cards", format!("all up to date, in {}", channels.join(", ")))

@@ -23,8 +23,12 @@ pub(super) async fn look(
 ) -> Vec<Finding> {
     let mut findings = vec![Finding::ok("Azure login", azure.who.clone())];
     let ids = &config.azure.principal_ids;
-    let subscriptions: Vec<ResourceId> =
-        config.azure.subscriptions.iter().filter_map(|id| format!("/subscriptions/{id}").parse().ok()).collect();
+    let subscriptions: Vec<ResourceId> = config
+        .azure
+        .subscriptions
+        .iter()
+        .filter_map(|id| format!("/subscriptions/{id}").parse().ok())
+        .collect();
     for (function, principal, scopes) in [
         ("grant", &ids.grant, &config.azure.scopes),
         ("revoke", &ids.revoke, &config.azure.scopes),
@@ -51,7 +55,10 @@ async fn lacks(
     scope: &ResourceId,
 ) -> Result<Vec<&'static str>, Problem> {
     let held = azure.arm.roles_at(scope, principal).await?;
-    Ok(needs::actions(role).into_iter().filter(|action| !held.iter().any(|role| role.permits(action))).collect())
+    Ok(needs::actions(role)
+        .into_iter()
+        .filter(|action| !held.iter().any(|role| role.permits(action)))
+        .collect())
 }
 
 async fn permissions(azure: &Azure, function: &str, principal: &str, scope: &ResourceId) -> Finding {
@@ -86,7 +93,8 @@ async fn trust(azure: &Azure, config: &Config, roles: Option<&BTreeMap<String, S
     }
     let ids = &config.azure.principal_ids;
     let mut findings = vec![];
-    for (function, principal) in [("grant", &ids.grant), ("revoke", &ids.revoke), ("discover", &ids.discover)] {
+    for (function, principal) in [("grant", &ids.grant), ("revoke", &ids.revoke), ("discover", &ids.discover)]
+    {
         let subject = format!("identity of {function}");
         let found = identities.iter().find(|one| one.principal_id.eq_ignore_ascii_case(principal));
         findings.push(match found {
@@ -127,7 +135,9 @@ fn trusts(subject: String, trusted: &[Federated], role: Option<&str>) -> Finding
     };
     match wrong {
         Some(said) => Finding::wrong(subject, said, APPLY),
-        None if role.is_none() => Finding::ok(subject, format!("trusts {}; which role the function has was not told", one.subject)),
+        None if role.is_none() => {
+            Finding::ok(subject, format!("trusts {}; which role the function has was not told", one.subject))
+        }
         None => Finding::ok(subject, format!("trusts {} alone", one.subject)),
     }
 }

@@ -38,7 +38,9 @@ pub(super) async fn look(aws: &Aws) -> Vec<Finding> {
                 "run `ajar secret` with the values of the right app",
             ),
             (Ok(of), _) => Finding::ok("Slack token", format!("workspace {workspace}, app {of}")),
-            (Err(error), _) => Finding::unknown("Slack token", format!("workspace {workspace}; of which app: {error}")),
+            (Err(error), _) => {
+                Finding::unknown("Slack token", format!("workspace {workspace}; of which app: {error}"))
+            }
         },
     });
     findings

@@ -50,8 +50,10 @@ fn admit(
             refused("UnrecognizedClientException", "The security token included in the request is invalid.")
         }
     })?;
-    let may = caller.may_invoke.iter().any(|function| function == short)
-        && (action == "InvokeFunction" || caller.operates);
+    let may = match action {
+        "InvokeFunction" => caller.may_invoke.iter().any(|function| function == short),
+        _ => caller.operates,
+    };
     if !may {
         let role = &caller.role;
         let message = format!(

@@ -149,7 +149,8 @@ async fn carry_out(
         return Err(ArmError::gateway(405, "UnsupportedHttpMethod", message));
     };
     let settings = core.settings();
-    if !roles::allows(&who.name, &action, settings.operations_readable) || settings.lacks(&who.name, &action) {
+    if !roles::allows(&who.name, &action, settings.operations_readable) || settings.lacks(&who.name, &action)
+    {
         return Err(forbidden(&who, &action, &path.text));
     }
     if let Some(group) = &path.group {

@@ -104,7 +104,9 @@ pub(super) fn answer(core: &Core, who: &AccessClaims, call: &Call) -> Option<Res
     let at = lower.iter().rposition(|part| *part == "providers")?;
     let scope = format!("/{}", parts[..at].join("/"));
     let (action, what) = match &lower[at + 1..] {
-        [AUTHORIZATION, "roleassignments"] => ("Microsoft.Authorization/roleAssignments/read", What::Assignments),
+        [AUTHORIZATION, "roleassignments"] => {
+            ("Microsoft.Authorization/roleAssignments/read", What::Assignments)
+        }
         [AUTHORIZATION, "roledefinitions", guid] => {
             ("Microsoft.Authorization/roleDefinitions/read", What::Definition((*guid).to_owned()))
         }
@@ -160,14 +162,21 @@ fn tell(core: &Core, call: &Call, scope: &str, path: &str, what: &What) -> Resul
         },
         What::Identities => {
             let home = subscription(SUBSCRIPTION_ID);
-            let all = core.functions.iter().filter(|_| scope.eq_ignore_ascii_case(&home)).filter_map(identity);
+            let all =
+                core.functions.iter().filter(|_| scope.eq_ignore_ascii_case(&home)).filter_map(identity);
             show(&json!({ "value": all.collect::<Vec<_>>() }))
         }
         What::Federated(name) => {
-            let named = |one: &&Function| one.client_id.is_some() && format!("ajar-sandbox-{}", one.function) == *name;
+            let named = |one: &&Function| {
+                one.client_id.is_some() && format!("ajar-sandbox-{}", one.function) == *name
+            };
             let function = core.functions.iter().find(named);
             let function = function.ok_or_else(|| {
-                ArmError::resource_not_found("Microsoft.ManagedIdentity/userAssignedIdentities", name, RESOURCE_GROUP)
+                ArmError::resource_not_found(
+                    "Microsoft.ManagedIdentity/userAssignedIdentities",
+                    name,
+                    RESOURCE_GROUP,
+                )
             })?;
             show(&json!({ "value": core.read(|state| trusted(state, function, path)) }))
         }
@@ -193,7 +202,8 @@ fn is_within(scope: &str, above: &str) -> bool {
 fn identity(function: &Function) -> Option<Value> {
     let name = format!("ajar-sandbox-{}", function.function);
     let kind = "Microsoft.ManagedIdentity/userAssignedIdentities";
-    let id = format!("{}/resourceGroups/{RESOURCE_GROUP}/providers/{kind}/{name}", subscription(SUBSCRIPTION_ID));
+    let id =
+        format!("{}/resourceGroups/{RESOURCE_GROUP}/providers/{kind}/{name}", subscription(SUBSCRIPTION_ID));
     Some(json!({ "id": id, "name": name, "type": kind, "location": LOCATION, "tags": {},
         "properties": { "tenantId": TENANT_ID, "principalId": function.object_id,
             "clientId": function.client_id.as_ref()? } }))

@@ -86,9 +86,8 @@ impl Target {
             return Err(BadTarget::OtherSubscription(its_subscription.to_owned()));
         }
         let here = |text: &&str| {
-            reqwest::Url::parse(text).is_ok_and(|url| {
-                ["http", "https"].contains(&url.scheme()) && edge::config::is_loopback(&url)
-            })
+            reqwest::Url::parse(text)
+                .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && edge::config::is_loopback(&url))
         };
         if let Some(elsewhere) = arm_url.filter(|text| !here(text)) {
             return Err(BadTarget::ArmUrl(elsewhere.to_owned()));

@@ -74,7 +74,7 @@ async fn a_history_is_whole_and_each_click_is_verified() {
     let json = tool.run(&["history", &id, "--json"], "").await.json();
     assert_eq!(line, json, "an export is the same cut");
     assert_eq!((&json["chain"], &json["record"]["status"]), (&json!("whole"), &json!("OPEN")));
-    assert_eq!(json["clicks"][0]["payload"]["user"]["id"], BEA);
+    assert_eq!(json["record"]["approvals"][0]["payload"]["user"]["id"], BEA);
     let kept = story.item(&id).await;
     assert!(format!("{kept:?}").contains("response_url"), "there is something to cut");
     for secret in ["\"token\"", "response_url", "trigger_id", "v0=", SIGNING_SECRET, BOT_TOKEN] {
@@ -136,7 +136,10 @@ async fn what_was_tampered_with_is_noticed() {
     again(&story).await;
     tamper(&story, &id, "RECORD", "source", AttributeValue::S("198.51.100.9".to_owned())).await;
     let (code, text) = history().await;
-    assert!(code == 1 && text.contains("PROVES NOTHING: the terms are not those that were approved"), "{text}");
+    assert!(
+        code == 1 && text.contains("PROVES NOTHING: the terms are not those that were approved"),
+        "{text}"
+    );
 
     again(&story).await;
     assert_eq!(history().await.0, 0);

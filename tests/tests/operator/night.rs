@@ -10,7 +10,16 @@ const FROM: &str = "203.0.113.7";
 /// Longer than Resource Graph is behind, and a tick.
 const FOUND_SECONDS: u64 = 6 * 60;
 const OPEN: [&str; 10] = [
-    "open", "VM3", "22", "--from", FROM, "--for", "30m", "--break-glass", "--because", "the table does not answer",
+    "open",
+    "VM3",
+    "22",
+    "--from",
+    FROM,
+    "--for",
+    "30m",
+    "--break-glass",
+    "--because",
+    "the table does not answer",
 ];
 
 async fn begin() -> (Story, Tool) {
@@ -46,11 +55,16 @@ async fn what_is_open_is_listed_and_shut_without_aws() {
     );
     let no = tool.run(&["shut", &id.to_lowercase()], "no\n").await;
     refused(&no, 4, "nothing was deleted: answer yes, or say --yes");
-    assert!(no.errors.contains("Delete 2 rules?") && no.errors.contains("approved by U0BEA"), "{}", no.errors);
+    assert!(
+        no.errors.contains("Delete 2 rules?") && no.errors.contains("approved by U0BEA"),
+        "{}",
+        no.errors
+    );
     assert_eq!(names(&story).await.len(), 2);
     let yes = tool.run(&["shut", &id], "yes\n").await;
     assert_eq!(yes.code, 0, "{}{}", yes.output, yes.errors);
-    let gone = format!("jit-sandbox-{id} is gone from {NSG}; 10.0.0.6 22 from {FROM} is shut by Azure's rules: ");
+    let gone =
+        format!("jit-sandbox-{id} is gone from {NSG}; 10.0.0.6 22 from {FROM} is shut by Azure's rules: ");
     assert!(yes.output.contains(&gone), "{}", yes.output);
     assert_eq!(names(&story).await, []);
     assert!(!story.lets_in("VM3", 22, FROM));
@@ -86,15 +100,26 @@ async fn what_is_overdue_is_shut_and_nothing_else_is_touched() {
     tool.clock = edge::clock::Clock::with_offset_ms(600_000);
     let listed = tool.run(&["rules"], "").await;
     assert_eq!(listed.code, 1, "something is overdue");
-    assert!(listed.output.contains("2 rules overdue: `ajar shut --overdue` deletes them."), "{}", listed.output);
+    assert!(
+        listed.output.contains("2 rules overdue: `ajar shut --overdue` deletes them."),
+        "{}",
+        listed.output
+    );
     assert!(listed.output.contains("says nothing that can be read") && !listed.output.contains("jit-other"));
     let shut = tool.run(&["shut", "--overdue", "--yes"], "").await;
     // Another rule of ours and one of somebody's still let it in.
     assert_eq!(shut.code, 1, "{}", shut.output);
-    assert!(shut.output.contains("10.0.0.5 3389 from 203.0.113.7 is still open, by the rule jit-sandbox-00000-00002"));
+    assert!(
+        shut.output
+            .contains("10.0.0.5 3389 from 203.0.113.7 is still open, by the rule jit-sandbox-00000-00002")
+    );
     let shut = tool.run(&["shut", "--all", "--yes", "--json"], "").await;
-    assert_eq!((shut.code, &shut.json()["rules"][0]["left"]), (1, &json!({"open": {"by": "jit-other-00000-00001"}})));
-    let left: Vec<Value> = story.azure.rules().await.into_iter().map(|(_, rule)| rule["name"].clone()).collect();
+    assert_eq!(
+        (shut.code, &shut.json()["rules"][0]["left"]),
+        (1, &json!({"open": {"by": "jit-other-00000-00001"}}))
+    );
+    let left: Vec<Value> =
+        story.azure.rules().await.into_iter().map(|(_, rule)| rule["name"].clone()).collect();
     for other in ["jit-other-00000-00001", "people"] {
         assert!(left.contains(&json!(other)), "{left:?}");
         story.azure.delete(NSG, other).await;
@@ -115,7 +140,9 @@ async fn a_rule_that_a_lock_protects_is_said_to_stay() {
     story.azure.lock(NSG, true).await;
     let shut = tool.run(&["shut", &id, "--yes"], "").await;
     assert_eq!(shut.code, 1);
-    let why = format!("jit-sandbox-{id} is still in {NSG}: a lock in Azure forbids it: remove the lock, then do this again");
+    let why = format!(
+        "jit-sandbox-{id} is still in {NSG}: a lock in Azure forbids it: remove the lock, then do this again"
+    );
     assert!(shut.output.contains(&why), "{}", shut.output);
     story.azure.lock(NSG, false).await;
     story.to_next_end().await;
@@ -164,11 +191,16 @@ async fn a_break_glass_is_refused_with_what_to_say_instead() {
         }
         arguments
     };
-    let without = |left_out: &str| -> Vec<&str> { OPEN.into_iter().filter(|word| *word != left_out).collect() };
+    let without =
+        |left_out: &str| -> Vec<&str> { OPEN.into_iter().filter(|word| *word != left_out).collect() };
     for (arguments, code, why) in [
         (without("--break-glass"), 2, "say --break-glass, or type `/jit VM3 22` in Slack"),
         (OPEN[..8].to_vec(), 2, "a break-glass needs a reason"),
-        (with(&[(4, "203.0.113.0/16")]), 2, "203.0.0.0/16 lets in too many: a break-glass takes an address, or a prefix of /24"),
+        (
+            with(&[(4, "203.0.113.0/16")]),
+            2,
+            "203.0.0.0/16 lets in too many: a break-glass takes an address, or a prefix of /24",
+        ),
         (with(&[(4, "here")]), 2, "`here` is not an address"),
         (with(&[(6, "2d")]), 2, "`2d` is not a duration between 1 minute and 24 hours; write --for 30m"),
         (with(&[(2, "http")]), 2, "`http` is not a port"),
@@ -179,7 +211,11 @@ async fn a_break_glass_is_refused_with_what_to_say_instead() {
     }
     let scope = tool.config["azure"]["scopes"][0].clone();
     tool.config["azure"]["scopes"][0] = json!(format!("{}-elsewhere", scope.as_str().unwrap()));
-    refused(&tool.run(&OPEN, "").await, 2, "is outside of the scopes of this installation, so nobody would shut it");
+    refused(
+        &tool.run(&OPEN, "").await,
+        2,
+        "is outside of the scopes of this installation, so nobody would shut it",
+    );
     assert_eq!(names(&story).await, []);
     story.finish().await;
 }
@@ -189,7 +225,11 @@ async fn where_one_of_two_groups_fails_nothing_is_left() {
     let (story, tool) = begin().await;
     story.azure.lock_to(NIC_NSG, Some("ReadOnly")).await;
     let ran = tool.run(&OPEN, "").await;
-    refused(&ran, 3, &format!("not opened, and nothing is left of it: {NIC_NSG}: a lock in Azure forbids it"));
+    refused(
+        &ran,
+        3,
+        &format!("not opened, and nothing is left of it: {NIC_NSG}: a lock in Azure forbids it"),
+    );
     assert!(ran.errors.contains(&format!("stands in {NSG}")), "the first group had it: {}", ran.errors);
     assert_eq!(names(&story).await, []);
     story.azure.lock_to(NIC_NSG, None).await;

@@ -18,11 +18,13 @@ pub(crate) async fn call(tool: &Tool, operation: &str, more: Value) -> Value {
     let mut body = more;
     body["SecretId"] = tool.config["secret"].clone();
     let key = &tool.variables["AWS_ACCESS_KEY_ID"];
-    let scope = format!("AWS4-HMAC-SHA256 Credential={key}/20260312/eu-central-1/secretsmanager/aws4_request");
+    let scope =
+        format!("AWS4-HMAC-SHA256 Credential={key}/20260312/eu-central-1/secretsmanager/aws4_request");
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let call = http.post(&tool.variables["AWS_ENDPOINT_URL_SECRETS_MANAGER"]);
-    let call = call.header("x-amz-target", format!("secretsmanager.{operation}")).header("authorization", scope);
+    let call =
+        call.header("x-amz-target", format!("secretsmanager.{operation}")).header("authorization", scope);
     let answer = call.body(body.to_string()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
@@ -77,8 +79,18 @@ async fn what_cannot_be_right_is_not_put() {
     let before = stored(&tool).await;
     let upper = SIGNING_SECRET.to_uppercase();
     for (typed, arguments, code, why) in [
-        (format!("{upper}\n{BOT_TOKEN}\n"), vec!["secret"], 2, "that is not a signing secret: it has 32 digits"),
-        (format!("{SIGNING_SECRET}\nxoxp-1\n"), vec!["secret"], 2, "that is not a bot token: it begins with xoxb-"),
+        (
+            format!("{upper}\n{BOT_TOKEN}\n"),
+            vec!["secret"],
+            2,
+            "that is not a signing secret: it has 32 digits",
+        ),
+        (
+            format!("{SIGNING_SECRET}\nxoxp-1\n"),
+            vec!["secret"],
+            2,
+            "that is not a bot token: it begins with xoxb-",
+        ),
         (String::new(), vec!["secret"], 2, "that is not a signing secret"),
         (
             format!("{SIGNING_SECRET}\nxoxb-other\n"),
@@ -96,7 +108,11 @@ async fn what_cannot_be_right_is_not_put() {
     put(&tool, &json!({})).await;
     let ran = tool.run(&["secret", "--bot-token-only"], BOT_TOKEN).await;
     assert_eq!(ran.code, 2);
-    assert!(ran.errors.contains("there is no signing secret yet: run `ajar secret` without"), "{}", ran.errors);
+    assert!(
+        ran.errors.contains("there is no signing secret yet: run `ajar secret` without"),
+        "{}",
+        ran.errors
+    );
     put(&tool, &json!({"signing_secret": OTHER, "app_id": "A0OTHER"})).await;
     let ran = tool.run(&["secret", "--bot-token-only"], BOT_TOKEN).await;
     let why = "the token is of the app A0AJAR, and the signing secret is that of A0OTHER";

@@ -54,7 +54,8 @@ pub(crate) struct Ran {
 impl Ran {
     /// The output as JSON.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.output).unwrap_or_else(|error| panic!("{error}: {}{}", self.output, self.errors))
+        serde_json::from_str(&self.output)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", self.output, self.errors))
     }
 }
 
@@ -69,9 +70,7 @@ impl Tool {
             let all = world.azure.identities();
             all.iter().find(|one| one.function == function).unwrap().clone()
         };
-        let of = |pick: fn(azure::Function) -> String| {
-            json!({"grant": pick(identity("grant")), "revoke": pick(identity("revoke")), "discover": pick(identity("discover"))})
-        };
+        let of = |pick: fn(azure::Function) -> String| json!({"grant": pick(identity("grant")), "revoke": pick(identity("revoke")), "discover": pick(identity("discover"))});
         let addresses = sandbox.addresses();
         let config = json!({
             "installation": INSTALLATION, "region": "eu-central-1", "table": "ajar",

@@ -58,9 +58,10 @@ impl Store {
         let backups = self.client.describe_continuous_backups().table_name(&self.table).send().await.ok();
         let backups = backups.and_then(|answer| answer.continuous_backups_description);
         let stream = table.stream_specification.filter(|stream| stream.stream_enabled);
-        let usable = table.global_secondary_indexes.unwrap_or_default().into_iter().filter(|index| {
-            index.index_status.as_ref().is_none_or(|status| *status == IndexStatus::Active)
-        });
+        let usable =
+            table.global_secondary_indexes.unwrap_or_default().into_iter().filter(|index| {
+                index.index_status.as_ref().is_none_or(|status| *status == IndexStatus::Active)
+            });
         Ok(Shape {
             status: table.table_status.map_or_else(String::new, |status| status.as_str().to_owned()),
             stream: stream.and_then(|stream| stream.stream_view_type).map(|view| view.as_str().to_owned()),

@@ -57,20 +57,16 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, mut outside: Out
 }
 
 async fn carry_out(arguments: Arguments, outside: &mut Outside<'_>) -> Result<Box<dyn Told>, Problem> {
-    let path = arguments.config.as_deref();
-    if let Command::Doctor = arguments.command {
-        // What is wrong with the configuration is the first thing that it tells.
-        return Ok(Box::new(doctor::run(Config::read(path, &outside.env), outside).await));
-    }
-    let config = Config::read(path, &outside.env)?;
+    let config = Config::read(arguments.config.as_deref(), &outside.env);
     Ok(match arguments.command {
-        Command::Doctor => Box::new(doctor::run(Ok(config), outside).await),
-        Command::Secret { bot_token_only } => Box::new(secret::run(bot_token_only, &config, outside).await?),
-        Command::Requests(asked) => Box::new(requests::run(&asked, &config, outside).await?),
-        Command::History { request } => Box::new(history::run(&request, &config, outside).await?),
-        Command::Export { since } => Box::new(export::run(since.as_deref(), &config, outside).await?),
-        Command::Rules => Box::new(rules::run(&config, outside).await?),
-        Command::Shut(asked) => Box::new(shut::run(&asked, &config, outside).await?),
-        Command::Open(asked) => Box::new(open::run(&asked, &config, outside).await?),
+        // What is wrong with the configuration is the first thing that it tells.
+        Command::Doctor => Box::new(doctor::run(config, outside).await),
+        Command::Secret { bot_token_only } => Box::new(secret::run(bot_token_only, &config?, outside).await?),
+        Command::Requests(asked) => Box::new(requests::run(&asked, &config?, outside).await?),
+        Command::History { request } => Box::new(history::run(&request, &config?, outside).await?),
+        Command::Export { since } => Box::new(export::run(since.as_deref(), &config?, outside).await?),
+        Command::Rules => Box::new(rules::run(&config?, outside).await?),
+        Command::Shut(asked) => Box::new(shut::run(&asked, &config?, outside).await?),
+        Command::Open(asked) => Box::new(open::run(&asked, &config?, outside).await?),
     })
 }

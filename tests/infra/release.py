@@ -57,7 +57,7 @@ def judge_binary(name, binary, folder):
     started = subprocess.run([path], env={}, capture_output=True, text=True, timeout=30)
     lines = [json.loads(line) for line in started.stdout.splitlines()]
     why = [line["why"] for line in lines if line.get("message") == "cannot start"]
-    assert started.returncode == 1 and len(why) == 1 and re.fullmatch(r"AJAR_\w+ is not set", why[0]), f"{name} says {lines} {started.stderr}"
+    assert started.returncode == 1 and len(why) == 1 and re.fullmatch(r"[A-Z_]+ is not set", why[0]), f"{name} says {lines} {started.stderr}"
     return max(asked)[:2], why[0]
 
 

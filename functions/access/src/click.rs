@@ -3,6 +3,7 @@
 use crate::request::{RequestId, TermsDigest, UserId};
 use crate::signature::Verified;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The buttons of a card.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,12 +133,35 @@ impl Click {
     }
 }
 
+/// What travels in a payload and is not for whoever reads it later (docs.slack.dev, "Block actions payload"): the
+/// verification token of the app, where sentences to the clicker can be sent, and what opens a view for the clicker.
+const SECRETS: [&str; 4] = ["token", "response_url", "response_urls", "trigger_id"];
+
+/// The payload of a signed body without the secrets in it, for people and exports; null where it has none.
+pub fn readable(body: &str) -> Value {
+    let payload = form_urlencoded::parse(body.as_bytes()).find(|(key, _)| key == "payload");
+    let mut payload = payload.and_then(|(_, value)| serde_json::from_str(&value).ok()).unwrap_or_default();
+    cut(&mut payload);
+    payload
+}
+
+fn cut(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !SECRETS.contains(&name.as_str()));
+            fields.values_mut().for_each(cut);
+        }
+        Value::Array(items) => items.iter_mut().for_each(cut),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::signature::{SigningSecret, verify_at_any_time};
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     const VALUE: &str = "7F3K9-QXM2P.0123abc";
 
@@ -189,6 +213,22 @@ mod tests {
         assert_eq!(of(&payload).unwrap().user.as_str(), "W0BEA");
         payload["enterprise"] = json!({"id": "E0OTHER"});
         assert_eq!(of(&payload), Err(ClickError::App));
+    }
+
+    #[test]
+    fn what_people_read_lacks_the_secrets_and_nothing_else() {
+        let mut payload = message();
+        payload["container"]["response_urls"] = json!([{"response_url": "https://hooks.slack.com/x"}]);
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let body = form.append_pair("payload", &payload.to_string()).finish();
+        let mut expected = message();
+        for secret in ["token", "response_url", "trigger_id"] {
+            expected.as_object_mut().unwrap().remove(secret).unwrap();
+        }
+        assert_eq!(readable(&body), expected);
+        for none in ["", "payload=", "payload=junk", "text=VM3"] {
+            assert_eq!(readable(none), Value::Null, "{none}");
+        }
     }
 
     #[test]

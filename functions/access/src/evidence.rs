@@ -7,7 +7,7 @@ use crate::lease::Timestamp;
 use crate::lifecycle::Granted;
 use crate::policy::{Groups, NotAllowed, Policy};
 use crate::request::{TermsDigest, UserId};
-use crate::signature::{SigningSecret, verify_at_any_time};
+use crate::signature::SigningKeys;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -70,8 +70,8 @@ pub enum Unproven {
 /// What the evidence is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'a> {
-    /// Slack's signing secret.
-    pub secret: &'a SigningSecret,
+    /// Slack's signing secret, and those before it.
+    pub keys: &'a SigningKeys,
     /// Whose app this is.
     pub app: &'a App,
     /// The function's own copy of the policy.
@@ -98,9 +98,10 @@ pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Un
     let mut signed_at = vec![];
     for approval in granted.approvals() {
         let signed = &approval.click;
-        let verified =
-            verify_at_any_time(by.secret, &signed.timestamp, &signed.signature, signed.body.as_bytes())
-                .map_err(|_| Unproven::Signature)?;
+        let verified = by
+            .keys
+            .verify_evidence(signed.key, &signed.timestamp, &signed.signature, signed.body.as_bytes())
+            .map_err(|_| Unproven::Signature)?;
         let click = Click::parse(&verified, by.app).map_err(Unproven::Click)?;
         if click.action != Action::Approve {
             return Err(Unproven::NotApprove);

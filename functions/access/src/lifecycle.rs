@@ -15,6 +15,7 @@
 use crate::lease::Timestamp;
 use crate::policy::Approver;
 use crate::request::{Ask, ResourceId, Source, UserId, Wish};
+use crate::signature::KeyId;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -39,6 +40,9 @@ pub struct SignedClick {
     pub timestamp: String,
     /// The header `X-Slack-Signature`.
     pub signature: String,
+    /// With which of Slack's signing secrets; absent in records from before secrets had names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
 }
 
 impl std::fmt::Debug for SignedClick {

@@ -6,6 +6,7 @@
 //! checked to hold letters, digits and a few marks, and stands between backticks. Screen readers and
 //! notifications say `text` and not the blocks, so it says everything.
 
+use crate::build::Build;
 use crate::command::{CommandError, EXAMPLE};
 use crate::evidence::Unproven;
 use crate::lease::Timestamp;
@@ -106,7 +107,7 @@ fn terms(ask: &Ask) -> String {
 }
 
 /// `/jit help`: fits one screen.
-pub fn help() -> Message {
+pub fn help(build: &Build) -> Message {
     Message::sentence(format!(
         "*Ajar* opens a port on a machine for you, from one address, for a while, after a colleague has approved.\n\
          • `{EXAMPLE}`\n\
@@ -114,7 +115,8 @@ pub fn help() -> Message {
          • two machines of one name: put the resource group in front, `/jit Contoso-IaaS/VM3 22`\n\
          • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\
          • durations: `30m`, `2h`, `1h30m`\n\
-         When it ends the port shuts by itself. Sessions that are open then are not cut."
+         When it ends the port shuts by itself. Sessions that are open then are not cut.\n\
+         _Version {build}_"
     ))
 }
 

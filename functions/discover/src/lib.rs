@@ -1,21 +1,26 @@
 //! The function `discover`: looks what machines there are, every 15 minutes and when `notify` asks it to. It
 //! reads Azure and never writes to it. A machine that was deleted while a grant is open has that grant
 //! ended, and so has one to which the way has changed; a question of somebody who named a machine that is not known is answered.
+//! What is over is put into the archive.
 
 use access::lease::Timestamp;
 use access::lifecycle::{Cause, Record, State};
 use access::machine::{Found, SeenMachine, find};
 use access::policy::Policy;
-use access::request::UserId;
+use access::request::{Installation, UserId};
 use access::wording::{self, LookedAgain};
+use edge::archive::Archive;
 use edge::arm::{Arm, ArmError};
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
+use edge::secrets::SlackSecrets;
 use edge::slack::Slack;
 use edge::store::{Loaded, Look, Person, Question, Reply, Store, StoreError, Stored};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use std::collections::BTreeSet;
+
+mod archive;
 
 /// How many machines are written side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -45,6 +50,9 @@ pub struct Deps {
     arm: Arm,
     slack: Slack,
     policy: Policy,
+    installation: Installation,
+    /// None where nothing is archived, and nothing purged.
+    archive: Option<Archive>,
     subscriptions: Vec<String>,
 }
 
@@ -58,18 +66,20 @@ enum NotLooked {
 }
 
 impl Deps {
-    /// From the environment, with the secrets read once.
+    /// From the environment, with the secrets read.
     ///
     /// # Errors
     /// Missing or malformed configuration.
     pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
-        let secrets = edge::aws::secrets(env).await?;
+        let secrets = SlackSecrets::read(env, &clock).await?;
         Ok(Self {
             clock,
             store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
             arm: Arm::new(env)?,
-            slack: Slack::new(env, secrets.bot_token)?,
+            slack: Slack::new(env, secrets)?,
             policy: env.policy()?,
+            installation: env.installation()?,
+            archive: Archive::new(env)?,
             subscriptions: env.subscriptions()?,
         })
     }
@@ -78,7 +88,8 @@ impl Deps {
 /// Looks through every subscription, or answers one question: `{"question": "ASK#…"}`.
 ///
 /// # Errors
-/// A subscription could not be looked through, or the table did not answer. The next run tries again.
+/// A subscription could not be looked through, what is over waits for the archive too long, or the table did not answer.
+/// The next run tries again.
 pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error> {
     if let Some(key) = event.payload.get("question").and_then(Value::as_str) {
         return Ok(answer(deps, key).await?);
@@ -88,11 +99,12 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
         if let Err(error) = look(deps, subscription).await {
             let why = edge::report::chain(&error);
             tracing::error!(subscription, error = why, "could not be looked through");
-            failed.push(format!("{subscription} ({why})"));
+            failed.push(format!("not looked through: {subscription} ({why})"));
         }
     }
     people(deps).await?;
-    if failed.is_empty() { Ok(()) } else { Err(format!("not looked through: {}", failed.join(", ")).into()) }
+    failed.extend(archive::all(deps).await?);
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
 }
 
 /// Looks through one subscription, and writes what is there and what is gone.

@@ -2,7 +2,6 @@
 //! one sentence that names the variable.
 
 use crate::arm::Operator;
-use access::click::App;
 use access::policy::{Policy, Problem};
 use access::request::{Installation, Malformed};
 use std::collections::BTreeMap;
@@ -143,17 +142,6 @@ impl Environment {
     /// Missing or malformed.
     pub fn installation(&self) -> Result<Installation, ConfigError> {
         Ok(self.required("AJAR_INSTALLATION")?.parse()?)
-    }
-
-    /// The Slack workspace and app.
-    ///
-    /// # Errors
-    /// Missing.
-    pub fn app(&self) -> Result<App, ConfigError> {
-        Ok(App {
-            team_id: self.required("AJAR_SLACK_TEAM_ID")?.to_owned(),
-            app_id: self.required("AJAR_SLACK_APP_ID")?.to_owned(),
-        })
     }
 
     /// The Azure subscriptions whose machines may be asked for.

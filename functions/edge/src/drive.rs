@@ -4,6 +4,7 @@ use crate::arm::{Arm, ArmError, Said, WayError};
 use crate::clock::{Awake, Clock};
 use crate::glance::Glances;
 use crate::line::{Lines, Place};
+use crate::secrets::{AGAIN_SECONDS, Secrets, SlackSecrets};
 use crate::slack::Slack;
 use crate::store::{Loaded, Store, StoreError, Stored, Taken};
 use access::click::App;
@@ -11,12 +12,11 @@ use access::drive::{
     Access, Acted, Answer, Call, Checked, Confirmation, Drive, Locked, Role, Sight, Standing, Stopped,
     Verdict, Written,
 };
-use access::evidence::{Judge, judge};
+use access::evidence::{Judge, Unproven, judge};
 use access::lifecycle::{Change, Failure, NetworkFault, Plan, PlannedRule, Record, Tempo};
 use access::nsg::{self, Flow, OurRule};
 use access::policy::Policy;
 use access::request::{Installation, ResourceId, RuleName};
-use access::signature::SigningSecret;
 use std::time::Duration;
 
 /// Between two looks at an operation that has not ended, and between two tries for a lock.
@@ -44,8 +44,8 @@ pub struct Driver {
 /// What `grant` needs to judge whether something may be opened.
 #[derive(Clone)]
 pub struct Checker {
-    /// Slack's signing secret.
-    pub secret: SigningSecret,
+    /// Slack's secrets.
+    pub secrets: SlackSecrets,
     /// Whose app this is.
     pub app: App,
     /// The function's own copy of the policy.
@@ -265,9 +265,18 @@ impl Run<'_> {
             Err(_) => Ok(access::policy::Groups::default()),
         };
         let Ok(groups) = groups else { return Checked::NoAnswer };
-        let by =
-            Judge { secret: &checker.secret, app: &checker.app, policy: &checker.policy, groups: &groups };
-        if let Err(unproven) = judge(granted, &by, self.driver.clock.now()) {
+        let judge = |secrets: &Secrets| {
+            let Checker { app, policy, .. } = checker;
+            let by = Judge { keys: &secrets.keys, app, policy, groups: &groups };
+            judge(granted, &by, self.driver.clock.now())
+        };
+        let mut judged = judge(&checker.secrets.current());
+        if judged == Err(Unproven::Signature) {
+            // It may have been signed with a secret that is newer than ours.
+            checker.secrets.renew(AGAIN_SECONDS).await;
+            judged = judge(&checker.secrets.current());
+        }
+        if let Err(unproven) = judged {
             tracing::warn!(request = %ask.wish.id, why = %unproven, "the evidence does not prove this grant");
             return Checked::Refused(Failure::Evidence(unproven));
         }

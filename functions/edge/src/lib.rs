@@ -1,5 +1,6 @@
 //! Everything that touches the world. It decides nothing: what to do is [`access`]'s business.
 
+pub mod archive;
 pub mod arm;
 pub mod aws;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod http;
 pub mod line;
 pub mod orphan;
 pub mod report;
+pub mod secrets;
 pub mod slack;
 pub mod store;
 pub mod stream;

@@ -1,6 +1,7 @@
 //! Slack's Web API and the addresses to which sentences for one person go.
 
 use crate::config::{ConfigError, Environment};
+use crate::secrets::{AGAIN_SECONDS, SlackSecrets};
 use access::policy::Groups;
 use access::request::UserId;
 use access::wording::Message;
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 pub struct Slack {
     client: reqwest::Client,
     api: reqwest::Url,
-    bot_token: String,
+    secrets: SlackSecrets,
 }
 
 /// Why Slack did not do what was asked.
@@ -50,25 +51,41 @@ struct Answer {
     rest: Value,
 }
 
+/// What Slack says of a token that is none, or none any more (docs.slack.dev, errors of `auth.test`).
+const TOKEN_ERRORS: [&str; 4] = ["invalid_auth", "account_inactive", "token_revoked", "token_expired"];
+
 /// Hosts that Slack gives out in `response_url` (docs.slack.dev, and GovSlack).
 const RESPONSE_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 
 impl Slack {
-    /// With the bot's token, at the configured address.
+    /// With the bot's token of these secrets, at the configured address.
     ///
     /// # Errors
     /// Missing or malformed configuration.
-    pub fn new(env: &Environment, bot_token: String) -> Result<Self, ConfigError> {
+    pub fn new(env: &Environment, secrets: SlackSecrets) -> Result<Self, ConfigError> {
         let api = env.url("AJAR_SLACK_API_URL", "https://slack.com/api/")?;
-        Ok(Self { client: crate::http::client(crate::http::Limits::of(env)?)?, api, bot_token })
+        Ok(Self { client: crate::http::client(crate::http::Limits::of(env)?)?, api, secrets })
     }
 
+    /// Where Slack does not take the token, there may be a new one.
     async fn call(&self, method: &str, body: &Value) -> Result<Value, SlackError> {
+        let token = self.secrets.bot_token();
+        let answer = self.call_as(&token, method, body).await;
+        let is_stale = |why: &str| TOKEN_ERRORS.contains(&why);
+        if !matches!(&answer, Err(SlackError::Refused(why)) if is_stale(why)) {
+            return answer;
+        }
+        self.secrets.renew(AGAIN_SECONDS).await;
+        let renewed = self.secrets.bot_token();
+        if renewed == token { answer } else { self.call_as(&renewed, method, body).await }
+    }
+
+    async fn call_as(&self, token: &str, method: &str, body: &Value) -> Result<Value, SlackError> {
         let url = self.api.join(method).map_err(|_| SlackError::NotSlack)?;
         let sent = self
             .client
             .post(url)
-            .bearer_auth(&self.bot_token)
+            .bearer_auth(token)
             .header("content-type", "application/json; charset=utf-8");
         let answer = sent.body(body.to_string()).send().await.map_err(|_| SlackError::NoAnswer)?;
         if answer.status().as_u16() == 429 {

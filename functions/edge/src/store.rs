@@ -24,6 +24,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+mod archive;
 mod discovery;
 mod lock;
 mod orphans;
@@ -32,6 +33,7 @@ mod write;
 pub use discovery::{Look, Person, Question};
 pub use lock::{Lease, Lock, Taken};
 pub use orphans::KnownOrphan;
+use write::line_key;
 pub use write::{Created, Line, Stored};
 
 type Item = HashMap<String, AttributeValue>;

@@ -4,7 +4,6 @@
 use access::drive::Role;
 use access::lifecycle::{Record, State, Step, Tempo, next_step, wants_grant};
 use access::request::RequestId;
-use access::signature::SigningSecret;
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use edge::arm::Arm;
@@ -12,6 +11,7 @@ use edge::clock::{Awake, Clock};
 use edge::config::{ConfigError, Environment};
 use edge::drive::{Checker, Driver};
 use edge::line::Lines;
+use edge::secrets::{FRESH_SECONDS, SlackSecrets};
 use edge::slack::Slack;
 use edge::store::{Store, StoreError};
 use edge::stream;
@@ -28,20 +28,21 @@ const CLAIM_SECONDS: u64 = 30;
 /// What the function works with.
 pub struct Deps {
     driver: Driver,
+    secrets: SlackSecrets,
 }
 
 impl Deps {
-    /// From the environment, with the secrets read once.
+    /// From the environment, with the secrets read.
     ///
     /// # Errors
     /// Missing or malformed configuration.
     pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
-        let secrets = edge::aws::secrets(env).await?;
+        let secrets = SlackSecrets::read(env, &clock).await?;
         let checker = Checker {
-            secret: SigningSecret::new(secrets.signing_secret),
-            app: env.app()?,
+            app: secrets.app(env)?,
             policy: env.policy()?,
-            slack: Slack::new(env, secrets.bot_token)?,
+            slack: Slack::new(env, secrets.clone())?,
+            secrets: secrets.clone(),
         };
         let driver = Driver {
             lines: Lines::new(clock.clone()),
@@ -52,7 +53,7 @@ impl Deps {
             tempo: Tempo { budget_seconds: DRIVE_SECONDS, ..Tempo::DEPLOYED },
             checker: Some(checker),
         };
-        Ok(Self { driver })
+        Ok(Self { driver, secrets })
     }
 }
 
@@ -71,7 +72,8 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
         }
     });
     let mut failures = vec![];
-    for (sequence_number, outcome) in futures::future::join_all(work).await {
+    let (outcomes, ()) = tokio::join!(futures::future::join_all(work), deps.secrets.renew(FRESH_SECONDS));
+    for (sequence_number, outcome) in outcomes {
         if let Err((id, error)) = outcome {
             tracing::error!(request = %id, error = %edge::report::chain(&error), "could not be driven");
             failures.push(sequence_number);

@@ -12,6 +12,7 @@ use aws_lambda_events::streams::DynamoDbEventResponse;
 use aws_sdk_lambda::types::InvocationType;
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
+use edge::secrets::SlackSecrets;
 use edge::slack::{Posted, Slack, SlackError};
 use edge::store::{Loaded, Shown, Store, StoreError};
 use edge::stream;
@@ -43,16 +44,16 @@ enum NotShown {
 }
 
 impl Deps {
-    /// From the environment, with the secrets read once.
+    /// From the environment, with the secrets read.
     ///
     /// # Errors
     /// Missing or malformed configuration.
     pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
-        let secrets = edge::aws::secrets(env).await?;
+        let secrets = SlackSecrets::read(env, &clock).await?;
         Ok(Self {
             clock,
             store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
-            slack: Slack::new(env, secrets.bot_token)?,
+            slack: Slack::new(env, secrets)?,
             policy: env.policy()?,
             installation: env.installation()?,
             lambda: edge::aws::lambda(env)?,

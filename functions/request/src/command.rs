@@ -25,7 +25,7 @@ pub(crate) async fn handle(deps: &Deps, verified: &Verified<'_>) -> Result<Value
         return Ok(status(400));
     };
     let answer = match parse(&get("text")) {
-        Ok(Command::Help) => wording::help(),
+        Ok(Command::Help) => wording::help(&edge::report::BUILD),
         Ok(Command::Ask { machine, ports, source, ttl, justification }) => {
             let typed = Typed {
                 requester,

@@ -32,13 +32,14 @@ pub(crate) async fn handle(
         }
     };
     let body = String::from_utf8_lossy(verified.body()).into_owned();
-    let signed = SignedClick { body, timestamp: timestamp.to_owned(), signature: signature.to_owned() };
+    let (timestamp, signature) = (timestamp.to_owned(), signature.to_owned());
+    let signed = SignedClick { body, timestamp, signature, key: Some(verified.key()) };
     if let Err((refusal, rule)) = decide(deps, &click, &signed, verified.signed_at()).await? {
         tracing::info!(request = %click.request, refusal = ?refusal, "a click that changes nothing");
         if let Some(response_url) = click.response_url {
             let reply = Reply { text: refused_click(&refusal, rule), response_url, said: false };
             // The same delivery twice is one sentence.
-            let key = format!("REPLY#{}", signature.trim_start_matches("v0="));
+            let key = format!("REPLY#{}", signed.signature.trim_start_matches("v0="));
             deps.store.put_reply(&key, &reply, deps.clock.now().plus(REPLY_SECONDS)).await?;
         }
     }

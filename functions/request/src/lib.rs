@@ -3,12 +3,13 @@
 
 use access::click::App;
 use access::policy::{Groups, Policy, Rule};
-use access::signature::{SigningSecret, Verified, verify};
+use access::signature::{SignatureError, Verified, verify};
 use access::wording::{self, Message};
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
 use base64::Engine;
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
+use edge::secrets::{AGAIN_SECONDS, FRESH_SECONDS, SlackSecrets};
 use edge::slack::{Slack, SlackError};
 use edge::store::{Store, StoreError};
 use lambda_runtime::{Error, LambdaEvent};
@@ -28,7 +29,7 @@ pub struct Deps {
     slack: Slack,
     policy: Policy,
     app: App,
-    secret: SigningSecret,
+    secrets: SlackSecrets,
     /// What is left of [`ANSWER_WITHIN`].
     answer_within: Duration,
 }
@@ -49,19 +50,19 @@ enum Broken {
 }
 
 impl Deps {
-    /// From the environment, with the secrets read once.
+    /// From the environment, with the secrets read.
     ///
     /// # Errors
     /// Missing or malformed configuration.
     pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
-        let secrets = edge::aws::secrets(env).await?;
+        let secrets = SlackSecrets::read(env, &clock).await?;
         Ok(Self {
             clock,
             store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
-            slack: Slack::new(env, secrets.bot_token)?,
+            slack: Slack::new(env, secrets.clone())?,
             policy: env.policy()?,
-            app: env.app()?,
-            secret: SigningSecret::new(secrets.signing_secret),
+            app: secrets.app(env)?,
+            secrets,
             answer_within: edge::http::Limits::of(env)?.scale(ANSWER_WITHIN),
         })
     }
@@ -81,8 +82,8 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
     let Some(body) = raw_body(&request) else { return Ok(status(400)) };
     let timestamp = header("x-slack-request-timestamp");
-    let signed = verify(&deps.secret, timestamp, header("x-slack-signature"), &body, deps.clock.now());
-    let verified = match signed {
+    let signature = header("x-slack-signature");
+    let verified = match signed(deps, timestamp, signature, &body).await {
         Ok(verified) => verified,
         Err(why) => {
             tracing::warn!(why = %why, "a request that Slack did not sign");
@@ -92,15 +93,22 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     let reference = reference(&context.request_id);
     let path = request.raw_path.as_deref().unwrap_or_default();
     let kind = path.rsplit('/').next();
-    let answer = match kind {
-        Some("command") => within(deps, command::handle(deps, &verified)).await,
-        Some("interaction") => {
-            let signature = header("x-slack-signature").unwrap_or_default();
-            let handled = interaction::handle(deps, &verified, timestamp.unwrap_or_default(), signature);
-            within(deps, handled).await
+    let answered = async {
+        match kind {
+            Some("command") => command::handle(deps, &verified).await,
+            Some("interaction") => {
+                let (timestamp, signature) = (timestamp.unwrap_or_default(), signature.unwrap_or_default());
+                interaction::handle(deps, &verified, timestamp, signature).await
+            }
+            _ => Ok(status(404)),
         }
-        _ => Ok(status(404)),
     };
+    // Beside it, so that nobody waits for it as well.
+    let renewed = within(deps, async {
+        deps.secrets.renew(FRESH_SECONDS).await;
+        Ok(())
+    });
+    let (answer, _) = tokio::join!(within(deps, answered), renewed);
     Ok(answer.unwrap_or_else(|broken| {
         tracing::error!(error = %edge::report::chain(&broken), reference, "could not answer Slack");
         // Slack shows no body to somebody who clicked, but a warning when the status is not 200.
@@ -108,7 +116,27 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     }))
 }
 
-async fn within(deps: &Deps, answer: impl Future<Output = Result<Value, Broken>>) -> Result<Value, Broken> {
+/// Whether Slack signed this now; with a secret that was changed a moment ago, if need be.
+async fn signed<'a>(
+    deps: &Deps,
+    timestamp: Option<&str>,
+    signature: Option<&str>,
+    body: &'a [u8],
+) -> Result<Verified<'a>, SignatureError> {
+    let verify_now = || {
+        let secrets = deps.secrets.current();
+        verify(secrets.keys.current(), timestamp, signature, body, deps.clock.now())
+    };
+    match verify_now() {
+        Err(SignatureError::Wrong) => {
+            deps.secrets.renew(AGAIN_SECONDS).await;
+            verify_now()
+        }
+        decided => decided,
+    }
+}
+
+async fn within<T>(deps: &Deps, answer: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
     tokio::time::timeout(deps.answer_within, answer).await.unwrap_or(Err(Broken::TooSlow))
 }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// AWS's JSON protocol 1.1.
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
@@ -13,16 +14,28 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// Far more than a call needs.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The secrets by name, and who may read them.
+/// The secrets by name, and who may read them. Clones share the values.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// The secret strings by name.
-    pub values: BTreeMap<String, String>,
-    /// Who may call.
-    pub callers: Callers,
+    values: Arc<Mutex<BTreeMap<String, String>>>,
+    callers: Callers,
 }
 
 impl Secrets {
+    /// These secret strings by name, and who may call.
+    pub fn new(values: BTreeMap<String, String>, callers: Callers) -> Self {
+        Self { values: Arc::new(Mutex::new(values)), callers }
+    }
+
+    /// The secret string of this name from now on.
+    pub fn set(&self, name: &str, value: String) {
+        self.values().insert(name.to_owned(), value);
+    }
+
+    fn values(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a call is for Secrets Manager, by its `X-Amz-Target`.
     pub fn is_called(headers: &HeaderMap) -> bool {
         target(headers).starts_with("secretsmanager.")
@@ -56,8 +69,8 @@ impl Secrets {
             return refuse("InvalidParameterException", "You must provide a value for SecretId.");
         };
         let name = self.name_of(id);
-        let arn = arn(name);
-        if !caller.may_read.iter().any(|secret| secret == name) {
+        let arn = arn(&name);
+        if !caller.may_read.contains(&name) {
             let role = &caller.role;
             let message = format!(
                 "User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{role} is not authorized to perform: \
@@ -66,7 +79,7 @@ impl Secrets {
             );
             return refuse("AccessDeniedException", &message);
         }
-        match self.values.get(name) {
+        match self.values().get(&name) {
             Some(value) => {
                 let body = json!({
                     "ARN": arn,
@@ -82,8 +95,8 @@ impl Secrets {
     }
 
     /// A secret may be asked for by name or by ARN.
-    fn name_of<'a>(&'a self, id: &'a str) -> &'a str {
-        self.values.keys().find(|name| arn(name) == id).map_or(id, String::as_str)
+    fn name_of(&self, id: &str) -> String {
+        self.values().keys().find(|name| arn(name) == id).cloned().unwrap_or_else(|| id.to_owned())
     }
 }
 

@@ -14,7 +14,7 @@ pub enum Service {
     Slack,
     /// Entra, and the stand-in for STS.
     Entra,
-    /// DynamoDB, Lambda and Secrets Manager.
+    /// DynamoDB, Lambda, Secrets Manager and S3.
     Aws,
 }
 
@@ -30,6 +30,8 @@ pub enum Part {
     Dynamodb,
     /// Secrets Manager.
     Secrets,
+    /// S3.
+    S3,
     /// Lambda.
     Lambda,
     /// AWS STS.
@@ -44,13 +46,21 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Dynamodb, Self::Secrets, Self::Lambda, Self::Sts, Self::Entra, Self::Arm, Self::Slack];
+    pub const ALL: [Self; 8] = [
+        Self::Dynamodb,
+        Self::Secrets,
+        Self::S3,
+        Self::Lambda,
+        Self::Sts,
+        Self::Entra,
+        Self::Arm,
+        Self::Slack,
+    ];
 
     /// The address at which it is called.
     pub const fn service(self) -> Service {
         match self {
-            Self::Dynamodb | Self::Secrets | Self::Lambda => Service::Aws,
+            Self::Dynamodb | Self::Secrets | Self::S3 | Self::Lambda => Service::Aws,
             Self::Sts | Self::Entra => Service::Entra,
             Self::Arm => Service::Arm,
             Self::Slack => Service::Slack,
@@ -68,6 +78,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::Dynamodb => "dynamodb",
             Self::Secrets => "secrets",
+            Self::S3 => "s3",
             Self::Lambda => "lambda",
             Self::Sts => "sts",
             Self::Entra => "entra",
@@ -114,6 +125,10 @@ pub(super) fn classify(
         Service::Aws if path.starts_with("/2015-03-31/functions/") => {
             let function = path.split('/').nth(3).unwrap_or_default();
             (Part::Lambda, format!("Invoke {function}"))
+        }
+        // `/<bucket>/history/…`
+        Service::Aws if path.len() > 1 => {
+            (Part::S3, format!("{method} {}", path.split('/').nth(2).unwrap_or_default()))
         }
         Service::Aws => {
             let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
@@ -199,6 +214,7 @@ mod tests {
                 &none,
                 "lambda/Invoke revoke",
             ),
+            (Service::Aws, Method::PUT, "/bucket/history/2026/03/A-B.json", "", &none, "s3/PUT history"),
             (
                 Service::Aws,
                 Method::POST,

@@ -98,6 +98,7 @@ fn broken(part: Part) -> Response {
         Part::Entra => of_json(500, &json!({"error": "server_error", "error_description": "AADSTS90033"})),
         Part::Dynamodb => of_aws(500, "com.amazonaws.dynamodb.v20120810#InternalServerError"),
         Part::Secrets => of_aws(500, "InternalServiceError"),
+        Part::S3 => of_s3(500, "InternalError"),
         Part::Lambda => of_aws(500, "ServiceException"),
         Part::Sts => of_sts(500, "InternalFailure"),
         Part::Slack => of_json(500, &json!({"ok": false, "error": "internal_error"})),
@@ -116,6 +117,7 @@ fn throttled(part: Part) -> Response {
         }
         Part::Dynamodb => of_aws(400, "com.amazon.coral.availability#ThrottlingException"),
         Part::Secrets => of_aws(400, "ThrottlingException"),
+        Part::S3 => of_s3(503, "SlowDown"),
         Part::Lambda => of_aws(429, "TooManyRequestsException"),
         Part::Sts => of_sts(400, "Throttling"),
         Part::Slack => of_json(429, &json!({"ok": false, "error": "ratelimited"})),
@@ -139,6 +141,12 @@ fn of_aws(status: u16, kind: &'static str) -> Response {
     let mut response = of(status, "application/x-amz-json-1.0", &body.to_string());
     response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
     response
+}
+
+/// S3's errors.
+fn of_s3(status: u16, code: &str) -> Response {
+    let body = format!("<Error><Code>{code}</Code><Message>As ordered.</Message></Error>");
+    of(status, "application/xml", &body)
 }
 
 /// AWS's query protocol.

@@ -11,20 +11,19 @@ pub mod wiring;
 
 pub use stepped::Stepped;
 
+use crate::aws::Callers;
 use crate::aws::dynamodb::{self, Dynamodb};
 use crate::aws::http_api::HttpApi;
 use crate::aws::lambda::{Functions, Lambda};
 use crate::aws::mapping::{DeadLetters, Mapping};
+use crate::aws::s3::Bucket;
 use crate::aws::schedule::{self, Schedule};
 use crate::aws::secrets::Secrets;
 use crate::aws::stream::Mappings;
-use crate::aws::{Callers, lambda_api};
 use crate::faults::Faults;
 use crate::fronts::{Fronts, Service};
 use access::lease::Timestamp;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::Response;
 use axum::serve::ListenerExt;
 use control::{Control, Tell};
 use data::{DataDir, Saved, Unusable};
@@ -104,7 +103,7 @@ pub struct Addresses {
     pub slack_api: SocketAddr,
     /// Entra, and the stand-in for STS.
     pub entra: SocketAddr,
-    /// DynamoDB; Lambda's Invoke API and Secrets Manager as well.
+    /// DynamoDB; Lambda's Invoke API, Secrets Manager and S3 as well.
     pub aws: SocketAddr,
 }
 
@@ -125,7 +124,7 @@ impl Addresses {
     pub fn entra_url(&self) -> String {
         format!("http://{}", self.entra)
     }
-    /// DynamoDB, Lambda and Secrets Manager.
+    /// DynamoDB, Lambda, Secrets Manager and S3.
     pub fn aws_url(&self) -> String {
         format!("http://{}", self.aws)
     }
@@ -174,6 +173,8 @@ pub struct Parts {
     pub callers: Callers,
     /// The secrets.
     pub secrets: Secrets,
+    /// The archive's bucket.
+    pub archive: Bucket,
     /// Whether Azure is the real one: then the clock is the real one too, and Azure takes no orders to
     /// fail.
     pub real_azure: bool,
@@ -194,6 +195,7 @@ impl Default for Parts {
             request_paths: vec!["/slack/command", "/slack/interaction"],
             callers: Callers::new(),
             secrets: Secrets::default(),
+            archive: Bucket::default(),
             real_azure: false,
         }
     }
@@ -301,10 +303,15 @@ impl Sandbox {
             fronts.attach(clock.clone(), move |function| crashes.crash(function));
             lambda.when_ended(move |function| ended.ended(function));
         }
-        let http_api =
-            HttpApi { lambda: lambda.clone(), function: "request", clock, source_of: Arc::new(source_of) };
+        let http_api = HttpApi {
+            lambda: lambda.clone(),
+            function: "request",
+            clock: clock.clone(),
+            source_of: Arc::new(source_of),
+        };
         let page_router = parts.page.merge(http_api.router(&parts.request_paths)).merge(control.router());
-        let aws_router = aws_router(&dynamodb, lambda, parts.callers, parts.secrets);
+        let aws_router =
+            crate::aws::router(&dynamodb, lambda, parts.callers, parts.secrets, parts.archive, clock);
         if let Some(fronts) = &fronts {
             for (service, router) in [
                 (Service::Arm, &parts.arm),
@@ -470,21 +477,4 @@ async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<
 pub fn source_of(address: IpAddr) -> IpAddr {
     let known = CLIENTS.iter().find(|(loopback, _)| IpAddr::V4(*loopback) == address);
     known.map_or(address, |(_, internet)| IpAddr::V4(*internet))
-}
-
-/// DynamoDB, and on the same address Lambda (by path) and Secrets Manager (by target).
-fn aws_router(dynamodb: &Dynamodb, lambda: Lambda, callers: Callers, secrets: Secrets) -> Router {
-    let state = (dynamodb.clone(), Arc::new(secrets));
-    Router::new().fallback(by_target).with_state(state).merge(lambda_api::router(lambda, callers))
-}
-
-async fn by_target(
-    State((dynamodb, secrets)): State<(Dynamodb, Arc<Secrets>)>,
-    request: Request,
-) -> Response {
-    if Secrets::is_called(request.headers()) {
-        secrets.call(request).await
-    } else {
-        dynamodb.call(request).await
-    }
 }

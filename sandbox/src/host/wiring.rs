@@ -3,6 +3,7 @@
 
 use super::{CLIENTS, Ground, Options, Parts, Sandbox, StartError, TABLE};
 use crate::aws::lambda::{Functions, Handler, Invocation};
+use crate::aws::s3::{BUCKET, Bucket};
 use crate::aws::secrets::Secrets;
 use crate::aws::{ACCOUNT, Caller, Callers, REGION};
 use crate::azure::{self, Azure};
@@ -33,7 +34,8 @@ pub const BOT_TOKEN: &str = "xoxb-0-0-sandbox";
 /// The installation's name, part of every rule's name.
 pub const INSTALLATION: &str = "sandbox";
 
-const SECRET_ID: &str = "ajar/slack";
+/// The name of Slack's secrets in the simulated Secrets Manager.
+pub const SECRET_ID: &str = "ajar/slack";
 /// Where the functions find their policy.
 pub(super) const POLICY_FILE: &str = "policy.toml";
 
@@ -46,6 +48,10 @@ pub struct World {
     pub slack: Slack,
     /// The table, as the functions see it.
     pub store: Store,
+    /// Slack's secrets, as the functions read them.
+    pub secrets: Secrets,
+    /// The archive's bucket.
+    pub archive: Bucket,
 }
 
 /// The environment variables of a function, by its name.
@@ -126,6 +132,8 @@ async fn wire(
     }
     let variables =
         |function: &str| variables(grounds.get(function).unwrap_or(&ground), azure.identities(), function);
+    let secrets = secrets(azure.identities(), SIGNING_SECRET);
+    let archive = Bucket::new(ground.data_dir.as_ref().map(|folder| folder.join("archive")));
     let network = {
         let azure = azure.clone();
         Arc::new(move || azure.state())
@@ -144,10 +152,11 @@ async fn wire(
         busy: Arc::new(move || working.is_busy()),
         functions: functions(&clock, &variables),
         callers: callers(azure.identities()),
-        secrets: secrets(azure.identities(), SIGNING_SECRET),
+        secrets: secrets.clone(),
+        archive: archive.clone(),
         ..Parts::default()
     };
-    Ok((parts, World { azure, slack, store }))
+    Ok((parts, World { azure, slack, store, secrets, archive }))
 }
 
 /// The simulated Slack, wired to the page's port. `network` is kept with each of its messages.
@@ -181,7 +190,7 @@ pub(super) fn chat(
 /// Slack's secrets, for the functions that may read them.
 pub(super) fn secrets(identities: &[azure::Function], signing_secret: &str) -> Secrets {
     let values = json!({"signing_secret": signing_secret, "bot_token": BOT_TOKEN}).to_string();
-    Secrets { values: [(SECRET_ID.to_owned(), values)].into(), callers: callers(identities) }
+    Secrets::new([(SECRET_ID.to_owned(), values)].into(), callers(identities))
 }
 
 /// The machines' ports are shut when the sandbox ends.
@@ -218,6 +227,7 @@ pub(super) fn variables(
         ("AJAR_REVOKE_FUNCTION", "revoke".to_owned()),
         ("AJAR_TIME_LIMITS_PERCENT", percent.map(u32::to_string).unwrap_or_default()),
         ("AJAR_DISCOVER_FUNCTION", "discover".to_owned()),
+        ("AJAR_ARCHIVE_BUCKET", BUCKET.to_owned()),
         ("AJAR_AZURE_SUBSCRIPTIONS", [azure::SUBSCRIPTION_ID, azure::OTHER_SUBSCRIPTION_ID].join(",")),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", key),
@@ -225,6 +235,7 @@ pub(super) fn variables(
         ("AWS_ENDPOINT_URL_DYNAMODB", addresses.aws_url()),
         ("AWS_ENDPOINT_URL_LAMBDA", addresses.aws_url()),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", addresses.aws_url()),
+        ("AWS_ENDPOINT_URL_S3", addresses.aws_url()),
         ("AWS_ENDPOINT_URL_STS", addresses.entra_url()),
     ];
     variables.map(|(name, value)| (name.to_owned(), value)).into()
@@ -258,7 +269,7 @@ fn about(azure: &Azure) -> Value {
     })
 }
 
-/// Who may do what with Lambda and the secret; `notify` alone starts functions.
+/// Who may do what with Lambda, the secret and the archive; `notify` alone starts functions, `discover` alone archives.
 pub(super) fn callers(identities: &[azure::Function]) -> Callers {
     let caller = |identity: &azure::Function| {
         let function = identity.function.as_str();
@@ -270,6 +281,8 @@ pub(super) fn callers(identities: &[azure::Function]) -> Callers {
                 vec![]
             },
             may_read: if function == "revoke" { vec![] } else { vec![SECRET_ID.to_owned()] },
+            may_put: if function == "discover" { vec![BUCKET.to_owned()] } else { vec![] },
+            secret_access_key: identity.secret_access_key.clone(),
         };
         (identity.access_key_id.clone(), caller)
     };

@@ -201,7 +201,7 @@ fn authorised(
     if token.starts_with("xoxp-") || token.starts_with("xapp-") {
         return Err(Failure::new("not_allowed_token_type"));
     }
-    if token != inner.options.bot_token {
+    if token != *inner.bot_token.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
         return Err(Failure::new("invalid_auth"));
     }
     let needed = match method {

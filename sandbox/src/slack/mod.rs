@@ -75,6 +75,7 @@ struct Inner {
     addresses: Mutex<Addresses>,
     store: Mutex<Store>,
     posting_interval: Mutex<Option<Duration>>,
+    bot_token: Mutex<String>,
     disk: Disk,
     client: reqwest::Client,
 }
@@ -103,7 +104,9 @@ impl Slack {
             .user_agent("Slackbot 1.0 (+https://api.slack.com/robots)")
             .build()
             .map_err(std::io::Error::other)?;
+        let bot_token = Mutex::new(options.bot_token.clone());
         Ok(Self(Arc::new(Inner {
+            bot_token,
             options,
             addresses: Mutex::default(),
             store: Mutex::new(store),
@@ -116,6 +119,11 @@ impl Slack {
     /// Tells where everything listens. Until then nothing can be sent to the app.
     pub fn set_addresses(&self, addresses: Addresses) {
         *self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+    }
+
+    /// The app was installed anew: it has another token, and the one before is none any more.
+    pub fn set_bot_token(&self, token: &str) {
+        token.clone_into(&mut self.0.bot_token.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Refuses (`ratelimited`) to post in one channel more often than this, by the sandbox's clock.

@@ -41,6 +41,7 @@ fn callers() -> BTreeMap<String, Caller> {
         role: "ajar-notify".to_owned(),
         may_invoke: vec!["revoke".to_owned(), "gone".to_owned(), "fails".to_owned()],
         may_read: vec!["ajar/slack".to_owned()],
+        ..Caller::default()
     };
     BTreeMap::from([("AKIANOTIFY".to_owned(), caller)])
 }
@@ -190,9 +191,9 @@ async fn a_request_becomes_an_event_of_format_2() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_read_by_whom_it_is_for() {
-    let mut secrets = Secrets { values: BTreeMap::new(), callers: callers() };
-    secrets.values.insert("ajar/slack".to_owned(), r#"{"bot_token":"xoxb"}"#.to_owned());
-    secrets.values.insert("other".to_owned(), "x".to_owned());
+    let secrets = Secrets::new(BTreeMap::new(), callers());
+    secrets.set("ajar/slack", r#"{"bot_token":"xoxb"}"#.to_owned());
+    secrets.set("other", "x".to_owned());
     let sandbox = sandbox_in(None, |_| Parts { secrets, ..Parts::default() }).await;
     let read = async |key: &str, id: &str| {
         let config = aws_sdk_secretsmanager::Config::builder()

@@ -7,6 +7,7 @@ mod clock;
 mod http;
 mod live;
 mod pattern;
+mod s3;
 mod stream;
 
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -85,7 +85,12 @@ pub(crate) fn decisions(walk: &mut Walk, rows: &[Decision]) {
         let policy = walk.policy.clone();
         let rule = policy.rule_for(&record.wish().machine).unwrap();
         let approver = rule.approver(&row.by.parse().unwrap(), &Default::default()).unwrap();
-        let click = SignedClick { body: String::new(), timestamp: String::new(), signature: String::new() };
+        let click = SignedClick {
+            body: String::new(),
+            timestamp: String::new(),
+            signature: String::new(),
+            key: None,
+        };
         let now = Timestamp::from_unix(row.at);
         let said = match record.approve(&approver, click, now, now) {
             Ok(_) => String::new(),

@@ -131,7 +131,7 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
             }
             return Some(wording::misunderstood(&why).text);
         }
-        Ok(command::Command::Help) => return Some(wording::help().text),
+        Ok(command::Command::Help) => return Some(wording::help(&edge::report::BUILD).text),
         Ok(command::Command::Ask { machine, ports, source, ttl, justification }) => {
             (machine, ports, source, ttl, justification)
         }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod archive;
 mod closing;
 mod crowd;
 mod hands;
@@ -10,5 +11,6 @@ mod life;
 mod machines;
 mod one_writer;
 mod orphans;
+mod rotation;
 mod truth;
 mod watcher;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::click::{ClickError, button_value};
 use crate::lifecycle::{Parts, Record};
+use crate::signature::{SigningKeys, SigningSecret};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -73,7 +74,8 @@ fn judged(parts: Value, now: u64) -> Result<(), Unproven> {
     let app = App { team_id: "T0CONTOSO".to_owned(), app_id: "A0AJAR".to_owned() };
     let mut groups = Groups::default();
     groups.insert("S0ONCALL".to_owned(), ["U0DAN".parse().unwrap()].into());
-    let judge = Judge { secret: &secret(), app: &app, policy: &policy, groups: &groups };
+    let judge =
+        Judge { keys: &SigningKeys::new(secret(), vec![]), app: &app, policy: &policy, groups: &groups };
     super::judge(record(parts).granted().unwrap(), &judge, Timestamp::from_unix(now))
 }
 

@@ -52,7 +52,12 @@ fn approver(user: &str) -> Approver {
 }
 
 fn click() -> SignedClick {
-    SignedClick { body: "payload=secret".into(), timestamp: "1773342000".into(), signature: "v0=00".into() }
+    SignedClick {
+        body: "payload=secret".into(),
+        timestamp: "1773342000".into(),
+        signature: "v0=00".into(),
+        key: None,
+    }
 }
 
 fn plan(groups: &[&str]) -> Plan {

@@ -201,7 +201,7 @@ fn the_largest_answers_fit() {
     let again = LookedAgain::Unfit(ambiguous(&queries[0], &queries, &ask.wish.ports).text);
     fits(&Message::sentence(looked_again(&queries[0], &ask.wish.ports, &again)));
     fits(&asked_before(&ask.wish, "OPEN"));
-    fits(&help());
+    fits(&help(&Build { version: "0.1.0", commit: Some("8fe8b70a1b2c") }));
     assert!(refused_click(&ClickRefusal::NotEntitled, Some(rule)).len() <= 3000);
     let nobody = refused_click(&ClickRefusal::NotEntitled, None);
     assert!(nobody.starts_with("No rule of the policy is about this machine any more"), "{nobody}");

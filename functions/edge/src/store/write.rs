@@ -1,5 +1,6 @@
 //! Writing records and their history.
 
+use super::archive::ARCHIVE_SHARD;
 use super::*;
 use access::lifecycle::Event;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -118,9 +119,16 @@ impl Expression {
         }
     }
 
-    fn due(&mut self, at: Option<Timestamp>) {
-        self.set_or_remove("due_shard", at.map(|_| text(DUE_SHARD)));
-        self.set_or_remove("due_at", at.map(|at| number(at.unix())));
+    /// What still needs something is not purged, whatever was archived of it before.
+    fn due(&mut self, record: &Record, at: Option<Timestamp>) {
+        let (shard, at) = match at {
+            Some(at) => (DUE_SHARD, at),
+            None => (ARCHIVE_SHARD, record.changed_at()),
+        };
+        self.set("due_shard", text(shard));
+        self.set("due_at", number(at.unix()));
+        self.remove("purge_at");
+        self.remove("archived_at");
     }
 
     fn text(&self) -> String {
@@ -131,11 +139,16 @@ impl Expression {
     }
 }
 
+/// Padded, so that the lines sort by number.
+pub(super) fn line_key(id: RequestId, line: &Line) -> (String, String) {
+    (record_key(id).0, format!("EVENT#{:06}", line.version))
+}
+
 fn put_line(table: &str, id: RequestId, line: &Line) -> Result<TransactWriteItem, StoreError> {
     let mut item = encode("EVENT", line)?;
-    item.insert("pk".to_owned(), text(record_key(id).0));
-    // Padded, so that the lines sort by number.
-    item.insert("sk".to_owned(), text(format!("EVENT#{:06}", line.version)));
+    let (pk, sk) = line_key(id, line);
+    item.insert("pk".to_owned(), text(pk));
+    item.insert("sk".to_owned(), text(sk));
     let put = Put::builder()
         .table_name(table)
         .set_item(Some(item))
@@ -216,7 +229,7 @@ impl Store {
             expression.set(&attribute, value);
         }
         expression.set("history_hash", text(&line.hash));
-        expression.due(due_at(record, before.shown.shown_version));
+        expression.due(record, due_at(record, before.shown.shown_version));
         let (tell, notify) = Wake::Notify.attribute();
         expression.set(tell, text(notify));
         let (wake, grant) = Wake::Grant.attribute();
@@ -373,7 +386,7 @@ impl Store {
         }
         // The stream tells only of what has changed.
         expression.set("touched_at", number(now.unix()));
-        expression.due(due_at);
+        expression.due(record, due_at);
         let extra = vec![(":version", number(record.version()))];
         self.update(record_key(record.wish().id), expression, "#version = :version", extra).await
     }
@@ -392,7 +405,7 @@ impl Store {
             return self.update(key, expression, "attribute_exists(pk)", vec![]).await;
         }
         expression.remove(Wake::Notify.attribute().0);
-        expression.due(due_at(record, shown.shown_version));
+        expression.due(record, due_at(record, shown.shown_version));
         let extra = vec![(":seen", number(record.version()))];
         self.update(key, expression, "#version = :seen", extra).await
     }

@@ -293,7 +293,12 @@ impl Setting {
             wishes: [wish("1", 1), wish("2", 2)],
             plans: [1, bounds.groups].map(|groups| (0..4).map(|n| plan(groups, n)).collect()),
             approvers: [approver("U1"), approver("U2")],
-            click: SignedClick { body: "b".into(), timestamp: "1".into(), signature: "v0=".into() },
+            click: SignedClick {
+                body: "b".into(),
+                timestamp: "1".into(),
+                signature: "v0=".into(),
+                key: None,
+            },
             stored: RefCell::default(),
             bounds,
             design,

@@ -30,7 +30,7 @@ class Sandbox:
         self.port = free_ports(5)
         self.url = f"http://127.0.0.1:{self.port}"
         command = ["cargo", "run", "--locked", "--quiet", "--", "--port", str(self.port), "--data", data]
-        self.process = Process("the sandbox", command, cwd=ROOT)
+        self.process = Process("the sandbox", command, log=os.devnull, cwd=ROOT)
         until("the sandbox answers", 900, lambda: self.process.alive() and fetch(self.url + "/sandbox.json")[0] == 200)
 
     def about(self):

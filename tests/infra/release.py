@@ -31,6 +31,10 @@ def run(*command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, **options).stdout
 
 
+def commit():
+    return run("git", "rev-parse", "--short=12", "HEAD").strip()
+
+
 def bootstrap(archive):
     """The one file of an archive, which must be a program that Lambda can start."""
     with zipfile.ZipFile(archive) as opened:
@@ -42,7 +46,7 @@ def bootstrap(archive):
 
 
 def judge_binary(name, binary, folder):
-    """Architecture, glibc, no path of this machine, and a sentence about what is missing."""
+    """The glibc that it asks for, no path of this machine, and one line that says its commit and what is missing."""
     path = folder / name
     path.write_bytes(binary)
     path.chmod(0o755)
@@ -53,10 +57,10 @@ def judge_binary(name, binary, folder):
     cargo = os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))
     for place in (cargo, str(ROOT), str(Path.home())):
         assert place == "/" or place.encode() not in binary, f"{name} names {place}"
-    # What every function reads first is its own; each says which variable it lacks, and no more.
     started = subprocess.run([path], env={}, capture_output=True, text=True, timeout=30)
     lines = [json.loads(line) for line in started.stdout.splitlines()]
     why = [line["why"] for line in lines if line.get("message") == "cannot start"]
+    assert [line.get("commit") for line in lines] == [commit()] * len(lines), f"{name} says another commit: {lines}"
     assert started.returncode == 1 and len(why) == 1 and re.fullmatch(r"[A-Z_]+ is not set", why[0]), f"{name} says {lines} {started.stderr}"
     return max(asked)[:2], why[0]
 
@@ -88,9 +92,9 @@ def judge_components(folder, triple):
 
 def judge_tool(folder):
     """The tool says what it was built from, and knows every command that the pages name."""
-    ajar, commit = folder / "ajar", run("git", "rev-parse", "--short=12", "HEAD").strip()
+    ajar = folder / "ajar"
     version = run(ajar, "--version").strip()
-    assert re.fullmatch(rf"ajar \d+\.\d+\.\d+ \(?{commit}\)?", version), version
+    assert re.fullmatch(rf"ajar \d+\.\d+\.\d+ \({commit()}\)", version), version
     pages = "".join((ROOT / page).read_text() for page in ("README.md", "infra/README.md", "infra/RUNBOOK.md"))
     named = {(name, tuple(re.findall(r"--[a-z-]+", rest))) for name, rest in re.findall(r"dist/ajar ([a-z]+)([^`\n]*)", pages)}
     for name, options in sorted(named):

@@ -45,14 +45,15 @@ pub(crate) async fn all(deps: &Deps) -> Result<Option<String>, StoreError> {
 
 async fn one(deps: &Deps, archive: &Archive, id: RequestId) -> Result<(), NotArchived> {
     let Some(loaded) = deps.store.read(id).await? else { return Ok(()) };
-    if !matches!(loaded.record.state(), State::Closed(_)) {
+    let State::Closed(closed) = loaded.record.state() else {
         tracing::error!(request = %id, "it waits for the archive and is not over");
         return Ok(());
-    }
+    };
     let now = deps.clock.now();
     let lines = deps.store.history(id).await?;
     let rule = deps.policy.rule_for(&loaded.record.wish().machine).ok();
-    let card = wording::card(&loaded.record, rule, &deps.installation, now);
+    // As it was shown: what is true of an end when it comes is told in the past later.
+    let card = wording::card(&loaded.record, rule, &deps.installation, closed.closed_at());
     let objects = objects(&loaded, &lines, card.as_ref().map(|card| card.text.as_str()));
     // First the proof: the history names it.
     for (key, object) in objects.evidence.iter().chain([&objects.history]) {

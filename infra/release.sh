@@ -90,7 +90,7 @@ if [ -d operator ]; then
     started=$SECONDS
     if [ "$(rustc -vV | sed -n 's/^host: //p')" = "$triple" ]; then
         build ajar >/dev/null # shares what is compiled with the functions
-        built=$target/$triple/$profile/ajar
+        built=$target/release-build/$architecture/ajar/bootstrap
     else
         cargo build --locked --profile "$profile" --package ajar
         built=$target/$profile/ajar

@@ -256,6 +256,10 @@ impl Opening<'_> {
         let mut why = String::new();
         while self.clock.now().since(begun) <= PATIENCE_SECONDS {
             let group = self.azure.arm.group(nsg).await.map_err(|error| plain(&error.to_string()))?;
+            // Never a rule whose end has come: nobody might shut it before the sweep finds it.
+            if self.clock.now() >= self.ends_at {
+                return Err(format!("its time was over before it was in force ({why})"));
+            }
             let priority = place(&group.rules, &self.flow, &self.name).map_err(|NoRoom { before }| {
                 format!("no number from 100 to 499 is free before the rule {}, which denies", plain(&before))
             })?;

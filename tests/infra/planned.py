@@ -144,15 +144,19 @@ def prepare(folder):
     return module
 
 
-def make_plan(folder):
-    """The plan of modules/aws."""
-    module = prepare(folder)
-    environment = os.environ | {"TF_DATA_DIR": str(folder / "data")}
+def plan_of(module, data):
+    """What Terraform plans for a module that lies in a folder with its variables."""
+    environment = os.environ | {"TF_DATA_DIR": str(data)}
     for command in (["init", "-backend=false"], ["plan", "-out=plan"]):
         done = subprocess.run(["terraform", *command, "-input=false", "-no-color"], cwd=module, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     shown = subprocess.run(["terraform", "show", "-json", "plan"], cwd=module, env=environment, capture_output=True, text=True, check=True)
     return json.loads(shown.stdout)
+
+
+def make_plan(folder):
+    """The plan of modules/aws."""
+    return plan_of(prepare(folder), folder / "data")
 
 
 def breaks(plan, of, edge):

@@ -34,15 +34,17 @@ pub struct Line {
     pub event: Event,
     /// The hash of the line before; empty for the first.
     pub previous: String,
-    /// The hash of this line: SHA-256 of `previous`, `version` and `event` as JSON.
+    /// The hash of this line: SHA-256 of the JSON array of `previous`, `version` and `event`, without spaces and with
+    /// the keys sorted, so that whoever has this line as JSON can compute it.
     pub hash: String,
 }
 
 impl Line {
     fn after(previous: &str, version: u64, event: &Event) -> Result<Self, StoreError> {
-        let json = serde_json::to_string(&(previous, version, event))
+        // A `Value` sorts its keys, where a type writes its fields as they are declared.
+        let json = serde_json::to_value((previous, version, event))
             .map_err(|error| StoreError::Item { kind: "EVENT", why: error.to_string() })?;
-        let digest = Sha256::digest(json.as_bytes());
+        let digest = Sha256::digest(json.to_string().as_bytes());
         let hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { version, event: event.clone(), previous: previous.to_owned(), hash })
     }
@@ -437,5 +439,21 @@ impl Store {
     /// The lock of a network security group.
     pub fn lock(&self, nsg: &access::request::ResourceId) -> Lock<'_> {
         Lock::new(self, nsg)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_s_hash_is_that_of_its_json_with_sorted_keys() {
+        let kind = serde_json::json!({"approved": {"by": "U0BEA", "approvals": 1, "needed": 1}});
+        let event = serde_json::from_value(serde_json::json!({"kind": kind, "at": 1_795_667_159})).unwrap();
+        let line = Line::after("ab", 2, &event).unwrap();
+        let json = r#"["ab",2,{"at":1795667159,"kind":{"approved":{"approvals":1,"by":"U0BEA","needed":1}}}]"#;
+        let hash: String = Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(line.hash, hash);
+        assert!(line.follows("ab") && !line.follows("ac"));
     }
 }

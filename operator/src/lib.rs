@@ -1,5 +1,5 @@
 //! The operator's tool: what is wrong and how to mend it, what was opened and on whose word, and what to do when AWS
-//! is down. Each command finds out and gives what it has found; [`render`] makes text or JSON of it.
+//! is down. Each command finds out and gives what it has found; `render` makes text or JSON of it.
 
 mod audit;
 mod aws;
@@ -60,7 +60,12 @@ async fn carry_out(arguments: Arguments, outside: &mut Outside<'_>) -> Result<Bo
     let config = Config::read(arguments.config.as_deref(), &outside.env);
     Ok(match arguments.command {
         // What is wrong with the configuration is the first thing that it tells.
-        Command::Doctor => Box::new(doctor::run(config, outside).await),
+        Command::Doctor => {
+            outside.progress(
+                "Looking; the functions are started one after the other, which can take two minutes.",
+            );
+            Box::new(doctor::run(config, outside).await)
+        }
         Command::Secret { bot_token_only } => Box::new(secret::run(bot_token_only, &config?, outside).await?),
         Command::Requests(asked) => Box::new(requests::run(&asked, &config?, outside).await?),
         Command::History { request } => Box::new(history::run(&request, &config?, outside).await?),

@@ -40,6 +40,8 @@ pub struct Called {
     pub invocation: u32,
     /// When, by the sandbox's clock, in milliseconds since the Unix epoch.
     pub at_ms: u64,
+    /// Whether no other call of its function was under way when it was made.
+    pub alone: bool,
 }
 
 /// One fault that is to happen to one call.
@@ -78,6 +80,8 @@ struct Ledger {
     calls: Vec<Called>,
     /// How many calls there were of each name (its occurrence is 0 here).
     counts: BTreeMap<CallId, u32>,
+    /// How many calls of each function are under way.
+    under_way: BTreeMap<String, u32>,
     /// How many invocations of each function have ended.
     invocations: BTreeMap<String, u32>,
     orders: Vec<Standing>,
@@ -113,6 +117,27 @@ struct Shared {
     outages: Mutex<Vec<Outage>>,
     crash: Mutex<Option<Crash>>,
     clock: OnceLock<Clock>,
+}
+
+/// A call that is under way, until it is dropped: a caller may go away before it is answered.
+struct UnderWay {
+    fronts: Fronts,
+    function: String,
+}
+
+impl UnderWay {
+    fn begin(fronts: &Fronts, function: &str) -> Self {
+        *fronts.ledger().under_way.entry(function.to_owned()).or_default() += 1;
+        Self { fronts: fronts.clone(), function: function.to_owned() }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(calls) = self.fronts.ledger().under_way.get_mut(&self.function) {
+            *calls -= 1;
+        }
+    }
 }
 
 /// The addresses that each function has for itself. Clones share everything.
@@ -226,6 +251,7 @@ impl Fronts {
     }
 
     async fn answer(self, function: String, service: Service, request: Request, next: Next) -> Response {
+        let _under_way = UnderWay::begin(&self, &function);
         let (head, body) = request.into_parts();
         let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else { return fault::cut() };
         let (part, what) = classify(service, &head.method, head.uri.path(), &head.headers, &body);
@@ -264,7 +290,9 @@ impl Fronts {
         id.occurrence = *count;
         let invocation = ledger.invocations.get(function).copied().unwrap_or_default();
         let at_ms = self.0.clock.get().map_or(0, Clock::now_ms);
-        ledger.calls.push(Called { id: id.clone(), invocation, at_ms });
+        // This one is counted.
+        let alone = ledger.under_way.get(function).copied().unwrap_or_default() <= 1;
+        ledger.calls.push(Called { id: id.clone(), invocation, at_ms, alone });
         let ordered = ledger.orders.iter_mut().find(|standing| standing.order.call == id && !standing.fired);
         let fault = ordered.map(|standing| {
             standing.fired = true;

@@ -162,7 +162,10 @@ impl<'a> Words<'a> {
 }
 
 /// `22`, `22,3389`, `ssh`, `rdp`, `winrm`.
-fn parse_ports(list: &str) -> Result<Ports, Malformed> {
+///
+/// # Errors
+/// Not ports, or too many.
+pub fn parse_ports(list: &str) -> Result<Ports, Malformed> {
     let mut ports = vec![];
     for item in list.split(',').filter(|item| !item.is_empty()) {
         match item.to_ascii_lowercase().as_str() {
@@ -181,7 +184,7 @@ fn parse_ports(list: &str) -> Result<Ports, Malformed> {
 }
 
 /// `30m`, `2h`, `1h30m`, `90` (minutes), `PT2H`.
-pub(crate) fn parse_ttl(text: &str) -> Option<Ttl> {
+pub fn parse_ttl(text: &str) -> Option<Ttl> {
     let lower = text.to_ascii_lowercase();
     let units = lower.strip_prefix("pt").unwrap_or(&lower);
     let number = |digits: &str| {

@@ -6,6 +6,7 @@
 //! application security groups, source ports), the answer is unclear, never guessed.
 
 mod cover;
+mod description;
 mod evaluate;
 mod rule;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use cover::{Covered, cover};
 use rule::Match;
 use std::net::IpAddr;
 
+pub use description::{Basis, Described, described, described_end, of_break_glass};
 pub use evaluate::{evaluate, open_to_everyone, together};
 pub use rule::{PortSpan, Provisioning, Rule, RuleProtocol, Scope};
 
@@ -137,7 +139,7 @@ impl OurRule {
             priority: planned.priority,
             access: Access::Allow,
             flow: Flow::of(ask),
-            description: describe(granted),
+            description: description::of_grant(granted),
             ends_at: granted.expires_at(),
         }
     }
@@ -176,27 +178,4 @@ impl OurRule {
             Access::Allow => Standing::Altered,
         }
     }
-}
-
-/// Request, requester, end and approvers, so that the rule explains itself and can be judged from
-/// Azure alone. The end comes before the approvers, who are cut off where there are many: Azure takes
-/// 140 characters.
-fn describe(granted: &Granted) -> String {
-    let approvers: Vec<&str> = granted.approvals().iter().map(|approval| approval.by.as_str()).collect();
-    let wish = &granted.ask().wish;
-    let text = format!(
-        "Ajar {} for {}, until {}, approved by {}",
-        wish.id,
-        wish.requester,
-        granted.expires_at(),
-        approvers.join(" ")
-    );
-    text.chars().take(140).collect()
-}
-
-/// The end that `describe` wrote on a rule; `None` where somebody wrote something else, and where it
-/// was cut off.
-pub fn described_end(description: &str) -> Option<Timestamp> {
-    let (_, rest) = description.split_once(", until ")?;
-    rest.split_once(',')?.0.parse().ok()
 }

@@ -72,8 +72,30 @@ pub struct Orphan {
     /// The end that it says, where that can be believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub described_end: Option<Timestamp>,
+    /// Whether it says that an operator has opened it past all approvals: who, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
     /// What has become of it.
     pub fate: Fate,
+}
+
+/// What a rule says of itself that was opened past all approvals. Whoever may write rules may have written it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BreakGlass {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub because: String,
+}
+
+impl BreakGlass {
+    fn of(rule: &Rule) -> Option<Self> {
+        let said = nsg::described(&rule.description)?;
+        match said.basis {
+            nsg::Basis::BreakGlass(because) => Some(Self { by: said.requester, because }),
+            nsg::Basis::Approved(_) => None,
+        }
+    }
 }
 
 impl Orphan {
@@ -85,13 +107,15 @@ impl Orphan {
             found_at: now,
             allows: rule.access == crate::drive::Access::Allow,
             described_end: believable(rule, now),
+            break_glass: BreakGlass::of(rule),
             fate: Fate::Standing,
         }
     }
 
     /// A record that was missing in the list of what is looked at, and is back there.
     pub fn hidden(nsg: ResourceId, request: RequestId, now: Timestamp) -> Self {
-        Self { nsg, request, found_at: now, allows: true, described_end: None, fate: Fate::Hidden }
+        let (described_end, break_glass) = (None, None);
+        Self { nsg, request, found_at: now, allows: true, described_end, break_glass, fate: Fate::Hidden }
     }
 
     /// The name of the rule.
@@ -179,6 +203,16 @@ mod tests {
         for beyond in [says(at(day + 1)).as_str(), "mine", "", cut, "Ajar, until tomorrow, or so"] {
             assert_eq!(orphan(Access::Allow, beyond).shut_at(), at(0), "{beyond}");
         }
+    }
+
+    #[test]
+    fn a_break_glass_says_so_itself() {
+        let said = |text: &str| orphan(Access::Allow, text).break_glass;
+        let glass = BreakGlass { by: "ops@contoso.example".to_owned(), because: "AWS is down".to_owned() };
+        let text =
+            format!("Ajar 7F3K9-QXM2P for ops@contoso.example, until {}, break-glass: AWS is down", at(9));
+        assert_eq!(said(&text), Some(glass));
+        assert_eq!(said(&says(at(9))), None);
     }
 
     #[test]

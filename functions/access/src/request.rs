@@ -371,7 +371,7 @@ impl fmt::Display for Justification {
 
 /// Control characters, line breaks and the marks that change the direction of text or take no room:
 /// with them one message can be made to look like another.
-fn is_disguise(c: char) -> bool {
+pub(crate) fn is_disguise(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{FEFF}')
         || ('\u{200B}'..='\u{200F}').contains(&c)

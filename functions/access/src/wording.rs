@@ -467,7 +467,7 @@ fn ended(cause: &Cause) -> String {
 
 /// A name that Azure gave, safe between backticks: rules of others may be called anything.
 fn word(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. /:".contains(*c)).take(120).collect()
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. /:@".contains(*c)).take(120).collect()
 }
 
 /// What a person wrote, within a text that is read as mrkdwn: without the marks that could make it

@@ -67,12 +67,10 @@ pub fn objects(loaded: &Loaded, lines: &[Line], card: Option<&str>) -> Objects {
         let clicks: Vec<Value> = approvals.iter().map(signed).collect();
         (key("evidence", record), json!({"format": FORMAT, "request": record.wish().id, "clicks": clicks}))
     });
-    let mut parts = json!(record.to_parts());
-    parts["approvals"] = approvals.iter().map(decided).collect();
     let history = json!({
         "format": FORMAT,
         "request": record.wish().id,
-        "record": parts,
+        "record": readable_record(record),
         "history": lines,
         "messages": {
             "channel": loaded.shown.channel,
@@ -83,6 +81,13 @@ pub fn objects(loaded: &Loaded, lines: &[Line], card: Option<&str>) -> Objects {
         "evidence": evidence.as_ref().map(|(key, value)| json!({"key": key, "sha256": hex(&digest(value))})),
     });
     Objects { history: (key("history", record), history), evidence }
+}
+
+/// A record for people: without the secrets that travel in Slack's payloads.
+pub fn readable_record(record: &Record) -> Value {
+    let mut parts = json!(record.to_parts());
+    parts["approvals"] = record.approvals().iter().map(decided).collect();
+    parts
 }
 
 /// By the month in which it was over: `history/2026/03/7F3K9-QXM2P.json`.

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 mod answers;
+mod authority;
 mod fence;
 mod graph;
 mod machines;
@@ -28,10 +29,11 @@ mod survey;
 mod types;
 mod watcher;
 
+pub use authority::{Federated, Identity, Role};
 pub use fence::{Fence, NotAGroup};
 use fence::{NoPermit, Permit};
 pub use graph::{GraphError, Listed};
-pub use survey::ShownRule;
+pub use survey::{ShownRule, rights, said};
 use types::SecurityGroup;
 pub use watcher::Said;
 

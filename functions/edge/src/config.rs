@@ -50,6 +50,11 @@ pub enum ConfigError {
     Http(String),
 }
 
+/// Whether an address is on this machine.
+pub fn is_loopback(url: &reqwest::Url) -> bool {
+    matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+}
+
 fn joined(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -69,6 +74,13 @@ impl Environment {
     /// One that is given instead: how several functions live in one process.
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { variables: variables.into_iter().collect(), ..Self::default() }
+    }
+
+    /// With a variable set to this.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
     }
 
     /// With a file that is not on disk.
@@ -128,10 +140,9 @@ impl Environment {
         let url: reqwest::Url = text
             .parse()
             .map_err(|_| malformed(format!("`{text}` is not an address; write one like {default}")))?;
-        let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         match url.scheme() {
             "https" => Ok(url),
-            "http" if loopback => Ok(url),
+            "http" if is_loopback(&url) => Ok(url),
             _ => Err(malformed(format!("`{text}` is not encrypted; write one like {default}"))),
         }
     }

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The audience that Entra expects in a federated token (Microsoft: "Workload identity federation").
-const AUDIENCE: &str = "api://AzureADTokenExchange";
+pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// How long AWS vouches for us, in seconds. The exchange happens at once.
 const ASSERTION_SECONDS: i32 = 300;

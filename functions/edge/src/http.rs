@@ -2,6 +2,7 @@
 //! insists on HTTPS, reach a stand-in on this machine.
 
 use crate::config::{ConfigError, Environment};
+use access::lease::Timestamp;
 use azure_core::http::{AsyncRawResponse, HttpClient, Request};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,14 @@ pub fn client(limits: Limits) -> Result<reqwest::Client, ConfigError> {
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| ConfigError::Http(error.to_string()))
+}
+
+/// The moment that whoever answers at an address says it is (RFC 9110, 6.6.1); `None` where nobody does.
+pub async fn moment_at(client: &reqwest::Client, url: reqwest::Url) -> Option<Timestamp> {
+    let answer = client.get(url).send().await.ok()?;
+    let date = answer.headers().get("date")?.to_str().ok()?;
+    let at = azure_core::time::parse_rfc7231(date).ok()?;
+    u64::try_from(at.unix_timestamp()).ok().map(Timestamp::from_unix)
 }
 
 /// Sends what is meant for Azure's public addresses to those that are configured.

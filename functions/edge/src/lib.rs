@@ -10,6 +10,7 @@ pub mod entra;
 pub mod glance;
 pub mod http;
 pub mod line;
+pub mod login;
 pub mod orphan;
 pub mod report;
 pub mod secrets;

@@ -54,6 +54,12 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     line
 }
 
+/// A text of somebody else's, without what a terminal would obey.
+pub fn plain(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    line.trim().to_owned()
+}
+
 /// The one line about a configuration with which a function cannot start, and the error with which it
 /// ends. Lambda is told first, so that whoever invokes it hears the reason instead of "exited".
 pub async fn refuse_to_start(function: &str, error: &ConfigError) -> lambda_runtime::Error {

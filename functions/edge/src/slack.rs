@@ -9,6 +9,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+mod token;
+
+pub use token::{Introduced, Token};
+
+/// Where Slack's Web API is.
+const API: &str = "https://slack.com/api/";
+
 /// A client in the name of the app's bot.
 #[derive(Clone)]
 pub struct Slack {
@@ -63,7 +70,7 @@ impl Slack {
     /// # Errors
     /// Missing or malformed configuration.
     pub fn new(env: &Environment, secrets: SlackSecrets) -> Result<Self, ConfigError> {
-        let api = env.url("AJAR_SLACK_API_URL", "https://slack.com/api/")?;
+        let api = env.url("AJAR_SLACK_API_URL", API)?;
         Ok(Self { client: crate::http::client(crate::http::Limits::of(env)?)?, api, secrets })
     }
 

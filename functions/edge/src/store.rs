@@ -25,11 +25,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 mod archive;
+mod audit;
 mod discovery;
 mod lock;
 mod orphans;
 mod write;
 
+pub use audit::{INDEXES, PURGED_BY, Shape};
 pub use discovery::{Look, Person, Question};
 pub use lock::{Lease, Lock, Taken};
 pub use orphans::KnownOrphan;

@@ -248,6 +248,7 @@ fn create_table(database: &Database, table: &str) -> Result<(), Error> {
     let request = json!({
         "TableName": table,
         "BillingMode": "PAY_PER_REQUEST",
+        "DeletionProtectionEnabled": true,
         "AttributeDefinitions": attributes,
         "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
         "GlobalSecondaryIndexes": [

@@ -1,4 +1,5 @@
-//! Lambda's Invoke API, for a function that starts another one through the AWS SDK.
+//! Lambda's Invoke API, for a function that starts another one through the AWS SDK, and what an operator asks of a
+//! function's configuration.
 
 use super::lambda::{Failure, Lambda};
 use super::{ACCOUNT, Callers, Unknown, caller, function_arn, json as answer};
@@ -7,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 /// A synchronous payload is at most 6 MB.
@@ -15,10 +16,11 @@ const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
 /// An asynchronous payload is at most 1 MB.
 const MAX_EVENT_PAYLOAD: usize = 1024 * 1024;
 
-/// `POST /2015-03-31/functions/{name}/invocations`.
+/// `POST /2015-03-31/functions/{name}/invocations` and `GET /2015-03-31/functions/{name}/configuration`.
 pub fn router(lambda: Lambda, callers: Callers) -> Router {
     Router::new()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+        .route("/2015-03-31/functions/{name}/configuration", get(configuration))
         .layer(DefaultBodyLimit::max(MAX_PAYLOAD))
         .with_state((lambda, callers))
 }
@@ -29,39 +31,79 @@ fn error(status: StatusCode, kind: &'static str, body: &Value) -> Response {
     response
 }
 
+/// The function's name and ARN, where the caller may do this; a function may be named by its ARN, with or without a qualifier.
+fn admit(
+    callers: &Callers,
+    headers: &HeaderMap,
+    name: &str,
+    action: &str,
+) -> Result<(String, String), Box<Response>> {
+    let unqualified = name.strip_suffix(":$LATEST").unwrap_or(name);
+    let short = unqualified.rsplit(":function:").next().unwrap_or_default();
+    let arn = function_arn(short);
+    let refused = |kind, message: &str| {
+        Box::new(error(StatusCode::FORBIDDEN, kind, &json!({ "message": message, "Message": message })))
+    };
+    let caller = caller(callers, headers).map_err(|unknown| match unknown {
+        Unknown::Unsigned => refused("MissingAuthenticationTokenException", "Missing Authentication Token"),
+        Unknown::Key => {
+            refused("UnrecognizedClientException", "The security token included in the request is invalid.")
+        }
+    })?;
+    let may = match action {
+        "InvokeFunction" => caller.may_invoke.iter().any(|function| function == short),
+        _ => caller.operates,
+    };
+    if !may {
+        let role = &caller.role;
+        let message = format!(
+            "User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{role} is not authorized to perform: \
+             lambda:{action} on resource: {arn} because no identity-based policy allows the \
+             lambda:{action} action"
+        );
+        return Err(refused("AccessDeniedException", &message));
+    }
+    Ok((short.to_owned(), arn))
+}
+
+fn no_such_function(arn: &str) -> Response {
+    let body = json!({"Type": "User", "Message": format!("Function not found: {arn}")});
+    error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &body)
+}
+
+async fn configuration(
+    State((lambda, callers)): State<(Lambda, Callers)>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let (short, arn) = match admit(&callers, &headers, &name, "GetFunctionConfiguration") {
+        Ok(named) => named,
+        Err(refusal) => return *refusal,
+    };
+    if !lambda.has(&short) {
+        return no_such_function(&arn);
+    }
+    let body = json!({
+        "FunctionName": short, "FunctionArn": arn, "Runtime": "provided.al2023", "Handler": "bootstrap",
+        "Role": format!("arn:aws:iam::{ACCOUNT}:role/ajar/ajar-{short}"),
+        "State": "Active", "LastUpdateStatus": "Successful", "PackageType": "Zip", "Version": "$LATEST",
+    });
+    answer(StatusCode::OK, "application/json", &body)
+}
+
 async fn invoke(
     State((lambda, callers)): State<(Lambda, Callers)>,
     Path(name): Path<String>,
     headers: HeaderMap,
     payload: Bytes,
 ) -> Response {
-    // A function may be named by its ARN, with or without a qualifier.
-    let unqualified = name.strip_suffix(":$LATEST").unwrap_or(&name);
-    let short = unqualified.rsplit(":function:").next().unwrap_or_default();
-    let arn = function_arn(short);
-    let caller = match caller(&callers, &headers) {
-        Ok(caller) => caller,
-        Err(Unknown::Unsigned) => {
-            let body = json!({"message": "Missing Authentication Token"});
-            return error(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", &body);
-        }
-        Err(Unknown::Key) => {
-            let body = json!({"message": "The security token included in the request is invalid."});
-            return error(StatusCode::FORBIDDEN, "UnrecognizedClientException", &body);
-        }
+    let (short, arn) = match admit(&callers, &headers, &name, "InvokeFunction") {
+        Ok(named) => named,
+        Err(refusal) => return *refusal,
     };
-    if !caller.may_invoke.iter().any(|function| function == short) {
-        let role = &caller.role;
-        let message = format!(
-            "User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{role} is not authorized to perform: \
-             lambda:InvokeFunction on resource: {arn} because no identity-based policy allows the \
-             lambda:InvokeFunction action"
-        );
-        return error(StatusCode::FORBIDDEN, "AccessDeniedException", &json!({ "Message": message }));
-    }
+    let short = short.as_str();
     if !lambda.has(short) {
-        let body = json!({"Type": "User", "Message": format!("Function not found: {arn}")});
-        return error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &body);
+        return no_such_function(&arn);
     }
     let event = match payload.is_empty() {
         true => Ok(json!({})),

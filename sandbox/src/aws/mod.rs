@@ -45,6 +45,8 @@ pub struct Caller {
     pub may_invoke: Vec<String>,
     /// The secrets it may read.
     pub may_read: Vec<String>,
+    /// Whether it may also look at all functions, and write the secrets it may read.
+    pub operates: bool,
     /// The buckets it may put objects into.
     pub may_put: Vec<String>,
     /// What it signs with; only S3 looks at it.

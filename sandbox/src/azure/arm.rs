@@ -11,7 +11,7 @@ use super::views;
 use super::views::Shown;
 use super::wire::{self, Call, Ending, Moment};
 use super::world::{Kind, LOCATION, Place, RESOURCE_GROUP, TENANT_ID, World};
-use super::{graph, locks, watcher, writes};
+use super::{authorization, graph, locks, watcher, writes};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -132,6 +132,9 @@ async fn carry_out(
     if let Some(answered) = watcher::answer(core, &who, &call) {
         return answered;
     }
+    if let Some(answered) = authorization::answer(core, &who, &call) {
+        return answered;
+    }
     let Some(path) = paths::parse(call.uri.path()) else {
         let message = format!("The resource type could not be found in the path '{}'.", call.uri.path());
         return Err(ArmError::gateway(404, "InvalidResourceType", message));
@@ -145,7 +148,9 @@ async fn carry_out(
         let message = format!("The requested resource does not support http method '{}'.", call.method);
         return Err(ArmError::gateway(405, "UnsupportedHttpMethod", message));
     };
-    if !roles::allows(&who.name, &action, core.settings().operations_readable) {
+    let settings = core.settings();
+    if !roles::allows(&who.name, &action, settings.operations_readable) || settings.lacks(&who.name, &action)
+    {
         return Err(forbidden(&who, &action, &path.text));
     }
     if let Some(group) = &path.group {

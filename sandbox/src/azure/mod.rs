@@ -3,6 +3,7 @@
 //! It depends on nothing of the product, so that a mistake there cannot hide here.
 
 mod arm;
+mod authorization;
 mod core;
 mod entra;
 mod error;
@@ -92,6 +93,11 @@ pub struct Azure(Arc<Core>);
 /// The functions' identities in AWS and Azure: the same in every simulated Azure.
 pub fn identities() -> Vec<Function> {
     roles::functions()
+}
+
+/// Whoever operates the installation in AWS.
+pub fn operator() -> Function {
+    roles::operator()
 }
 
 /// When the owner's token ends, Unix seconds: the year 2100.

@@ -20,7 +20,7 @@ pub struct Function {
     pub client_id: Option<String>,
     /// That identity's object in the tenant.
     #[serde(skip)]
-    pub(super) object_id: String,
+    pub object_id: String,
 }
 
 /// The identities of all functions. `grant`, `revoke` and `discover` have one in Azure.
@@ -44,6 +44,18 @@ pub(super) fn functions() -> Vec<Function> {
     .collect()
 }
 
+/// Whoever operates the installation in AWS; in Azure that is the owner.
+pub(super) fn operator() -> Function {
+    Function {
+        function: "operator".to_owned(),
+        access_key_id: "AJARSANDBOX000000006".to_owned(),
+        secret_access_key: "sandbox-operator-not-a-secret".to_owned(),
+        role_arn: "arn:aws:iam::123456789012:role/ajar/ajar-operator".to_owned(),
+        client_id: None,
+        object_id: String::new(),
+    }
+}
+
 /// The person whose subscription it is: may do everything.
 pub(super) fn owner() -> Function {
     Function {
@@ -54,6 +66,19 @@ pub(super) fn owner() -> Function {
         client_id: Some("04b07795-8ddb-461a-bbee-02f9e1bf7b46".to_owned()),
         object_id: "0b9d5d0a-3f1e-4c55-8a66-000000000000".to_owned(),
     }
+}
+
+/// Every action that some function's role has at the machines and their network.
+pub(super) fn actions() -> impl Iterator<Item = String> {
+    let rules = ["write", "delete"]
+        .map(|verb| format!("Microsoft.Network/networkSecurityGroups/securityRules/{verb}"));
+    let named = READ_MACHINES.iter().chain(&READ_NETWORK).chain(&OPERATIONS);
+    named.map(|action| (*action).to_owned()).chain(rules)
+}
+
+/// Every action of the role at Network Watcher.
+pub(super) fn watch_actions() -> impl Iterator<Item = String> {
+    WATCH.iter().map(|action| (*action).to_owned())
 }
 
 const READ_NETWORK: [&str; 2] = [

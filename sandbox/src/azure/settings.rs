@@ -29,6 +29,8 @@ pub struct Settings {
     /// Whether the functions' roles reach the operations' addresses. A role that is assigned at a resource
     /// group does not: its holder polls the resource itself.
     pub operations_readable: bool,
+    /// What functions' roles lack that they should have: each a function and an action.
+    pub withheld: Vec<(String, String)>,
     /// Whether there is a Network Watcher in the region.
     pub watcher: bool,
     /// Whether the roles of `grant` and `revoke` permit Network Watcher.
@@ -61,6 +63,7 @@ impl Default for Settings {
             crlf: false,
             page_size: 50,
             operations_readable: false,
+            withheld: vec![],
             watcher: true,
             watcher_permitted: true,
             watcher_polls: 0,
@@ -71,5 +74,12 @@ impl Default for Settings {
             allow_late_by_seconds: 80,
             seed: 20_261_125,
         }
+    }
+}
+
+impl Settings {
+    /// Whether the role of `who` lacks an action that it should have.
+    pub(super) fn lacks(&self, who: &str, action: &str) -> bool {
+        self.withheld.iter().any(|(function, lost)| function == who && lost.eq_ignore_ascii_case(action))
     }
 }

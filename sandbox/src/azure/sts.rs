@@ -1,7 +1,7 @@
-//! The stand-in for AWS STS: `GetWebIdentityToken`, and the issuer's public documents.
+//! The stand-in for AWS STS: `GetWebIdentityToken`, `GetCallerIdentity`, and the issuer's public documents.
 
 use super::core::Core;
-use super::roles::Function;
+use super::roles::{self, Function};
 use super::sigv4::Authorization;
 use super::wire::{self, Call, Moment};
 use axum::body::Body;
@@ -85,6 +85,8 @@ fn token(core: &Core, call: &Call) -> Result<String, Refusal> {
     let who = caller(core, call)?;
     match (field("Action"), field("Version")) {
         (Some("GetWebIdentityToken"), Some("2011-06-15")) => {}
+        // Everybody may ask who he is.
+        (Some("GetCallerIdentity"), Some("2011-06-15")) => return Ok(identity(&who)),
         (action, version) => {
             let (action, version) = (action.unwrap_or_default(), version.unwrap_or_default());
             let message = format!("Could not find operation {action} for version {version}");
@@ -118,18 +120,32 @@ fn token(core: &Core, call: &Call) -> Result<String, Refusal> {
         && seconds <= LONGEST_SECONDS
         && !form.iter().any(|(key, _)| key.starts_with("Tags."));
     if !permitted {
-        let session = who.role_arn.replace(":iam:", ":sts:").replace(":role/ajar/", ":assumed-role/");
         let message = format!(
-            "User: {session}/ajar-{} is not authorized to perform: sts:GetWebIdentityToken because no identity-based policy allows the sts:GetWebIdentityToken action",
-            who.function
+            "User: {} is not authorized to perform: sts:GetWebIdentityToken because no identity-based policy allows the sts:GetWebIdentityToken action",
+            session(&who)
         );
         return Err(refuse(403, "AccessDenied", message));
     }
-    sign(core, who, &audiences, seconds)
+    sign(core, &who, &audiences, seconds)
+}
+
+/// A session of a role, as AWS names it.
+fn session(who: &Function) -> String {
+    let role = who.role_arn.replace(":iam:", ":sts:").replace(":role/ajar/", ":assumed-role/");
+    format!("{role}/ajar-{}", who.function)
+}
+
+fn identity(who: &Function) -> String {
+    format!(
+        "<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\"><GetCallerIdentityResult><Arn>{}</Arn><UserId>AROASANDBOX:ajar-{}</UserId><Account>123456789012</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></GetCallerIdentityResponse>",
+        session(who),
+        who.function,
+        wire::guid()
+    )
 }
 
 /// Who signed the request: the access key says whose it is, the signature proves it.
-fn caller<'a>(core: &'a Core, call: &Call) -> Result<&'a Function, Refusal> {
+fn caller(core: &Core, call: &Call) -> Result<Function, Refusal> {
     let missing = || refuse(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
     let header = call.header("authorization").ok_or_else(missing)?;
     let parameters = header.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(missing)?;
@@ -146,7 +162,8 @@ fn caller<'a>(core: &'a Core, call: &Call) -> Result<&'a Function, Refusal> {
             "Credential should be scoped to correct service: 'sts'.",
         ));
     };
-    let who = core.functions.iter().find(|one| one.access_key_id == *key).ok_or_else(|| {
+    let known = core.functions.iter().cloned().chain([roles::operator()]);
+    let who = known.into_iter().find(|one| one.access_key_id == *key).ok_or_else(|| {
         refuse(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
     })?;
     if authorization.signed_with(&who.secret_access_key, call) {

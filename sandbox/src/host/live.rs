@@ -1,7 +1,6 @@
 //! The real Azure from a laptop: the operator's own login, one network security group and no other.
 //! The simulated Azure is absent; Slack, the table and the functions are as in the sandbox.
 
-mod login;
 pub mod smoke;
 mod view;
 mod wire;
@@ -13,9 +12,11 @@ use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::machine::SeenMachine;
 use access::request::{Installation, MachineName, RequestId, ResourceId, RuleName};
-use edge::arm::{Arm, ArmError, Fence, Operator};
+use edge::arm::{Arm, ArmError, Fence, Operator, rights, said};
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
+use edge::login::NoLogin;
+use edge::report::plain;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -85,10 +86,8 @@ impl Target {
             return Err(BadTarget::OtherSubscription(its_subscription.to_owned()));
         }
         let here = |text: &&str| {
-            reqwest::Url::parse(text).is_ok_and(|url| {
-                ["http", "https"].contains(&url.scheme())
-                    && matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
-            })
+            reqwest::Url::parse(text)
+                .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && edge::config::is_loopback(&url))
         };
         if let Some(elsewhere) = arm_url.filter(|text| !here(text)) {
             return Err(BadTarget::ArmUrl(elsewhere.to_owned()));
@@ -118,18 +117,9 @@ impl Target {
 /// Why there is no way into Azure: one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum NotConnected {
-    /// `az` is not installed.
-    #[error("the Azure CLI is not on the PATH: install az, run az login, then this again")]
-    NoCli,
-    /// Nobody is logged in, or the login has ended.
-    #[error("you are not logged in to Azure: run az login, then this again")]
-    NotLoggedIn,
-    /// The login is for other subscriptions.
-    #[error("your login does not reach the subscription {0}: run az login with an account that does")]
-    OtherAccount(String),
-    /// `az` failed otherwise.
-    #[error("az gave no token: {0}")]
-    NoToken(String),
+    /// There is no login.
+    #[error(transparent)]
+    NoLogin(#[from] NoLogin),
     /// There is no such group.
     #[error("there is no network security group {0} where --only-nsg says")]
     NoGroup(String),
@@ -187,7 +177,9 @@ impl Live {
     /// # Errors
     /// Any of it fails.
     pub async fn connect(target: Target, tell: Tell<'_>) -> Result<Self, NotConnected> {
-        let login = login::log_in(&target.subscription, tell).await?;
+        let begun = Instant::now();
+        let login = edge::login::log_in(&target.subscription).await?;
+        tell(begun.elapsed(), "az gave a token".to_owned());
         let operator = Operator { login, fence: target.fence.clone() };
         let arm = Arm::new(&Environment::of(target.variables()).with_operator(operator.clone()))?;
         let installation = INSTALLATION.parse().map_err(ConfigError::from)?;
@@ -379,19 +371,6 @@ impl Live {
     }
 }
 
-/// What Azure made of a write.
-fn said(acted: &Acted) -> String {
-    match acted {
-        Acted::Done => "accepted".to_owned(),
-        Acted::Locked => "a lock in Azure forbids it".to_owned(),
-        Acted::Refused(code) => format!("refused, {}", plain(code)),
-        Acted::Conflict => "another rule has this priority".to_owned(),
-        Acted::Busy { .. } => "not now, Azure is busy with another operation".to_owned(),
-        Acted::Later { seconds } => format!("not now, Azure wants to be asked in {seconds} s"),
-        Acted::Unknown => "no answer".to_owned(),
-    }
-}
-
 /// Whether the group is on the way to one of the machine's addresses.
 fn is_behind(machine: &SeenMachine, nsg: &ResourceId) -> bool {
     let mut addresses = machine.nics.iter().flat_map(|nic| &nic.addresses);
@@ -409,21 +388,6 @@ fn fault(fault: &NetworkFault, name: &MachineName) -> String {
         NetworkFault::NotRunning { .. } => format!("{name} does not run: start it in Azure first"),
         other => format!("{name} cannot be used: {other:?}"),
     }
-}
-
-/// What helps where rights are missing; nothing where Azure refuses for another reason.
-fn rights(code: &str) -> &'static str {
-    if code.contains("AuthorizationFailed") {
-        ": your login needs the role Network Contributor on the resource group"
-    } else {
-        ""
-    }
-}
-
-/// A text of somebody else's, without what a terminal would obey.
-fn plain(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    line.trim().to_owned()
 }
 
 #[cfg(test)]

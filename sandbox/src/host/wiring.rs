@@ -269,7 +269,7 @@ fn about(azure: &Azure) -> Value {
     })
 }
 
-/// Who may do what with Lambda, the secret and the archive; `notify` alone starts functions, `discover` alone archives.
+/// Who may do what with Lambda, the secret and the archive; of the functions `notify` alone starts others, `discover` alone archives.
 pub(super) fn callers(identities: &[azure::Function]) -> Callers {
     let caller = |identity: &azure::Function| {
         let function = identity.function.as_str();
@@ -281,12 +281,21 @@ pub(super) fn callers(identities: &[azure::Function]) -> Callers {
                 vec![]
             },
             may_read: if function == "revoke" { vec![] } else { vec![SECRET_ID.to_owned()] },
+            operates: false,
             may_put: if function == "discover" { vec![BUCKET.to_owned()] } else { vec![] },
             secret_access_key: identity.secret_access_key.clone(),
         };
         (identity.access_key_id.clone(), caller)
     };
-    identities.iter().map(caller).collect()
+    let operator = azure::operator();
+    let operates = Caller {
+        role: "ajar-operator".to_owned(),
+        may_invoke: identities.iter().map(|identity| identity.function.clone()).collect(),
+        may_read: vec![SECRET_ID.to_owned()],
+        operates: true,
+        ..Caller::default()
+    };
+    identities.iter().map(caller).chain([(operator.access_key_id, operates)]).collect()
 }
 
 /// The real functions, each with what `environment` gives it.

@@ -176,6 +176,7 @@ fn carry_out(inner: &Inner, store: &mut Store, method: &str, arguments: &Argumen
         "usergroups.users.list" => group_members(arguments),
         "users.info" => user_info(inner, arguments),
         "auth.test" => Ok(auth_test()),
+        "bots.info" => bot_info(arguments),
         "views.open" => open_view(inner, store, arguments),
         _ => Err(Failure::new("unknown_method")),
     }
@@ -207,7 +208,7 @@ fn authorised(
     let needed = match method {
         "chat.postMessage" | "chat.update" | "chat.postEphemeral" => "chat:write",
         "usergroups.users.list" => "usergroups:read",
-        "users.info" => "users:read",
+        "users.info" | "bots.info" => "users:read",
         "conversations.open" if recipients(arguments).len() > 1 => "mpim:write",
         "conversations.open" => "im:write",
         _ => return Ok(()),
@@ -379,6 +380,14 @@ fn auth_test() -> Done {
         "user": "ajar", "team_id": world::TEAM_ID, "user_id": world::BOT_USER_ID, "bot_id": world::BOT_ID,
         "is_enterprise_install": false,
     }))
+}
+
+fn bot_info(arguments: &Arguments) -> Result<Done, Failure> {
+    if arguments.text("bot").is_some_and(|bot| bot != world::BOT_ID) {
+        return Err(Failure::new("bot_not_found"));
+    }
+    Ok(Done::only(json!({ "ok": true, "bot": { "id": world::BOT_ID, "deleted": false, "name": "ajar",
+        "app_id": world::APP_ID, "user_id": world::BOT_USER_ID, "icons": {} } })))
 }
 
 fn open_view(inner: &Inner, store: &mut Store, arguments: &Arguments) -> Result<Done, Failure> {

@@ -41,6 +41,8 @@ async fn handle(State(slack): State<Slack>, request: Request) -> Response {
     };
     let path = parts.uri.path().to_owned();
     let fault = slack.0.options.faults.take(Part::Slack, parts.method.as_str(), &path);
+    let scopes = path.starts_with("/api/").then(|| slack.0.options.scopes.join(","));
+    let answer = |given: Answer| with_scopes(answer(given), scopes.as_deref());
     let carry_out = move || dispatch(&slack, &parts.method, &path, &parts.headers, &body);
     match fault {
         // Only ARM has asynchronous operations.
@@ -64,6 +66,14 @@ async fn handle(State(slack): State<Slack>, request: Request) -> Response {
             answer(result)
         }
     }
+}
+
+/// Each answer of the Web API says what the token may do.
+fn with_scopes(mut response: Response, scopes: Option<&str>) -> Response {
+    if let Some(scopes) = scopes.and_then(|scopes| HeaderValue::from_str(scopes).ok()) {
+        response.headers_mut().insert("x-oauth-scopes", scopes);
+    }
+    response
 }
 
 /// Ends the connection without an answer: the server drops a connection whose handler unwinds. This

@@ -43,7 +43,8 @@ fn callers() -> BTreeMap<String, Caller> {
         may_read: vec!["ajar/slack".to_owned()],
         ..Caller::default()
     };
-    BTreeMap::from([("AKIANOTIFY".to_owned(), caller)])
+    let operator = Caller { role: "ajar-operator".to_owned(), operates: true, ..caller.clone() };
+    BTreeMap::from([("AKIANOTIFY".to_owned(), caller), ("AKIAOPERATOR".to_owned(), operator)])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,8 +195,9 @@ async fn a_secret_is_read_by_whom_it_is_for() {
     let secrets = Secrets::new(BTreeMap::new(), callers());
     secrets.set("ajar/slack", r#"{"bot_token":"xoxb"}"#.to_owned());
     secrets.set("other", "x".to_owned());
+    let kept = secrets.clone();
     let sandbox = sandbox_in(None, |_| Parts { secrets, ..Parts::default() }).await;
-    let read = async |key: &str, id: &str| {
+    let client = |key: &str| {
         let config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::v2026_01_12())
             .region(Region::from_static("eu-central-1"))
@@ -203,8 +205,9 @@ async fn a_secret_is_read_by_whom_it_is_for() {
             .credentials_provider(credentials(key))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
-        aws_sdk_secretsmanager::Client::from_conf(config).get_secret_value().secret_id(id).send().await
+        aws_sdk_secretsmanager::Client::from_conf(config)
     };
+    let read = async |key: &str, id: &str| client(key).get_secret_value().secret_id(id).send().await;
     let secret = read("AKIANOTIFY", "ajar/slack").await.unwrap();
     assert_eq!(secret.secret_string(), Some(r#"{"bot_token":"xoxb"}"#));
     let by_arn = read("AKIANOTIFY", secret.arn().unwrap()).await.unwrap();
@@ -216,6 +219,14 @@ async fn a_secret_is_read_by_whom_it_is_for() {
         let error = read(key, id).await.unwrap_err().into_service_error();
         assert_eq!(error.meta().code(), Some(code));
     }
+    let write = async |key: &str| {
+        client(key).put_secret_value().secret_id("ajar/slack").secret_string("new").send().await
+    };
+    let error = write("AKIANOTIFY").await.unwrap_err().into_service_error();
+    assert_eq!(error.meta().code(), Some("AccessDeniedException"), "who only reads");
+    assert_ne!(write("AKIAOPERATOR").await.unwrap().version_id(), secret.version_id());
+    assert_eq!(read("AKIANOTIFY", "ajar/slack").await.unwrap().secret_string(), Some("new"));
+    assert_eq!(kept.value("ajar/slack").as_deref(), Some("new"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

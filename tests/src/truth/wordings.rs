@@ -102,6 +102,10 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
     ),
     // Of a rule that no record answers for.
     (
+        "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. By what it says, {code:operator} has opened it past all approvals (break-glass), because {any}. By what it says it ends at {time}, and Ajar removes it then. Whoever does not know of it should delete it in Azure now. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
         "The rule {code} in {code:group} was found, and none of Ajar's requests answers for it. By what it says it ends at {time}, and Ajar removes it then. Whoever does not know of it should delete it in Azure now. Ref {ref}",
         Claim::RuleStands,
     ),

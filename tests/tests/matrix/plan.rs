@@ -38,11 +38,32 @@ impl fmt::Display for Run {
     }
 }
 
+/// A call to which faults happen.
+struct Planned {
+    id: CallId,
+    /// Whether a process that is killed as it makes this call was just as well killed after the call before, which
+    /// was made and answered at the same moment: nothing has happened in between.
+    goes_on: bool,
+}
+
+impl Planned {
+    /// The faults of the call. Of one that only reads, those after it took effect are those before it: the caller sees
+    /// the same, and so does everybody else.
+    fn faults(&self) -> impl Iterator<Item = FaultKind> {
+        let (reads, goes_on) = (is_read(&self.id), self.goes_on);
+        FaultKind::ALL.into_iter().filter(move |fault| match fault {
+            FaultKind::ReplyLost | FaultKind::KilledAfter => !reads,
+            FaultKind::KilledBefore => !goes_on,
+            _ => true,
+        })
+    }
+}
+
 /// The calls of one story.
 pub(crate) struct Calls {
     pub(crate) tale: Tale,
     /// Those to which faults happen.
-    pub(crate) planned: Vec<CallId>,
+    planned: Vec<Planned>,
     /// How many others stand for the same as one of the planned.
     pub(crate) folded: usize,
 }
@@ -69,14 +90,6 @@ fn is_read(call: &CallId) -> bool {
 /// a record for the time in which it is looked at.
 fn is_idle(call: &CallId) -> bool {
     is_read(call) || call.what.starts_with("UpdateItem REQUEST")
-}
-
-/// The faults of a call. Of one that only reads, those after it took effect are those before it: the caller
-/// sees the same, and so does everybody else.
-fn faults(call: &CallId) -> impl Iterator<Item = FaultKind> {
-    let reads = is_read(call);
-    let after = [FaultKind::ReplyLost, FaultKind::KilledAfter];
-    FaultKind::ALL.into_iter().filter(move |fault| !(reads && after.contains(fault)))
 }
 
 /// How many calls two stories share from their beginning: the same ones at the same moments, so that the
@@ -152,8 +165,16 @@ impl Calls {
                 folded.extend(episode.calls.iter().copied());
             }
         }
-        let rest = called.iter().skip(in_common).map(|one| &one.id);
-        let planned: Vec<CallId> = rest.filter(|call| !folded.contains(call)).cloned().collect();
+        let mut planned: Vec<Planned> = vec![];
+        let mut last: BTreeMap<&str, &Called> = BTreeMap::new();
+        for one in called.iter().skip(in_common).filter(|one| !folded.contains(&one.id)) {
+            let before = last.insert(&one.id.function, one);
+            let goes_on = before.is_some_and(|before| {
+                let together = before.invocation == one.invocation && before.at_ms == one.at_ms;
+                together && before.alone && one.alone
+            });
+            planned.push(Planned { id: one.id.clone(), goes_on });
+        }
         Self { tale, folded: called.len() - planned.len(), planned }
     }
 
@@ -161,12 +182,12 @@ impl Calls {
     pub(crate) fn singles(&self) -> impl Iterator<Item = Run> {
         self.planned
             .iter()
-            .flat_map(move |call| faults(call).map(move |fault| Run::with(self.tale, &[(call, fault)])))
+            .flat_map(move |call| call.faults().map(move |fault| Run::with(self.tale, &[(&call.id, fault)])))
     }
 
     /// How many of the planned calls are for each part.
     fn of_part(&self, part: Part) -> usize {
-        self.planned.iter().filter(|call| call.part == part).count()
+        self.planned.iter().filter(|call| call.id.part == part).count()
     }
 }
 
@@ -243,7 +264,7 @@ pub(crate) fn table(all: &[Calls]) -> String {
     }
     let faults: Vec<String> = FaultKind::ALL.iter().map(ToString::to_string).collect();
     text + &format!(
-        "{} stories, {} calls, {} faults ({}; of a call that only reads, what comes after it took effect is the same as before): {} runs",
+        "{} stories, {} calls, {} faults ({}; of a call that only reads, what comes after it took effect is the same as before; killed before a call is killed after the one before): {} runs",
         all.len(),
         total.0,
         faults.len(),

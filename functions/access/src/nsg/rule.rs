@@ -3,7 +3,7 @@
 
 use super::Flow;
 use crate::drive::Access;
-use crate::request::{Protocol, ResourceId};
+use crate::request::{Ports, Protocol, ResourceId};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -191,6 +191,31 @@ impl From<bool> for Match {
 }
 
 impl Rule {
+    /// The flow that a rule of ours is about; `None` where it is not one as we write them: one source, one
+    /// address, single ports.
+    pub fn flow(&self) -> Option<Flow> {
+        let ([Scope::Net(source)], [Scope::Net(destination)]) =
+            (self.sources.as_slice(), self.destinations.as_slice())
+        else {
+            return None;
+        };
+        let protocol = match self.protocol {
+            RuleProtocol::Tcp => Protocol::Tcp,
+            RuleProtocol::Udp => Protocol::Udp,
+            RuleProtocol::Any | RuleProtocol::Other | RuleProtocol::Unreadable => return None,
+        };
+        let single = |span: &PortSpan| span.0.filter(|(first, last)| first == last).map(|(port, _)| port);
+        let ports: Option<Vec<u16>> = self.destination_ports.iter().map(single).collect();
+        Some(Flow {
+            source: source.to_string().parse().ok()?,
+            destination: (destination.prefix_len() == destination.max_prefix_len())
+                .then(|| destination.addr())?,
+            protocol,
+            ports: Ports::new(ports?).ok()?,
+            member_of: None,
+        })
+    }
+
     /// Whether the rule is about this flow's destination, protocol and this port of it.
     pub(super) fn reaches(&self, flow: &Flow, port: u16) -> Match {
         let any = |all: &mut dyn Iterator<Item = Match>| all.max().unwrap_or(Match::No);

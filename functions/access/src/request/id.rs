@@ -53,6 +53,19 @@ impl RequestHash {
 #[serde(try_from = "String", into = "String")]
 pub struct RequestId(u64);
 
+impl RequestId {
+    /// As people type it: in lower case too, and without the hyphen.
+    ///
+    /// # Errors
+    /// Not an id.
+    pub fn typed(text: &str) -> Result<Self, Malformed> {
+        let spelled = text.to_ascii_uppercase();
+        let halves = Some(spelled.as_str()).filter(|_| spelled.len() == 10 && spelled.is_ascii());
+        let spelled = halves.map_or_else(|| spelled.clone(), |all| format!("{}-{}", &all[..5], &all[5..]));
+        spelled.parse().map_err(|_| Malformed::RequestId(super::clip(text)))
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for at in 0..10 {
@@ -105,6 +118,12 @@ mod tests {
         assert_eq!(RequestHash::from_hex(&hash.to_hex()), Some(hash));
         let upper: ResourceId = machine.as_str().to_ascii_uppercase().parse().unwrap();
         assert_eq!(RequestHash::of("123.456", &upper), hash);
+        for text in ["7F3K9-QXM2P", "7f3k9-qxm2p", "7f3k9qxm2p"] {
+            assert_eq!(RequestId::typed(text).unwrap().to_string(), "7F3K9-QXM2P");
+        }
+        for bad in ["", "7F3K9-QXM2", "7F3K9QXM2PP", "7f3k9-qxm2u", "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}"] {
+            assert_eq!(RequestId::typed(bad), Err(Malformed::RequestId(bad.to_owned())));
+        }
         for bad in ["", "7F3K9QXM2P", "7F3K9-QXM2", "7f3k9-qxm2p", "7F3K9-QXM2U", "7F3K9-QXM2P-1"] {
             assert_eq!(bad.parse::<RequestId>(), Err(Malformed::RequestId(bad.to_owned())));
         }

@@ -2,7 +2,7 @@
 
 use super::card::OVERDUE_SECONDS;
 use super::*;
-use crate::orphan::{Fate, Orphan};
+use crate::orphan::{BreakGlass, Fate, Orphan};
 use crate::request::Installation;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,11 @@ pub fn orphan(
         Fate::Gone { .. } => return None,
         Fate::Standing | Fate::Hindered { .. } if !known(OrphanTold::Found) => (
             OrphanTold::Found,
-            format!("{rule} was found, and none of Ajar's requests answers for it. {}", plan(orphan, now)),
+            format!(
+                "{rule} was found, and none of Ajar's requests answers for it. {}{}",
+                glass(orphan),
+                plan(orphan, now)
+            ),
         ),
         Fate::Hindered { since, code }
             if !known(OrphanTold::Stuck) && now.since(*since) > OVERDUE_SECONDS =>
@@ -62,6 +66,17 @@ pub fn orphan(
         Fate::Standing | Fate::Hindered { .. } => return None,
     };
     Some((what, Message::sentence(format!("{text} Ref {}", orphan.request))))
+}
+
+/// That it was opened past all approvals, where it says so.
+fn glass(orphan: &Orphan) -> String {
+    orphan.break_glass.as_ref().map_or_else(String::new, |BreakGlass { by, because }| {
+        format!(
+            "By what it says, `{}` has opened it past all approvals (break-glass), because {}. ",
+            word(by),
+            quoted(because)
+        )
+    })
 }
 
 /// What becomes of it, and what somebody can do before.

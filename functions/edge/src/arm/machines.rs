@@ -271,7 +271,7 @@ impl Arm {
     }
 
     /// Every resource of a list, page after page.
-    async fn list<T: DeserializeOwned>(&self, first: String) -> Result<Vec<T>, ArmError> {
+    pub(super) async fn list<T: DeserializeOwned>(&self, first: String) -> Result<Vec<T>, ArmError> {
         let (mut all, mut next) = (vec![], Some(first));
         for _ in 0..MOST_PAGES {
             let Some(path) = next else { return Ok(all) };

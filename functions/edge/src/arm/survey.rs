@@ -1,6 +1,9 @@
-//! What an operator sees of one group: its rules as Azure writes them.
+//! What an operator sees: the groups of a subscription, and the rules of one as Azure writes them.
 
-use super::{Arm, ArmError, NETWORK};
+use super::types::SecurityGroup;
+use super::{Arm, ArmError, Group, NETWORK};
+use crate::report::plain;
+use access::drive::Acted;
 use access::request::ResourceId;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +24,14 @@ pub struct ShownRule {
 }
 
 #[derive(Deserialize)]
-struct Group {
+struct Listed {
+    id: ResourceId,
+    #[serde(flatten)]
+    group: SecurityGroup,
+}
+
+#[derive(Deserialize)]
+struct ShownGroup {
     properties: RuleTexts,
 }
 
@@ -87,7 +97,44 @@ impl Arm {
     /// # Errors
     /// The group does not exist, or Azure refused or did not answer.
     pub async fn shown_rules(&self, nsg: &ResourceId) -> Result<Vec<ShownRule>, ArmError> {
-        let group: Group = self.get(nsg, NETWORK).await?;
+        let group: ShownGroup = self.get(nsg, NETWORK).await?;
         Ok(group.properties.security_rules.into_iter().map(ShownRule::from).collect())
+    }
+
+    /// All network security groups of a subscription as they are now, unlike Resource Graph, which is behind.
+    ///
+    /// # Errors
+    /// Azure refused or did not answer.
+    pub async fn groups(&self, subscription: &str) -> Result<Vec<(ResourceId, Group)>, ArmError> {
+        let kind = "Microsoft.Network/networkSecurityGroups";
+        let path = format!("/subscriptions/{subscription}/providers/{kind}?api-version={NETWORK}");
+        let listed = self.list::<Listed>(path).await?;
+        let read = |Listed { id, group }: Listed| {
+            let location = group.location.clone();
+            (id, Group { rules: group.inbound(), location })
+        };
+        Ok(listed.into_iter().map(read).collect())
+    }
+}
+
+/// What Azure made of a write, for a person who watches.
+pub fn said(acted: &Acted) -> String {
+    match acted {
+        Acted::Done => "accepted".to_owned(),
+        Acted::Locked => "a lock in Azure forbids it".to_owned(),
+        Acted::Refused(code) => format!("refused, {}", plain(code)),
+        Acted::Conflict => "another rule has this priority".to_owned(),
+        Acted::Busy { .. } => "not now, Azure is busy with another operation".to_owned(),
+        Acted::Later { seconds } => format!("not now, Azure wants to be asked in {seconds} s"),
+        Acted::Unknown => "no answer".to_owned(),
+    }
+}
+
+/// What helps a person whose rights are missing; nothing where Azure refuses for another reason.
+pub fn rights(code: &str) -> &'static str {
+    if code.contains("AuthorizationFailed") {
+        ": your login needs the role Network Contributor on the resource group"
+    } else {
+        ""
     }
 }

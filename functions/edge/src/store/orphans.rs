@@ -104,8 +104,10 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut expression = Expression::default();
         let item = encode(KIND, orphan)?;
-        if !item.contains_key("described_end") {
-            expression.remove("described_end");
+        for attribute in ["described_end", "break_glass"] {
+            if !item.contains_key(attribute) {
+                expression.remove(attribute);
+            }
         }
         for (attribute, value) in item {
             expression.set(&attribute, value);

@@ -1,12 +1,13 @@
-//! The operator's login at the Azure CLI.
+//! A person's own login at the Azure CLI. No function uses it: it is for tools that people run.
 
-use super::{NotConnected, Tell, plain};
+use crate::report::plain;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::ErrorKind;
 use azure_core::time::{Duration as TokenDuration, OffsetDateTime};
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions};
+use base64::Engine as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// What a token is asked for.
@@ -51,44 +52,70 @@ impl TokenCredential for Login {
     }
 }
 
+/// Why there is no login: one line for the person.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoLogin {
+    /// `az` is not installed.
+    #[error("the Azure CLI is not on the PATH: install az, run az login, then this again")]
+    NoCli,
+    /// Nobody is logged in, or the login has ended.
+    #[error("you are not logged in to Azure: run az login, then this again")]
+    NotLoggedIn,
+    /// The login is for other subscriptions.
+    #[error("your login does not reach the subscription {0}: run az login with an account that does")]
+    OtherAccount(String),
+    /// `az` failed otherwise.
+    #[error("az gave no token: {0}")]
+    NoToken(String),
+}
+
 /// Asks `az` for a token for this subscription.
 ///
 /// # Errors
-/// `az` gives none: what the operator can do about it.
-pub(super) async fn log_in(
-    subscription: &str,
-    tell: Tell<'_>,
-) -> Result<Arc<dyn TokenCredential>, NotConnected> {
+/// `az` gives none: what the person can do about it.
+pub async fn log_in(subscription: &str) -> Result<Arc<dyn TokenCredential>, NoLogin> {
     let options = AzureCliCredentialOptions {
         subscription: Some(subscription.to_owned()),
         ..AzureCliCredentialOptions::default()
     };
     let az = AzureCliCredential::new(Some(options));
-    let az = az.map_err(|error| NotConnected::NoToken(plain(&error.to_string())))?;
+    let az = az.map_err(|error| NoLogin::NoToken(plain(&error.to_string())))?;
     let login = Login { az, last: Arc::default() };
-    let begun = Instant::now();
     match tokio::time::timeout(START, login.get_token(&[SCOPE], None)).await {
-        Ok(Ok(_)) => tell(begun.elapsed(), "az gave a token".to_owned()),
-        Ok(Err(error)) => return Err(no_token(&error.to_string(), subscription)),
-        Err(_) => return Err(NotConnected::NoToken(format!("it takes longer than {} s", START.as_secs()))),
+        Ok(Ok(_)) => Ok(Arc::new(login)),
+        Ok(Err(error)) => Err(no_token(&error.to_string(), subscription)),
+        Err(_) => Err(NoLogin::NoToken(format!("it takes longer than {} s", START.as_secs()))),
     }
-    Ok(Arc::new(login))
+}
+
+/// Whose login it is, as its token says: a name, or the id of an app. The token is not verified: that is for Azure,
+/// which does nothing for one that is wrong.
+pub async fn whose(login: &Arc<dyn TokenCredential>) -> String {
+    let token = login.get_token(&[SCOPE], None).await.ok();
+    let claims = token.and_then(|token| {
+        let payload = token.token.secret().split('.').nth(1)?.to_owned();
+        let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
+        serde_json::from_slice::<serde_json::Value>(&json).ok()
+    });
+    let claims = claims.unwrap_or_default();
+    let named = ["upn", "unique_name", "preferred_username", "email", "appid", "oid"];
+    named.iter().find_map(|name| claims[*name].as_str()).map_or_else(|| "unknown".to_owned(), plain)
 }
 
 /// What `az` said when it gave no token. It says so to people only, so its sentences are all there is:
 /// "Please run 'az login' to setup account.", "Interactive authentication is needed. Please run: az
 /// login ...", "Subscription '...' not found. ..." (azure-cli, `_profile.py` and `auth/util.py`).
-fn no_token(said: &str, subscription: &str) -> NotConnected {
+fn no_token(said: &str, subscription: &str) -> NoLogin {
     if said.contains("not found on PATH") {
-        NotConnected::NoCli
+        NoLogin::NoCli
     } else if said.contains("az login") {
-        NotConnected::NotLoggedIn
+        NoLogin::NotLoggedIn
     } else if said.contains(subscription) && said.contains("not found") {
-        NotConnected::OtherAccount(subscription.to_owned())
+        NoLogin::OtherAccount(subscription.to_owned())
     } else {
         // The SDK adds a link of its own in a second line.
         let line = said.split("failed. ").last().unwrap_or(said).lines().next().unwrap_or_default();
-        NotConnected::NoToken(plain(line))
+        NoLogin::NoToken(plain(line))
     }
 }
 
@@ -103,19 +130,19 @@ mod tests {
         let cases = [
             (
                 "AzureCliCredential authentication failed. az not found on PATH\nTo troubleshoot, visit https://…",
-                NotConnected::NoCli.to_string(),
+                NoLogin::NoCli.to_string(),
             ),
             (
                 "AzureCliCredential authentication failed. ERROR: Please run 'az login' to setup account.\n\nTo …",
-                NotConnected::NotLoggedIn.to_string(),
+                NoLogin::NotLoggedIn.to_string(),
             ),
             (
                 "AzureCliCredential authentication failed. ERROR: AADSTS700082: The refresh token has expired.\nInteractive authentication is needed. Please run:\naz login --scope https://…\n",
-                NotConnected::NotLoggedIn.to_string(),
+                NoLogin::NotLoggedIn.to_string(),
             ),
             (
                 "AzureCliCredential authentication failed. ERROR: Subscription '11111111-2222-3333-4444-555555555555' not found. Check the spelling and casing and try again.\n",
-                NotConnected::OtherAccount(SUBSCRIPTION.to_owned()).to_string(),
+                NoLogin::OtherAccount(SUBSCRIPTION.to_owned()).to_string(),
             ),
             (
                 "AzureCliCredential authentication failed. ERROR: \u{1b}[31mboom\nTo …",

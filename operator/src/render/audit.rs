@@ -1,0 +1,95 @@
+//! `ajar history` and `ajar export`.
+
+use super::{Told, moment, or_dash, pretty, words};
+use crate::audit::{Audited, Chain, ShownClick, ShownLine, Verdict};
+use crate::ending::Ending;
+use crate::export::Exported;
+use serde_json::{Value, json};
+
+fn chain(chain: &Chain) -> String {
+    match chain {
+        Chain::Whole => "The history is whole: each line follows the one before.".to_owned(),
+        Chain::BrokenAt { version } => {
+            format!("THE HISTORY IS BROKEN at line {version}: somebody has changed or removed what was written.")
+        }
+        Chain::EndsEarly => {
+            "THE HISTORY ENDS EARLY: the record names another last line. Somebody has removed lines or changed the record.".to_owned()
+        }
+    }
+}
+
+fn line(line: &ShownLine) -> String {
+    let event = line.event();
+    let kind = words(&json!(event.kind));
+    let mark = if line.holds { "" } else { "  <- DOES NOT HOLD" };
+    format!("{:>4}  {}  {kind}{mark}", line.line.version, event.at)
+}
+
+fn click(click: &ShownClick) -> String {
+    let verdict = match &click.verdict {
+        Verdict::Verified { key } => {
+            format!("verified: Slack signed it on exactly these terms (key {key})")
+        }
+        Verdict::Refuted { why } => format!("PROVES NOTHING: {why}"),
+        Verdict::Unverifiable { why } => format!("not verifiable: {why}"),
+    };
+    format!("  {} approved, signed {}: {verdict}", click.by, click.signed_at)
+}
+
+impl Told for Audited {
+    fn text(&self) -> String {
+        let record = &self.source;
+        let wish = record.wish();
+        let source = record.ask().map(|ask| ask.source.to_string());
+        let mut lines = vec![
+            format!("Request       {}, {}, version {}", wish.id, record.status(), record.version()),
+            format!("Requester     {}, asked {}", wish.requester, wish.asked_at),
+            format!("Machine       {} ({})", wish.machine.name, wish.machine.resource_id),
+            format!(
+                "Port          {} {} at {} from {}, for {}",
+                wish.protocol,
+                wish.ports,
+                wish.machine.private_address,
+                or_dash(source.as_deref()),
+                wish.ttl
+            ),
+            format!("Reason        {}", or_dash(wish.justification.as_ref().map(|why| why.as_str()))),
+            format!("Ends          {}", moment(record.granted().map(access::lifecycle::Granted::expires_at))),
+        ];
+        for rule in record.plan().map(access::lifecycle::Plan::rules).unwrap_or_default() {
+            lines.push(format!("Rule          priority {} in {}", rule.priority, rule.nsg));
+        }
+        lines.push(String::new());
+        lines.extend(self.history.iter().map(line));
+        lines.push(chain(&self.chain));
+        if !self.clicks.is_empty() {
+            lines.push(String::new());
+            lines.push("Signed clicks:".to_owned());
+            lines.extend(self.clicks.iter().map(click));
+        }
+        lines.join("\n")
+    }
+
+    fn json(&self) -> String {
+        pretty(self)
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::found(self.is_doubtful())
+    }
+}
+
+impl Told for Exported {
+    fn text(&self) -> String {
+        let lines = self.requests.iter().map(|one| json!(one)).map(|one: Value| one.to_string());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn json(&self) -> String {
+        self.text()
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::found(self.unreadable > 0 || self.requests.iter().any(Audited::is_doubtful))
+    }
+}

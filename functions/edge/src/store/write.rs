@@ -451,7 +451,8 @@ mod tests {
         let kind = serde_json::json!({"approved": {"by": "U0BEA", "approvals": 1, "needed": 1}});
         let event = serde_json::from_value(serde_json::json!({"kind": kind, "at": 1_795_667_159})).unwrap();
         let line = Line::after("ab", 2, &event).unwrap();
-        let json = r#"["ab",2,{"at":1795667159,"kind":{"approved":{"approvals":1,"by":"U0BEA","needed":1}}}]"#;
+        let json =
+            r#"["ab",2,{"at":1795667159,"kind":{"approved":{"approvals":1,"by":"U0BEA","needed":1}}}]"#;
         let hash: String = Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(line.hash, hash);
         assert!(line.follows("ab") && !line.follows("ac"));

@@ -50,7 +50,7 @@ mod settle;
 mod world;
 
 use crate::lifecycle::Plan;
-use search::{Outcome, explore};
+use search::{Outcome, explore, say};
 use world::{Begin, Bounds, Design};
 
 /// Without rule 1: what the driver would have recorded, under the version that is still the table's.
@@ -116,7 +116,7 @@ fn holds(list: &[Bounds]) {
         states += outcome.states();
         assert!(matches!(outcome, Outcome::Holds { .. }), "a counter-example, printed above");
     }
-    println!("\nmodel: {states} states in all");
+    say(&format!("\nmodel: {states} states in all"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::world::{Bounds, Design, Setting, World};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::io::Write as _;
 
 /// Two 64-bit hashes at once, which mix differently: one multiplies and shifts, one rotates.
 #[derive(Clone)]
@@ -95,23 +96,33 @@ impl Outcome {
     }
 
     pub(super) fn print(&self, bounds: &Bounds, design: &str) {
-        println!("\nmodel: {} ({design})", bounds.name);
+        let mut lines = vec![format!("\nmodel: {} ({design})", bounds.name)];
         match self {
             Self::Holds { states, steps, rests, depth } => {
-                println!(
+                lines.push(format!(
                     "  {states} states, {steps} steps between them, at most {depth} from the first; \
                      {rests} more on the way to rest"
-                );
-                println!("  bounds: {bounds:?}");
-                println!("  all hold");
+                ));
+                lines.push(format!("  bounds: {bounds:?}"));
+                lines.push("  all hold".to_owned());
             }
             Self::Fails { states, broken, trace } => {
-                println!("  counter-example among {states} states: {broken}");
-                for (n, line) in trace.iter().enumerate() {
-                    println!("  {:3}. {line}", n + 1);
-                }
+                lines.push(format!("  counter-example among {states} states: {broken}"));
+                let trace = (1..).zip(trace).map(|(n, line)| format!("  {n:3}. {line}"));
+                lines.extend(trace);
             }
         }
+        say(&lines.join("\n"));
+    }
+}
+
+/// Prints, and adds it to the file `AJAR_MODEL_REPORT` where that is named: `cargo test` keeps what a test prints that
+/// has passed.
+pub(super) fn say(text: &str) {
+    println!("{text}");
+    if let Ok(path) = std::env::var("AJAR_MODEL_REPORT") {
+        let mut report = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        writeln!(report, "{text}").unwrap();
     }
 }
 

@@ -12,6 +12,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| edge::report::BUILD.to_strin
 #[derive(Parser)]
 #[command(
     name = "ajar",
+    bin_name = "ajar",
     version = VERSION.as_str(),
     about = "Looks after an installation of Ajar.",
     after_help = TABLE,

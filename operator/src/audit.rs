@@ -5,9 +5,9 @@ use crate::aws::Aws;
 use crate::config::Config;
 use crate::ending::Problem;
 use crate::outside::Outside;
-use access::click::{Action, App, Click};
+use access::click::App;
+use access::evidence::prove;
 use access::lifecycle::{Approval, Event, Record};
-use access::request::TermsDigest;
 use access::signature::SigningKeys;
 use edge::archive::readable_record;
 use edge::store::{Line, Loaded, Store};
@@ -150,28 +150,10 @@ fn judge_click(approval: &Approval, record: &Record, verifier: &Verifier) -> Sho
 
 /// With which secret Slack signed a click on exactly the terms of the record.
 fn verify(approval: &Approval, record: &Record, keys: &SigningKeys, app: &App) -> Result<String, String> {
-    let signed = &approval.click;
-    // With whichever secret: what the record says of it may have been changed too.
-    let verified = keys
-        .verify_evidence(None, &signed.timestamp, &signed.signature, signed.body.as_bytes())
-        .map_err(|why| why.to_string())?;
-    let click = Click::parse(&verified, app).map_err(|why| why.to_string())?;
-    let wish = record.wish();
-    let terms = record.ask().map(TermsDigest::of);
-    let wrong = [
-        (click.action != Action::Approve, "it did not approve"),
-        (click.request != wish.id, "it is about another request"),
-        (
-            terms.is_none_or(|terms| terms.as_str() != click.terms),
-            "the terms are not those that were approved",
-        ),
-        (click.user != approval.by, "it is by somebody else"),
-        (click.user == wish.requester, "the requester clicked"),
-    ];
-    match wrong.iter().find(|(is, _)| *is) {
-        Some((_, why)) => Err((*why).to_owned()),
-        None => Ok(verified.key().to_string()),
-    }
+    let ask = record.ask().ok_or_else(|| "the record does not say from where".to_owned())?;
+    prove(approval, ask, keys, app)
+        .map(|verified| verified.key().to_string())
+        .map_err(|unproven| unproven.to_string())
 }
 
 impl Audited {

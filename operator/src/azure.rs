@@ -9,12 +9,13 @@ use access::machine::SeenMachine;
 use access::nsg::{Described, Flow, Rule, described, evaluate, together};
 use access::request::{RequestId, ResourceId, RuleName};
 use edge::arm::{Arm, ArmError, Fence, Operator};
+use edge::login::Whose;
 
 /// Azure, with a login.
 pub(crate) struct Azure {
     pub(crate) arm: Arm,
     /// Whose login it is.
-    pub(crate) who: String,
+    pub(crate) who: Whose,
 }
 
 /// A rule of this installation as it stands.

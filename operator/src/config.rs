@@ -29,8 +29,8 @@ pub(crate) struct Config {
     pub(crate) table: String,
     /// The ARN of Slack's secret.
     pub(crate) secret: String,
-    #[expect(dead_code, reason = "part of the file; what is in the bucket is read with the tools of S3")]
-    archive_bucket: String,
+    /// Where requests are kept that are over.
+    pub(crate) archive_bucket: String,
     /// The functions' names in AWS.
     pub(crate) functions: Functions,
     /// Where Slack sends commands.
@@ -53,14 +53,14 @@ pub(crate) struct Functions {
 #[derive(Clone, Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Azure {
-    #[expect(dead_code, reason = "part of the file; az knows the tenant of a subscription")]
-    tenant_id: String,
+    pub(crate) tenant_id: String,
     /// Whose machines may be asked for.
     pub(crate) subscriptions: Vec<String>,
     /// Where rules may be written.
     pub(crate) scopes: Vec<ResourceId>,
-    #[expect(dead_code, reason = "part of the file; roles go by principal ids")]
-    client_ids: Identities,
+    /// As the functions name their identities to Entra.
+    pub(crate) client_ids: Identities,
+    /// As Azure's roles name them.
     pub(crate) principal_ids: Identities,
 }
 
@@ -110,6 +110,7 @@ impl Config {
             ("region", &self.region),
             ("table", &self.table),
             ("secret", &self.secret),
+            ("archive_bucket", &self.archive_bucket),
             ("functions.request", request),
             ("functions.grant", grant),
             ("functions.revoke", revoke),

@@ -11,8 +11,10 @@ pub(crate) async fn run(typed: &str, config: &Config, outside: &Outside<'_>) -> 
     let id = RequestId::typed(typed)?;
     let (aws, verifier) = audit::connect(config, outside).await?;
     let Some(loaded) = aws.store.read(id).await? else {
-        let archive = "a request that is over is purged 90 days after it was archived";
-        return Err(Problem::Nothing(format!("there is no request {id} in the table ({archive})")));
+        let bucket = &config.archive_bucket;
+        return Err(Problem::Nothing(format!(
+            "there is no request {id} in the table; one that was over for 90 days is in the bucket {bucket} alone, as history/<year>/<month>/{id}.json"
+        )));
     };
     audit::of(&aws.store, &loaded, &verifier).await
 }

@@ -1,5 +1,5 @@
 //! The operator's tool: what is wrong and how to mend it, what was opened and on whose word, and what to do when AWS
-//! is down. Each command finds out and gives what it has found; [`render`] makes text or JSON of it.
+//! is down. Each command finds out and gives what it has found; `render` makes text or JSON of it.
 
 mod audit;
 mod aws;
@@ -57,20 +57,21 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, mut outside: Out
 }
 
 async fn carry_out(arguments: Arguments, outside: &mut Outside<'_>) -> Result<Box<dyn Told>, Problem> {
-    let path = arguments.config.as_deref();
-    if let Command::Doctor = arguments.command {
-        // What is wrong with the configuration is the first thing that it tells.
-        return Ok(Box::new(doctor::run(Config::read(path, &outside.env), outside).await));
-    }
-    let config = Config::read(path, &outside.env)?;
+    let config = Config::read(arguments.config.as_deref(), &outside.env);
     Ok(match arguments.command {
-        Command::Doctor => Box::new(doctor::run(Ok(config), outside).await),
-        Command::Secret { bot_token_only } => Box::new(secret::run(bot_token_only, &config, outside).await?),
-        Command::Requests(asked) => Box::new(requests::run(&asked, &config, outside).await?),
-        Command::History { request } => Box::new(history::run(&request, &config, outside).await?),
-        Command::Export { since } => Box::new(export::run(since.as_deref(), &config, outside).await?),
-        Command::Rules => Box::new(rules::run(&config, outside).await?),
-        Command::Shut(asked) => Box::new(shut::run(&asked, &config, outside).await?),
-        Command::Open(asked) => Box::new(open::run(&asked, &config, outside).await?),
+        // What is wrong with the configuration is the first thing that it tells.
+        Command::Doctor => {
+            outside.progress(
+                "Looking; the functions are started one after the other, which can take two minutes.",
+            );
+            Box::new(doctor::run(config, outside).await)
+        }
+        Command::Secret { bot_token_only } => Box::new(secret::run(bot_token_only, &config?, outside).await?),
+        Command::Requests(asked) => Box::new(requests::run(&asked, &config?, outside).await?),
+        Command::History { request } => Box::new(history::run(&request, &config?, outside).await?),
+        Command::Export { since } => Box::new(export::run(since.as_deref(), &config?, outside).await?),
+        Command::Rules => Box::new(rules::run(&config?, outside).await?),
+        Command::Shut(asked) => Box::new(shut::run(&asked, &config?, outside).await?),
+        Command::Open(asked) => Box::new(open::run(&asked, &config?, outside).await?),
     })
 }

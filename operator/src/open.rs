@@ -85,7 +85,7 @@ pub(crate) async fn run(
             ports: wish.ports.clone(),
             member_of: way.member_of.clone(),
         },
-        description: of_break_glass(id, &azure.who, ends_at, &wish.because),
+        description: of_break_glass(id, &azure.who.name, ends_at, &wish.because),
         ends_at,
     };
     let mut begun = vec![];
@@ -97,7 +97,7 @@ pub(crate) async fn run(
             ports: wish.ports.to_string(),
             source: wish.source.to_string(),
             ends_at,
-            operator: azure.who.clone(),
+            operator: azure.who.name.clone(),
             decided_by,
         }),
         Err(why) => Err(opening.take_back(&begun, why).await),

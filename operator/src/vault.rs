@@ -143,13 +143,13 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn held(value: Value) -> Held {
+    fn held(value: &Value) -> Held {
         Held { fields: value.as_object().cloned().unwrap(), made_at: None }
     }
 
     #[test]
     fn a_signing_secret_that_was_in_use_stays_good_for_what_it_signed() {
-        let mut held = held(json!({"signing_secret": "one", "other": 1}));
+        let mut held = held(&json!({"signing_secret": "one", "other": 1}));
         assert!(held.rotate("two", Timestamp::from_unix(5)));
         assert!(!held.rotate("two", Timestamp::from_unix(6)), "the same again");
         assert_eq!(held.fields["retired"], json!([{"signing_secret": "one", "retired_at": 5}]));

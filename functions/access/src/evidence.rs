@@ -4,10 +4,10 @@
 
 use crate::click::{Action, App, Click};
 use crate::lease::Timestamp;
-use crate::lifecycle::Granted;
+use crate::lifecycle::{Approval, Granted};
 use crate::policy::{Groups, NotAllowed, Policy};
-use crate::request::{TermsDigest, UserId};
-use crate::signature::SigningKeys;
+use crate::request::{Ask, TermsDigest, UserId};
+use crate::signature::{SigningKeys, Verified};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -80,13 +80,46 @@ pub struct Judge<'a> {
     pub groups: &'a Groups,
 }
 
+/// What one click proves, whenever it is looked at: that this person, who is not the requester, said yes to exactly
+/// these terms. Whether they were entitled to is not part of it.
+///
+/// # Errors
+/// The first thing that it does not prove.
+pub fn prove<'a>(
+    approval: &'a Approval,
+    ask: &Ask,
+    keys: &SigningKeys,
+    app: &App,
+) -> Result<Verified<'a>, Unproven> {
+    let signed = &approval.click;
+    let verified = keys
+        .verify_evidence(signed.key, &signed.timestamp, &signed.signature, signed.body.as_bytes())
+        .map_err(|_| Unproven::Signature)?;
+    let click = Click::parse(&verified, app).map_err(Unproven::Click)?;
+    if click.action != Action::Approve {
+        return Err(Unproven::NotApprove);
+    }
+    if click.request != ask.wish.id {
+        return Err(Unproven::OtherRequest);
+    }
+    if click.terms != TermsDigest::of(ask).as_str() {
+        return Err(Unproven::OtherTerms);
+    }
+    if click.user != approval.by {
+        return Err(Unproven::OtherPerson);
+    }
+    if click.user == ask.wish.requester {
+        return Err(Unproven::OwnRequest);
+    }
+    Ok(verified)
+}
+
 /// Whether the clicks prove that exactly this may be opened now.
 ///
 /// # Errors
 /// The first thing that they do not prove.
 pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Unproven> {
     let ask = granted.ask();
-    let digest = TermsDigest::of(ask);
     // The policy goes by names, the digest by resource ids: in Azure a machine's name ends its id, and
     // a record in which it does not would be judged by another machine's rule.
     let machine = &ask.wish.machine;
@@ -97,31 +130,11 @@ pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Un
     let mut people = BTreeSet::new();
     let mut signed_at = vec![];
     for approval in granted.approvals() {
-        let signed = &approval.click;
-        let verified = by
-            .keys
-            .verify_evidence(signed.key, &signed.timestamp, &signed.signature, signed.body.as_bytes())
-            .map_err(|_| Unproven::Signature)?;
-        let click = Click::parse(&verified, by.app).map_err(Unproven::Click)?;
-        if click.action != Action::Approve {
-            return Err(Unproven::NotApprove);
+        let verified = prove(approval, ask, by.keys, by.app)?;
+        if rule.approver(&approval.by, by.groups).is_none() {
+            return Err(Unproven::NotEntitled { user: approval.by.clone() });
         }
-        if click.request != ask.wish.id {
-            return Err(Unproven::OtherRequest);
-        }
-        if click.terms != digest.as_str() {
-            return Err(Unproven::OtherTerms);
-        }
-        if click.user != approval.by {
-            return Err(Unproven::OtherPerson);
-        }
-        if click.user == ask.wish.requester {
-            return Err(Unproven::OwnRequest);
-        }
-        if rule.approver(&click.user, by.groups).is_none() {
-            return Err(Unproven::NotEntitled { user: click.user });
-        }
-        people.insert(click.user);
+        people.insert(&approval.by);
         signed_at.push(verified.signed_at());
     }
     let needed = rule.approvals();

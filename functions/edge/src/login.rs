@@ -88,9 +88,17 @@ pub async fn log_in(subscription: &str) -> Result<Arc<dyn TokenCredential>, NoLo
     }
 }
 
-/// Whose login it is, as its token says: a name, or the id of an app. The token is not verified: that is for Azure,
-/// which does nothing for one that is wrong.
-pub async fn whose(login: &Arc<dyn TokenCredential>) -> String {
+/// Whose login it is, as its token says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Whose {
+    /// A name, or the id of an app.
+    pub name: String,
+    /// The tenant that it is of; empty where the token does not say.
+    pub tenant_id: String,
+}
+
+/// Whose login it is. The token is not verified: that is for Azure, which does nothing for one that is wrong.
+pub async fn whose(login: &Arc<dyn TokenCredential>) -> Whose {
     let token = login.get_token(&[SCOPE], None).await.ok();
     let claims = token.and_then(|token| {
         let payload = token.token.secret().split('.').nth(1)?.to_owned();
@@ -99,7 +107,11 @@ pub async fn whose(login: &Arc<dyn TokenCredential>) -> String {
     });
     let claims = claims.unwrap_or_default();
     let named = ["upn", "unique_name", "preferred_username", "email", "appid", "oid"];
-    named.iter().find_map(|name| claims[*name].as_str()).map_or_else(|| "unknown".to_owned(), plain)
+    let name = named.iter().find_map(|name| claims[*name].as_str());
+    Whose {
+        name: name.map_or_else(|| "unknown".to_owned(), plain),
+        tenant_id: claims["tid"].as_str().map_or_else(String::new, plain),
+    }
 }
 
 /// What `az` said when it gave no token. It says so to people only, so its sentences are all there is:

@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::aws::Aws;
 use crate::config::Config;
+use crate::ending::Problem;
 use access::lease::Timestamp;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
@@ -123,7 +124,9 @@ async fn secret(aws: &Aws, now: Timestamp) -> Finding {
     let held = match aws.vault.read().await {
         Ok(Some(held)) => held,
         Ok(None) => return Finding::wrong("secret", "nothing was put there yet", RUN),
-        Err(problem) => return Finding::wrong("secret", problem.to_string(), RUN),
+        Err(problem @ Problem::Unusable(_)) => return Finding::wrong("secret", problem.to_string(), RUN),
+        // Whether the functions may read it is not told by whether the operator may.
+        Err(problem) => return Finding::unknown("secret", problem.to_string()),
     };
     let lacks = [
         (held.key().is_none(), "the signing secret"),

@@ -8,6 +8,7 @@ use crate::needs;
 use access::request::ResourceId;
 use edge::arm::{Federated, Identity};
 use edge::entra::AUDIENCE;
+use edge::login::Whose;
 use std::collections::BTreeMap;
 
 const APPLY: &str = "run terraform apply; where it is refused, ask the owner of the scope for it";
@@ -21,7 +22,7 @@ pub(super) async fn look(
     config: &Config,
     roles: Option<&BTreeMap<String, String>>,
 ) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok("Azure login", azure.who.clone())];
+    let mut findings = vec![login(azure, config)];
     let ids = &config.azure.principal_ids;
     let subscriptions: Vec<ResourceId> = config
         .azure
@@ -45,6 +46,19 @@ pub(super) async fn look(
     }
     findings.extend(trust(azure, config, roles).await);
     findings
+}
+
+fn login(azure: &Azure, config: &Config) -> Finding {
+    const SUBJECT: &str = "Azure login";
+    let (Whose { name, tenant_id }, ours) = (&azure.who, &config.azure.tenant_id);
+    if tenant_id.is_empty() || tenant_id.eq_ignore_ascii_case(ours) {
+        return Finding::ok(SUBJECT, name.clone());
+    }
+    Finding::wrong(
+        SUBJECT,
+        format!("{name} is of the tenant {tenant_id}, and the installation is in {ours}"),
+        format!("run az login --tenant {ours}"),
+    )
 }
 
 /// The actions that somebody lacks on a scope.
@@ -91,13 +105,21 @@ async fn trust(azure: &Azure, config: &Config, roles: Option<&BTreeMap<String, S
             Err(error) => why = Some(error.into()),
         }
     }
-    let ids = &config.azure.principal_ids;
+    let (ids, clients) = (&config.azure.principal_ids, &config.azure.client_ids);
     let mut findings = vec![];
-    for (function, principal) in [("grant", &ids.grant), ("revoke", &ids.revoke), ("discover", &ids.discover)]
-    {
+    for (function, principal, client) in [
+        ("grant", &ids.grant, &clients.grant),
+        ("revoke", &ids.revoke, &clients.revoke),
+        ("discover", &ids.discover, &clients.discover),
+    ] {
         let subject = format!("identity of {function}");
         let found = identities.iter().find(|one| one.principal_id.eq_ignore_ascii_case(principal));
         findings.push(match found {
+            Some(identity) if !identity.client_id.eq_ignore_ascii_case(client) => Finding::wrong(
+                subject,
+                format!("its client id is {}, and the configuration says {client}", identity.client_id),
+                "run terraform apply, and make the configuration anew",
+            ),
             Some(identity) => match azure.arm.trusted_by(&identity.id).await {
                 Ok(trusted) => {
                     trusts(subject, &trusted, roles.and_then(|roles| roles.get(function)).map(String::as_str))

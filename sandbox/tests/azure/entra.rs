@@ -113,9 +113,17 @@ async fn sts_gives_a_token_only_to_whom_and_for_what_the_role_says() {
     let identity = &lab.azure.identities()[1];
     let wrong = sts(&lab, &identity.access_key_id, "x").get_caller_identity().send().await;
     assert_eq!(wrong.unwrap_err().code(), Some("SignatureDoesNotMatch"));
-    let other =
-        sts(&lab, &identity.access_key_id, &identity.secret_access_key).get_caller_identity().send().await;
+    let known = sts(&lab, &identity.access_key_id, &identity.secret_access_key);
+    let other = known.get_session_token().send().await;
     assert_eq!(other.unwrap_err().code(), Some("InvalidAction"));
+    // Everybody may ask who he is, an operator too.
+    let session = "arn:aws:sts::123456789012:assumed-role/ajar-grant/ajar-grant";
+    assert_eq!(known.get_caller_identity().send().await.unwrap().arn(), Some(session));
+    let operator = sandbox::azure::operator();
+    let operator = sts(&lab, &operator.access_key_id, &operator.secret_access_key);
+    assert_eq!(operator.get_caller_identity().send().await.unwrap().account(), Some("123456789012"));
+    let token = operator.get_web_identity_token().audience(AUDIENCE).signing_algorithm("RS256");
+    assert_eq!(token.send().await.unwrap_err().code(), Some("AccessDenied"), "that is for functions");
 }
 
 #[tokio::test]

@@ -221,6 +221,21 @@ async fn roles_and_identities_in_azure() {
     world.azure.federate("grant", false);
     only(&doctor(&tool).await, "identity of grant", "it trusts nobody, so the function gets no token");
     world.azure.federate("grant", true);
+    let (config, mut tool) = (tool.config.clone(), tool);
+    tool.config["azure"]["client_ids"]["revoke"] = json!("b1c6a3f0-52d7-4a57-9d0e-000000000000");
+    only(
+        &doctor(&tool).await,
+        "identity of revoke",
+        "its client id is b1c6a3f0-52d7-4a57-9d0e-7f6f0f1a2c03, and",
+    );
+    tool.config = config;
+    tool.config["azure"]["tenant_id"] = json!("00000000-0000-4000-8000-000000000000");
+    only(
+        &doctor(&tool).await,
+        "Azure login",
+        "and the installation is in 00000000-0000-4000-8000-000000000000",
+    );
+    tool.config["azure"]["tenant_id"] = json!(azure::TENANT_ID);
     world.azure.set(|settings| settings.watcher_permitted = false);
     let ran = doctor(&tool).await;
     assert_eq!((ran.code, wrong(&ran)), (0, vec![]), "it can be done without");

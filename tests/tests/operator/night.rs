@@ -53,6 +53,12 @@ async fn what_is_open_is_listed_and_shut_without_aws() {
         (&rules[0]["request"], &rules[0]["requester"], &rules[0]["approved_by"], &rules[0]["ports"]),
         (&json!(id), &json!(ANA), &json!(BEA), &json!("22"))
     );
+    let mut wider = Tool::new(story.sandbox(), &story.world).without_aws();
+    let other = "00000000-0000-4000-8000-000000000000";
+    wider.config["azure"]["subscriptions"].as_array_mut().unwrap().push(json!(other));
+    let partly = wider.run(&["rules"], "").await;
+    assert!(partly.code == 3 && partly.output.contains(&format!("Not read: {other} (")), "{}", partly.output);
+    assert!(partly.output.contains(&id), "what can be read is listed: {}", partly.output);
     let no = tool.run(&["shut", &id.to_lowercase()], "no\n").await;
     refused(&no, 4, "nothing was deleted: answer yes, or say --yes");
     assert!(

@@ -105,6 +105,16 @@ async fn what_cannot_be_right_is_not_put() {
         assert!(typed.lines().all(|line| !ran.errors.contains(line)), "{}", ran.errors);
     }
     assert_eq!(stored(&tool).await, before);
+    let grant = story.world.azure.identities().iter().find(|one| one.function == "grant").unwrap().clone();
+    let mut poor = Tool::new(story.sandbox(), &story.world);
+    poor.variables.insert("AWS_ACCESS_KEY_ID".to_owned(), grant.access_key_id);
+    let ran = poor.run(&["secret"], &format!("{OTHER}\n{BOT_TOKEN}\n")).await;
+    assert!(
+        ran.code == 3 && ran.errors.contains("cannot be written (AccessDeniedException)"),
+        "{}",
+        ran.errors
+    );
+    assert_eq!(stored(&tool).await, before);
     put(&tool, &json!({})).await;
     let ran = tool.run(&["secret", "--bot-token-only"], BOT_TOKEN).await;
     assert_eq!(ran.code, 2);

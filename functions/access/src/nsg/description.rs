@@ -87,13 +87,13 @@ mod tests {
         let text = of_break_glass(id, "ops, until 2099-01-01 00:00:00 UTC,@contoso.example", end, &because);
         assert_eq!(
             text,
-            "Ajar 7F3K9-QXM2P for opsuntil2099-01-01000000UTC@contoso.exam, until 2026-03-12 19:03:00 UTC, break-glass: the table is gone, until tomorrow,"
+            "Ajar 7F3K9-QXM2P for opsuntil2099-01-01000000UTC@contoso.exam, until 2026-03-12 19:03:00 UTC, break-glass: the table is gone, until tomorrow"
         );
         assert_eq!(text.chars().count(), LONGEST);
         assert_eq!(described_end(&text), Some(end), "nobody's name prolongs it");
         let read = described(&text).unwrap();
         assert_eq!((read.requester.len(), read.ends_at), (40, end));
-        assert_eq!(read.basis, Basis::BreakGlass("the table is gone, until tomorrow,".to_owned()));
+        assert_eq!(read.basis, Basis::BreakGlass("the table is gone, until tomorrow".to_owned()));
     }
 
     #[test]

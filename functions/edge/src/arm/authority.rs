@@ -58,6 +58,8 @@ pub struct Identity {
     pub id: ResourceId,
     /// Its object in the tenant.
     pub principal_id: String,
+    /// As whoever uses it names it to Entra.
+    pub client_id: String,
 }
 
 /// Whom an identity trusts.
@@ -102,6 +104,7 @@ struct ListedIdentity {
 #[serde(rename_all = "camelCase")]
 struct IdentityProperties {
     principal_id: String,
+    client_id: String,
 }
 
 impl Arm {
@@ -133,7 +136,11 @@ impl Arm {
         let kind = "Microsoft.ManagedIdentity/userAssignedIdentities";
         let path = format!("/subscriptions/{subscription}/providers/{kind}?api-version={IDENTITY}");
         let listed = self.list::<ListedIdentity>(path).await?.into_iter();
-        Ok(listed.map(|one| Identity { id: one.id, principal_id: one.properties.principal_id }).collect())
+        let identity = |ListedIdentity { id, properties }: ListedIdentity| {
+            let IdentityProperties { principal_id, client_id } = properties;
+            Identity { id, principal_id, client_id }
+        };
+        Ok(listed.map(identity).collect())
     }
 
     /// Whom an identity trusts.

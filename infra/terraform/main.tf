@@ -21,6 +21,8 @@ module "aws" {
   create_issuer          = var.create_issuer
   deletion_protection    = var.deletion_protection
   log_retention_days     = var.log_retention_days
+  archive_retention_days = var.archive_retention_days
+  archive_retention_mode = var.archive_retention_mode
   throttle               = var.throttle
   stream_parallelization = var.stream_parallelization
   reserved_concurrency   = var.reserved_concurrency

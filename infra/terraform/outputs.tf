@@ -19,7 +19,7 @@ output "interaction_url" {
 }
 
 output "secret_arn" {
-  description = "The secret to fill with {\"signing_secret\": …, \"bot_token\": …}."
+  description = "The secret, made empty: `ajar secret` fills it."
   value       = module.aws.secret_arn
 }
 
@@ -46,4 +46,30 @@ output "role_arns" {
 output "azure_client_ids" {
   description = "The managed identities, by function."
   value       = module.azure.client_ids
+}
+
+output "archive_bucket" {
+  description = "Where the histories and the evidence of closed requests are kept."
+  value       = module.aws.archive_bucket
+}
+
+# No secret is in it.
+output "operator" {
+  description = "What the operator's tool needs to know, JSON: `terraform output -raw operator > ajar.json`."
+  value = jsonencode({
+    installation   = var.installation
+    region         = module.aws.region
+    table          = module.aws.table_name
+    secret         = module.aws.secret_arn
+    archive_bucket = module.aws.archive_bucket
+    functions      = module.aws.function_names
+    command_url    = module.aws.command_url
+    azure = {
+      tenant_id     = module.azure.tenant_id
+      subscriptions = module.azure.subscription_ids
+      scopes        = var.azure_scopes
+      client_ids    = module.azure.client_ids
+      principal_ids = module.azure.principal_ids
+    }
+  })
 }

@@ -74,13 +74,13 @@ variable "ip_flow_verify" {
 }
 
 variable "slack_team_id" {
-  description = "The Slack workspace (T…). Empty until the app exists: the functions that need it say so and do not start."
+  description = "The Slack workspace (T…). Empty: as the secret says, where the operator's tool writes it beside the others."
   type        = string
   default     = ""
 }
 
 variable "slack_app_id" {
-  description = "The Slack app (A…). Empty until the app exists."
+  description = "The Slack app (A…). Empty: as the secret says."
   type        = string
   default     = ""
 }
@@ -107,6 +107,18 @@ variable "deletion_protection" {
   description = "Whether AWS refuses to delete the table. Destroying shuts nothing in Azure: shut every grant, then set this to false, apply, and destroy."
   type        = bool
   default     = true
+}
+
+variable "archive_retention_days" {
+  description = "How long the archive keeps what it is given. Raising it later holds only what is archived from then on."
+  type        = number
+  default     = 400
+}
+
+variable "archive_retention_mode" {
+  description = "GOVERNANCE, or COMPLIANCE: then nobody can delete from the archive before its time, nor the bucket, and that cannot be taken back."
+  type        = string
+  default     = "GOVERNANCE"
 }
 
 variable "log_retention_days" {

@@ -25,7 +25,8 @@ def apply(folder, ministack, offline, schemas):
     """The outputs of an apply of the module."""
     module = planned.prepare(folder)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
-    environment |= {"TF_DATA_DIR": str(folder / "data"), "TFSTUB_EMULATOR": ministack.url, "TFSTUB_ENV": "{}", "MINISTACK_ACCOUNT_ID": ACCOUNT}
+    environment |= {"TF_DATA_DIR": str(folder / "data"), "TFSTUB_EMULATOR": ministack.url, "TFSTUB_ENV": "{}", "MINISTACK_ACCOUNT_ID": ACCOUNT,
+                    "EMULATOR_STATE": str(folder / "emulator")}
     for command in (["init", "-backend=false"], ["apply", "-auto-approve"]):
         done = subprocess.run([sys.executable, HERE / "emulator.py", offline, schemas, "terraform", *command, "-input=false", "-no-color"],
                               cwd=module, env=environment, capture_output=True, text=True)
@@ -60,7 +61,7 @@ def look(ministack, outputs):
         resources = {resource for one in statements for resource in (one["Resource"] if isinstance(one["Resource"], list) else [one["Resource"]])}
         table = outputs["table"]
         known = {table["arn"], *(f"{table['arn']}/index/{index}" for index in ["due", "machine", "person"]), table["stream_arn"], outputs["secret_arn"],
-                 outputs["function_arns"]["revoke"], outputs["function_arns"]["discover"], "*",
+                 f"arn:aws:s3:::{outputs['archive_bucket']}/*", outputs["function_arns"]["revoke"], outputs["function_arns"]["discover"], "*",
                  f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws/lambda/ajar-acme-{name}:*", f"arn:aws:sqs:eu-west-1:{ACCOUNT}:ajar-acme-dead-letters"}
         assert resources <= known, f"{name} may reach what does not exist: {resources - known}"
         for one in statements:
@@ -81,6 +82,12 @@ def look(ministack, outputs):
     assert sorted(one["Name"] for one in schedules) == ["ajar-acme-minute", "ajar-acme-quarter"], schedules
     table = aws["dynamodb"].describe_table(TableName=outputs["table"]["name"])["Table"]
     assert table["DeletionProtectionEnabled"] and table["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES", table
+    s3, bucket = ministack.client("s3"), {"Bucket": outputs["archive_bucket"]}
+    lock = s3.get_object_lock_configuration(**bucket)["ObjectLockConfiguration"]
+    assert lock == {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 400}}}, lock
+    assert s3.get_bucket_versioning(**bucket)["Status"] == "Enabled" and all(s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"].values())
+    rules = s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]
+    assert [rule["Expiration"] for rule in rules] == [{"Days": 401}, {"ExpiredObjectDeleteMarker": True}], rules
     print(f"applied: {len(functions)} functions, {len(alarms)} alarms, {len(filters)} filters, {len(readers)} readers; every ARN in a policy exists")
 
 

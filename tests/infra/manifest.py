@@ -1,7 +1,7 @@
 """The Slack app's manifest, as Terraform renders it, judged without Slack.
 
 Types, limits and names are those of Slack's reference of manifests (docs.slack.dev/reference/app-manifest); the
-scopes must be those that the methods need which functions/edge/src/slack.rs calls. Slack's own judge
+scopes must be those that the methods need which functions/edge calls, the operator's tool included. Slack's own judge
 (apps.manifest.validate) needs a token. Each check is tried on a manifest that it must refuse.
 """
 import copy
@@ -31,7 +31,10 @@ SCOPES = {
     "users.lookupByEmail": {"users:read.email"},
     "views.open": set(),
     "auth.test": set(),
+    "bots.info": {"users:read"},
 }
+# The files that may call one, and how they do.
+CALLERS = {"slack.rs": "call", "slack/token.rs": "ask"}
 
 
 def text(most, least=1, **more):
@@ -70,16 +73,19 @@ SCHEMA = closed(
 
 
 def used_methods():
-    """The methods that the functions call, from the one file that may."""
-    source = (ROOT / "functions/edge/src/slack.rs").read_text()
-    named = re.findall(r"\bself\.call\(\s*\"([\w.]+)\"", source)
-    calls = len(re.findall(r"\bself\s*\.call\(", source))
-    assert named and len(named) == calls, f"{calls} calls of Slack in slack.rs, but only {len(named)} name their method"
-    elsewhere = re.compile(r"\"(chat|usergroups|users|views|conversations|auth)\.[a-zA-Z.]+\"")
-    for path in (ROOT / "functions").glob("*/src/**/*.rs"):
-        if path.name != "slack.rs":
-            assert not elsewhere.search(path.read_text()), f"{path} names a method of Slack's; only slack.rs may"
-    return set(named)
+    """The methods that are called, from the files that may."""
+    methods, edge = set(), ROOT / "functions/edge/src"
+    for file, call in CALLERS.items():
+        source = (edge / file).read_text()
+        named = re.findall(rf"\bself\.{call}\(\s*\"([\w.]+)\"", source)
+        calls = len(re.findall(rf"\bself\s*\.{call}\(", source))
+        assert named and len(named) == calls, f"{calls} calls of Slack in {file}, but only {len(named)} name their method"
+        methods |= set(named)
+    elsewhere = re.compile(r"\"(chat|usergroups|users|views|conversations|auth|bots)\.[a-zA-Z.]+\"")
+    for path in [*(ROOT / "functions").glob("*/src/**/*.rs"), *(ROOT / "operator/src").rglob("*.rs")]:
+        if path not in [edge / file for file in CALLERS]:
+            assert not elsewhere.search(path.read_text()), f"{path} names a method of Slack's; only {', '.join(CALLERS)} may"
+    return methods
 
 
 def problems(manifest, methods):
@@ -90,7 +96,7 @@ def problems(manifest, methods):
         return found
     unknown = methods - set(SCOPES)
     if unknown:
-        found.append(f"slack.rs calls {sorted(unknown)}; look up what scopes that needs and add it to SCOPES")
+        found.append(f"edge calls {sorted(unknown)}; look up what scopes that needs and add it to SCOPES")
     needed = {"commands"}.union(*(SCOPES[method] for method in methods - unknown))
     asked = set(manifest["oauth_config"]["scopes"]["bot"])
     if asked != needed:
@@ -175,7 +181,7 @@ def main():
         assert problems(broken, methods), f"{name} was not noticed"
     assert problems(manifest, methods | {"conversations.open"}), "a method whose scope is not asked for was not noticed"
     assert problems(manifest, methods | {"files.upload"}), "a method whose scope is not known was not noticed"
-    assert problems(manifest, methods - {"users.info"}), "a scope that nothing uses was not noticed"
+    assert problems(manifest, methods - {"users.info", "bots.info"}), "a scope that nothing uses was not noticed"
     print(f"manifest: {len(methods)} methods ({', '.join(sorted(methods))}), "
           f"scopes {', '.join(sorted(manifest['oauth_config']['scopes']['bot']))}; {len(BREAKS) + 3} broken ones refused")
 

@@ -1,6 +1,6 @@
 """The deployed policies, read back from the emulator and evaluated for the questions that it does not ask.
 
-Understands exactly what infra/minimal uses and refuses the rest, so that nothing is allowed by oversight.
+Understands exactly what infra/terraform uses and refuses the rest, so that nothing is allowed by oversight.
 """
 import fnmatch
 
@@ -38,7 +38,7 @@ def condition_met(operator, key, wanted, context):
 def allows(statements, action, resource, context):
     """Whether the statements allow `action` on `resource`; there are no Deny statements to weigh."""
     for one in statements:
-        assert one["Effect"] == "Allow" and not set(one) - {"Effect", "Action", "Resource", "Condition"}, one
+        assert one["Effect"] == "Allow" and not set(one) - {"Sid", "Effect", "Action", "Resource", "Condition"}, one
         if not any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in listed(one["Action"])):
             continue
         if not any(fnmatch.fnmatchcase(resource, pattern) for pattern in listed(one["Resource"])):

@@ -1,17 +1,18 @@
-"""AWS STS for the deployed functions: who asks, whether the role may, then the sandbox's STS issues the token.
+"""AWS STS for the deployed functions: who asks, whether the role may, then the token that AWS would issue.
 
 ministack refuses every sts:GetWebIdentityToken whose policy has the conditions it must have (it does not
 know the condition keys) and signs with a key that Entra could not check. So this front door does what AWS
 does: it verifies the request's signature with the credentials that ministack gave the function, evaluates
-the *deployed* policy with the request's own values, and has the sandbox, whose issuer the simulated Entra
-trusts, make the token for the same role.
+the *deployed* policy with the request's own values, and has the sandbox, which holds the issuer's key, sign the
+claims that AWS writes. Whom the simulated Entra trusts is what Terraform applied.
 """
 import hashlib
 import http.server
+import json
 import threading
-import urllib.error
+import time
 import urllib.parse
-import urllib.request
+import uuid
 from datetime import datetime, timezone
 
 from botocore.auth import SigV4Auth
@@ -19,8 +20,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 import iam as policies
-
-REGION = "eu-west-1"
+from deployment import ACCOUNT, REGION
+from processes import fetch
 
 
 def function_credentials(function_arn, role_arn):
@@ -48,10 +49,10 @@ def error(status, code, text):
 
 
 class FrontDoor:
-    """`issuer` is the sandbox's STS; `functions` maps a name to its ARNs and to its sandbox credentials."""
+    """`sandbox` is its page's address; `issuer` the account's; `functions` maps a name to its ARNs."""
 
-    def __init__(self, issuer, functions, iam_client):
-        self.issuer, self.functions, self.iam = issuer, functions, iam_client
+    def __init__(self, sandbox, issuer, functions, iam_client):
+        self.sandbox, self.issuer, self.functions, self.iam = sandbox, issuer, functions, iam_client
         self.refused, self.issued = [], []
         door = self
 
@@ -100,23 +101,24 @@ class FrontDoor:
             "sts:DurationSeconds": form.get("DurationSeconds", ["300"]),
             "lambda:SourceFunctionArn": [function["function_arn"]],
         }
-        statements = policies.documents(self.iam, f"ajar-{name}")
-        if not policies.allows(statements, "sts:GetWebIdentityToken", "*", context):
+        role = function["role_arn"].rsplit("/", 1)[1]
+        if not policies.allows(policies.documents(self.iam, role), "sts:GetWebIdentityToken", "*", context):
             self.refused.append(name)
-            return error(403, "AccessDenied", f"ajar-{name} is not authorized to perform: sts:GetWebIdentityToken")
+            return error(403, "AccessDenied", f"{role} is not authorized to perform: sts:GetWebIdentityToken")
         self.issued.append(name)
-        return self.issue(function["sandbox"], body)
+        return self.issue(function, audiences, int(context["sts:DurationSeconds"][0]))
 
-    def issue(self, sandbox, body):
-        """The sandbox's answer to the same request, signed as the sandbox's function of that name."""
-        request = AWSRequest("POST", self.issuer + "/", data=body,
-                             headers={"content-type": "application/x-www-form-urlencoded"})
-        request.context["timestamp"] = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        SigV4Auth(Credentials(sandbox["access_key_id"], sandbox["secret_access_key"]), "sts", REGION).add_auth(request)
-        prepared = request.prepare()
-        try:
-            with urllib.request.urlopen(urllib.request.Request(prepared.url, data=body, headers=dict(prepared.headers)),
-                                        timeout=10) as response:
-                return response.status, response.read()
-        except urllib.error.HTTPError as refused:
-            return refused.code, refused.read()
+    def issue(self, function, audiences, seconds):
+        """The token, with the claims that AWS writes (its user guide, "outbound identity federation")."""
+        now = int(time.time())
+        claims = {
+            "iss": self.issuer, "sub": function["role_arn"], "aud": audiences[0] if len(audiences) == 1 else audiences,
+            "iat": now, "exp": now + seconds, "jti": str(uuid.uuid4()), "https://sts.amazonaws.com/": {
+                "aws_account": ACCOUNT, "source_region": REGION, "principal_tags": {}, "lambda_source_function_arn": function["function_arn"]}}
+        status, answer = fetch(f"{self.sandbox}/sandbox/web-identity", data=json.dumps(claims).encode(), method="POST")
+        if status != 200:
+            return error(500, "InternalFailure", f"the sandbox answered {status}")
+        until = datetime.fromtimestamp(now + seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return 200, (f"<GetWebIdentityTokenResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetWebIdentityTokenResult>"
+                     f"<WebIdentityToken>{json.loads(answer)['token']}</WebIdentityToken><Expiration>{until}</Expiration></GetWebIdentityTokenResult>"
+                     f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></GetWebIdentityTokenResponse>").encode()

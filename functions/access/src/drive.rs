@@ -344,8 +344,12 @@ impl Drive {
         match (self.job, acted) {
             (Job::Allow, Acted::Done) if without!(self, SayEarly) => self.unlock(Then::Rule(rule + 1), now),
             (_, Acted::Done) => self.look(rule),
-            // Whatever a lost reply hides, the group shows.
-            (_, Acted::Unknown) => self.in_vain(rule, now, Self::look),
+            // Whatever a lost reply hides, the group shows. However often it was tried: what was sent may be
+            // under way, and whoever gets the lock next would write beside it.
+            (_, Acted::Unknown) => {
+                self.attempts += 1;
+                self.look(rule)
+            }
             (_, Acted::Busy { .. }) if self.out_of_time(now) => {
                 self.hindered(Obstacle::Unseen);
                 self.unlock(Then::Stop, now)

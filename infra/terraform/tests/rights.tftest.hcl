@@ -2,57 +2,10 @@
 # that only AWS knows have values; the mocks have the shape that the real providers ask for.
 
 mock_provider "aws" {
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_data "aws_region" {
-    defaults = { region = "eu-west-1" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_iam_outbound_web_identity_federation" {
-    defaults = { issuer_identifier = "https://00000000-0000-0000-0000-000000000000.tokens.sts.global.api.aws" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::123456789012:role/ajar/of-a-schedule" }
-  }
-  mock_resource "aws_dynamodb_table" {
-    defaults = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme", stream_arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/stream/2026-01-01T00:00:00.000" }
-  }
-  mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:ajar-acme-dead-letters" }
-  }
-  mock_resource "aws_secretsmanager_secret" {
-    defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ajar-acme/slack-AbCdEf" }
-  }
-  mock_resource "aws_lambda_layer_version" {
-    defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:layer:ajar-acme-policy:1" }
-  }
-  mock_resource "aws_lambda_function" {
-    defaults = {
-      arn         = "arn:aws:lambda:eu-west-1:123456789012:function:ajar-acme-any"
-      invoke_arn  = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:ajar-acme-any/invocations"
-      code_sha256 = "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="
-    }
-  }
-  mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:any" }
-  }
-  mock_resource "aws_apigatewayv2_api" {
-    defaults = { api_endpoint = "https://abcdefghij.execute-api.eu-west-1.amazonaws.com", execution_arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdefghij" }
-  }
-  mock_resource "aws_sns_topic" {
-    defaults = { arn = "arn:aws:sns:eu-west-1:123456789012:ajar-acme-alarms" }
-  }
-  mock_resource "aws_scheduler_schedule_group" {
-    defaults = { arn = "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/ajar-acme" }
-  }
+  source = "./tests/mocks/aws"
 }
 mock_provider "archive" {
-  mock_data "archive_file" {
-    defaults = { output_base64sha256 = "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=" }
-  }
+  source = "./tests/mocks/archive"
 }
 mock_provider "external" {}
 
@@ -133,7 +86,7 @@ run "roles" {
       revoke = sort(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", "logs:CreateLogStream", "logs:PutLogEvents", "sts:GetWebIdentityToken"])
       notify = sort(["dynamodb:DescribeStream", "dynamodb:GetItem", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "dynamodb:UpdateItem",
       "lambda:InvokeFunction", "logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue", "sqs:SendMessage"])
-      discover = sort(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", "logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue", "sts:GetWebIdentityToken"])
+      discover = sort(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", "logs:CreateLogStream", "logs:PutLogEvents", "s3:PutObject", "secretsmanager:GetSecretValue", "sts:GetWebIdentityToken"])
     }
     error_message = "A role may do something else than it is known to need."
   }
@@ -142,17 +95,20 @@ run "roles" {
     error_message = "Others than grant and notify may read the stream, or revoke may read Slack's secrets."
   }
 
-  # No wildcard in an action; in a resource only where the action knows no resources, and a group's log streams.
+  # No wildcard in an action; in a resource only where the action knows no resources, a group's log streams and the
+  # archive's objects.
   assert {
     condition = alltrue(flatten([
       for policy in concat(values(aws_iam_role_policy.function), values(aws_iam_role_policy.secret), values(aws_iam_role_policy.stream), values(aws_iam_role_policy.schedule)) : [
         for statement in jsondecode(policy.policy).Statement : concat(
           [for key in keys(statement) : contains(["Sid", "Effect", "Action", "Resource", "Condition"], key)],
           [statement.Effect == "Allow"],
-          [for action in flatten([statement.Action]) : can(regex("^[a-z]+:[A-Za-z]+$", action))],
+          [for action in flatten([statement.Action]) : can(regex("^[a-z0-9]+:[A-Za-z]+$", action))],
           [for resource in flatten([statement.Resource]) : (
             can(regex("^arn:aws:[a-z]+:eu-west-1:123456789012:[A-Za-z0-9:/._-]+$", resource)) ||
             resource == "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/${policy.role}:*" ||
+            # Whatever it adds to the archive, and nothing else there.
+            (resource == "arn:aws:s3:::ajar-acme-archive-123456789012-eu-west-1/*" && join(",", flatten([statement.Action])) == "s3:PutObject" && policy.role == "ajar-acme-discover") ||
             # These two name no resource (AWS's service authorization reference).
             (resource == "*" && contains(["dynamodb:ListStreams", "sts:GetWebIdentityToken"], join(",", flatten([statement.Action]))))
           )]
@@ -160,6 +116,15 @@ run "roles" {
       ]
     ]))
     error_message = "A wildcard that is not listed with a reason."
+  }
+
+  # AWS refuses a policy in which two statements have the same Sid; the emulator does not.
+  assert {
+    condition = alltrue([
+      for policy in concat(values(aws_iam_role_policy.function), values(aws_iam_role_policy.secret), values(aws_iam_role_policy.stream), values(aws_iam_role_policy.schedule)) :
+      length(distinct(jsondecode(policy.policy).Statement[*].Sid)) == length(jsondecode(policy.policy).Statement)
+    ])
+    error_message = "Two statements of a policy have the same Sid."
   }
 
   # The token that Azure trusts.
@@ -206,19 +171,19 @@ run "roles" {
   }
   assert {
     condition = {
-      for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : try(statement.Condition["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"], "all of them") if statement.Sid == "Lists"]
+      for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : try(statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], "all of them") if statement.Sid == "Lists"]
       } == {
-      request = [["MACHINE"]], grant = [], revoke = [["ORPHAN"]], notify = [], discover = [["MACHINE", "PERSON"]]
+      request = [["MACHINE"]], grant = [], revoke = [["ORPHAN"]], notify = [], discover = [["MACHINE", "PERSON", "REQUEST#*"]]
     }
     error_message = "A function lists other partitions of the table."
   }
   assert {
-    condition = { for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : statement.Resource if statement.Sid == "Index"] } == {
-      request  = ["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/person"]
-      grant    = ["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/due"]
-      revoke   = ["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/due"]
+    condition = { for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : flatten([statement.Resource]) if statement.Sid == "Index"] } == {
+      request  = [["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/person"]]
+      grant    = [["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/due"]]
+      revoke   = [["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/due"]]
       notify   = []
-      discover = ["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/machine"]
+      discover = [["arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/machine", "arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/index/due"]]
     }
     error_message = "A function asks other indexes."
   }

@@ -1,81 +1,15 @@
 # How the two clouds and Slack are joined. What each module makes has tests of its own.
 
 mock_provider "aws" {
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_data "aws_region" {
-    defaults = { region = "eu-west-1" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_iam_outbound_web_identity_federation" {
-    defaults = { issuer_identifier = "https://00000000-0000-0000-0000-000000000000.tokens.sts.global.api.aws" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::123456789012:role/ajar/of-a-schedule" }
-  }
-  mock_resource "aws_dynamodb_table" {
-    defaults = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme", stream_arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/stream/2026-01-01T00:00:00.000" }
-  }
-  mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:ajar-acme-dead-letters" }
-  }
-  mock_resource "aws_secretsmanager_secret" {
-    defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ajar-acme/slack-AbCdEf" }
-  }
-  mock_resource "aws_lambda_layer_version" {
-    defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:layer:ajar-acme-policy:1" }
-  }
-  mock_resource "aws_lambda_function" {
-    defaults = {
-      arn         = "arn:aws:lambda:eu-west-1:123456789012:function:ajar-acme-any"
-      invoke_arn  = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:ajar-acme-any/invocations"
-      code_sha256 = "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="
-    }
-  }
-  mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:any" }
-  }
-  mock_resource "aws_apigatewayv2_api" {
-    defaults = { api_endpoint = "https://abcdefghij.execute-api.eu-west-1.amazonaws.com", execution_arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdefghij" }
-  }
-  mock_resource "aws_sns_topic" {
-    defaults = { arn = "arn:aws:sns:eu-west-1:123456789012:ajar-acme-alarms" }
-  }
-  mock_resource "aws_scheduler_schedule_group" {
-    defaults = { arn = "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/ajar-acme" }
-  }
+  source = "./tests/mocks/aws"
 }
 mock_provider "archive" {
-  mock_data "archive_file" {
-    defaults = { output_base64sha256 = "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=" }
-  }
+  source = "./tests/mocks/archive"
 }
 mock_provider "external" {}
 
 mock_provider "azurerm" {
-  mock_data "azurerm_subscription" {
-    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000001" }
-  }
-  mock_resource "azurerm_resource_group" {
-    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ajar" }
-  }
-  mock_resource "azurerm_user_assigned_identity" {
-    defaults = {
-      id           = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ajar/providers/Microsoft.ManagedIdentity/userAssignedIdentities/any"
-      client_id    = "00000000-0000-0000-0000-0000000000c1"
-      principal_id = "00000000-0000-0000-0000-0000000000f1"
-      tenant_id    = "00000000-0000-0000-0000-0000000000d1"
-    }
-  }
-  mock_resource "azurerm_role_definition" {
-    defaults = { role_definition_resource_id = "/subscriptions/00000000-0000-0000-0000-000000000001/providers/Microsoft.Authorization/roleDefinitions/00000000-0000-0000-0000-0000000000a1" }
-  }
-  mock_resource "azurerm_monitor_action_group" {
-    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ajar/providers/Microsoft.Insights/actionGroups/any" }
-  }
+  source = "./tests/mocks/azurerm"
 }
 mock_provider "local" {}
 
@@ -115,15 +49,15 @@ run "joined" {
   }
   override_resource {
     target = module.azure.azurerm_user_assigned_identity.function["grant"]
-    values = { client_id = "writes" }
+    values = { client_id = "writes", principal_id = "writer", tenant_id = "tenant" }
   }
   override_resource {
     target = module.azure.azurerm_user_assigned_identity.function["revoke"]
-    values = { client_id = "deletes" }
+    values = { client_id = "deletes", principal_id = "deleter" }
   }
   override_resource {
     target = module.azure.azurerm_user_assigned_identity.function["discover"]
-    values = { client_id = "reads" }
+    values = { client_id = "reads", principal_id = "reader" }
   }
 
   # Each identity trusts the role of its own function, by the account's issuer; and each function names its identity.
@@ -155,6 +89,22 @@ run "joined" {
   assert {
     condition     = one(local_file.slack_manifest).filename == "manifest.json" && one(local_file.slack_manifest).content == output.slack_manifest
     error_message = "The manifest's file holds something else."
+  }
+  assert {
+    condition = jsondecode(output.operator) == {
+      installation = "acme", region = "eu-west-1", table = "ajar-acme", archive_bucket = "ajar-acme-archive-123456789012-eu-west-1"
+      secret       = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ajar-acme/slack-AbCdEf"
+      functions    = { for name in ["request", "grant", "revoke", "notify", "discover"] : name => "ajar-acme-${name}" }
+      command_url  = "https://abcdefghij.execute-api.eu-west-1.amazonaws.com/slack/command"
+      azure = {
+        tenant_id     = "tenant"
+        subscriptions = ["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"]
+        scopes        = ["/subscriptions/00000000-0000-0000-0000-000000000001", "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/Contoso-IaaS", "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/Other"]
+        client_ids    = { grant = "writes", revoke = "deletes", discover = "reads" }
+        principal_ids = { grant = "writer", revoke = "deleter", discover = "reader" }
+      }
+    }
+    error_message = "The operator's tool is told something else than what was made."
   }
   assert {
     condition     = output.azure_client_ids == { grant = "writes", revoke = "deletes", discover = "reads" } && keys(output.role_arns) == ["discover", "grant", "revoke"] && startswith(output.issuer_url, "https://")

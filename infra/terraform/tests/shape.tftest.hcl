@@ -1,57 +1,10 @@
 # The shape of the deployment: doors, readers, clocks, what is kept, and what wakes people.
 
 mock_provider "aws" {
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_data "aws_region" {
-    defaults = { region = "eu-west-1" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_iam_outbound_web_identity_federation" {
-    defaults = { issuer_identifier = "https://00000000-0000-0000-0000-000000000000.tokens.sts.global.api.aws" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::123456789012:role/ajar/of-a-schedule" }
-  }
-  mock_resource "aws_dynamodb_table" {
-    defaults = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme", stream_arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/ajar-acme/stream/2026-01-01T00:00:00.000" }
-  }
-  mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:ajar-acme-dead-letters" }
-  }
-  mock_resource "aws_secretsmanager_secret" {
-    defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ajar-acme/slack-AbCdEf" }
-  }
-  mock_resource "aws_lambda_layer_version" {
-    defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:layer:ajar-acme-policy:1" }
-  }
-  mock_resource "aws_lambda_function" {
-    defaults = {
-      arn         = "arn:aws:lambda:eu-west-1:123456789012:function:ajar-acme-any"
-      invoke_arn  = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:ajar-acme-any/invocations"
-      code_sha256 = "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="
-    }
-  }
-  mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:any" }
-  }
-  mock_resource "aws_apigatewayv2_api" {
-    defaults = { api_endpoint = "https://abcdefghij.execute-api.eu-west-1.amazonaws.com", execution_arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdefghij" }
-  }
-  mock_resource "aws_sns_topic" {
-    defaults = { arn = "arn:aws:sns:eu-west-1:123456789012:ajar-acme-alarms" }
-  }
-  mock_resource "aws_scheduler_schedule_group" {
-    defaults = { arn = "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/ajar-acme" }
-  }
+  source = "./tests/mocks/aws"
 }
 mock_provider "archive" {
-  mock_data "archive_file" {
-    defaults = { output_base64sha256 = "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=" }
-  }
+  source = "./tests/mocks/archive"
 }
 mock_provider "external" {}
 
@@ -161,6 +114,44 @@ run "shape" {
   assert {
     condition     = aws_dynamodb_table.ajar.stream_enabled && aws_dynamodb_table.ajar.stream_view_type == "NEW_AND_OLD_IMAGES"
     error_message = "The stream does not hold both images."
+  }
+  assert {
+    condition = (
+      aws_s3_bucket.archive.bucket == "ajar-acme-archive-123456789012-eu-west-1" && aws_s3_bucket.archive.object_lock_enabled && !coalesce(aws_s3_bucket.archive.force_destroy, false) &&
+      aws_s3_bucket_versioning.archive.versioning_configuration[0].status == "Enabled" &&
+      aws_s3_bucket_object_lock_configuration.archive.rule[0].default_retention[0].days == 400 &&
+      aws_s3_bucket_object_lock_configuration.archive.rule[0].default_retention[0].mode == "GOVERNANCE"
+    )
+    error_message = "What is archived can be changed or deleted before its time."
+  }
+  assert {
+    condition = (
+      aws_s3_bucket_public_access_block.archive.block_public_acls && aws_s3_bucket_public_access_block.archive.block_public_policy &&
+      aws_s3_bucket_public_access_block.archive.ignore_public_acls && aws_s3_bucket_public_access_block.archive.restrict_public_buckets &&
+      aws_s3_bucket_ownership_controls.archive.rule[0].object_ownership == "BucketOwnerEnforced" &&
+      one(one(aws_s3_bucket_server_side_encryption_configuration.archive.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
+    )
+    error_message = "The archive is not private, or not encrypted."
+  }
+  assert {
+    condition = jsondecode(aws_s3_bucket_policy.archive.policy).Statement == [{
+      Sid      = "EncryptedOnly", Effect = "Deny", Principal = "*", Action = "s3:*", Condition = { Bool = { "aws:SecureTransport" = "false" } },
+      Resource = ["arn:aws:s3:::ajar-acme-archive-123456789012-eu-west-1", "arn:aws:s3:::ajar-acme-archive-123456789012-eu-west-1/*"]
+    }]
+    error_message = "The archive answers without TLS, or its policy lets somebody in."
+  }
+  assert {
+    condition = (
+      [for rule in aws_s3_bucket_lifecycle_configuration.archive.rule : rule.status] == ["Enabled", "Enabled"] &&
+      aws_s3_bucket_lifecycle_configuration.archive.rule[0].expiration[0].days == 401 &&
+      aws_s3_bucket_lifecycle_configuration.archive.rule[0].noncurrent_version_expiration[0].noncurrent_days == 1 &&
+      aws_s3_bucket_lifecycle_configuration.archive.rule[1].expiration[0].expired_object_delete_marker
+    )
+    error_message = "The archive lets go too early, or keeps for ever."
+  }
+  assert {
+    condition     = { for name, function in aws_lambda_function.ajar : name => try(function.environment[0].variables.AJAR_ARCHIVE_BUCKET, "") } == { request = "", grant = "", revoke = "", notify = "", discover = "ajar-acme-archive-123456789012-eu-west-1" }
+    error_message = "Another function than discover knows the archive, or discover another archive."
   }
   assert {
     condition     = { for index in aws_dynamodb_table.ajar.global_secondary_index : index.name => "${index.hash_key}/${index.range_key}/${index.projection_type}" } == { due = "due_shard/due_at/ALL", machine = "machine/status/ALL", person = "person/status/ALL" }
@@ -351,6 +342,47 @@ run "artifacts_unseen" {
     artifacts_sha256 = {}
   }
   expect_failures = [var.artifacts_sha256]
+}
+
+run "an_archive_that_nobody_can_empty" {
+  command = plan
+  module {
+    source = "./modules/aws"
+  }
+  variables {
+    archive_retention_mode = "COMPLIANCE"
+    archive_retention_days = 2557
+  }
+  assert {
+    condition = (
+      aws_s3_bucket_object_lock_configuration.archive.rule[0].default_retention[0].mode == "COMPLIANCE" &&
+      aws_s3_bucket_object_lock_configuration.archive.rule[0].default_retention[0].days == 2557 &&
+      aws_s3_bucket_lifecycle_configuration.archive.rule[0].expiration[0].days == 2558
+    )
+    error_message = "The archive is not held as it was asked for."
+  }
+}
+
+run "an_archive_without_a_time" {
+  command = plan
+  module {
+    source = "./modules/aws"
+  }
+  variables {
+    archive_retention_days = 0
+  }
+  expect_failures = [var.archive_retention_days]
+}
+
+run "an_archive_of_another_mode" {
+  command = plan
+  module {
+    source = "./modules/aws"
+  }
+  variables {
+    archive_retention_mode = "governance"
+  }
+  expect_failures = [var.archive_retention_mode]
 }
 
 run "an_installation_with_a_hyphen" {

@@ -11,7 +11,7 @@ use super::views;
 use super::views::Shown;
 use super::wire::{self, Call, Ending, Moment};
 use super::world::{Kind, LOCATION, Place, RESOURCE_GROUP, TENANT_ID, World};
-use super::{authorization, graph, locks, watcher, writes};
+use super::{applied, authorization, graph, locks, watcher, writes};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ async fn carry_out(
     ending: Option<Ending>,
 ) -> Result<Response, ArmError> {
     if call.method == "POST" && call.uri.path().eq_ignore_ascii_case(graph::PATH) {
-        return graph::answer(core, &who.name, &call.body, &api_version(&call)?);
+        return graph::answer(core, &who, &call.body, &api_version(&call)?);
     }
     if let Some(answered) = watcher::answer(core, &who, &call) {
         return answered;
@@ -148,9 +148,7 @@ async fn carry_out(
         let message = format!("The requested resource does not support http method '{}'.", call.method);
         return Err(ArmError::gateway(405, "UnsupportedHttpMethod", message));
     };
-    let settings = core.settings();
-    if !roles::allows(&who.name, &action, settings.operations_readable) || settings.lacks(&who.name, &action)
-    {
+    if !applied::may(core, &who, &action, &path.text) {
         return Err(forbidden(&who, &action, &path.text));
     }
     if let Some(group) = &path.group {

@@ -1,9 +1,10 @@
 //! Who holds which role where, and whom the identities trust: what the subscription's owner may ask of
-//! `Microsoft.Authorization` and `Microsoft.ManagedIdentity`. It is told from what the roles permit here, and cannot be
-//! changed through this API.
+//! `Microsoft.Authorization` and `Microsoft.ManagedIdentity`. It is told from what the roles permit here and from what
+//! was applied, and cannot be changed through this API.
 
+use super::applied::{Applied, Credential, Identity, RoleAssignment, RoleDefinition, is_within};
 use super::arm::{api_version, forbidden};
-use super::core::{Core, State};
+use super::core::Core;
 use super::error::ArmError;
 use super::keys::AccessClaims;
 use super::roles::{self, Function, OWNER};
@@ -16,27 +17,19 @@ use serde_json::{Value, json};
 const AUTHORIZATION: &str = "microsoft.authorization";
 const IDENTITY: &str = "microsoft.managedidentity";
 
-/// A custom role, with where its holder has it.
-struct Role<'f> {
-    holder: &'f Function,
-    name: String,
-    number: usize,
-    actions: Vec<String>,
-    scopes: Vec<String>,
-}
-
 fn subscription(id: &str) -> String {
     format!("/subscriptions/{id}")
 }
 
-/// The roles of the functions. Those at machines are assigned where the settings say: at the resource group, or at the
-/// subscription, where they reach the operations too.
-fn roles_of<'f>(core: &'f Core, functions: &'f [Function]) -> Vec<Role<'f>> {
+/// The functions' own identities, whom they trust and what they hold, as they would have been applied; and what was.
+/// The roles at machines are assigned where the settings say: at the resource group, or at the subscription, where
+/// they reach the operations too.
+fn applied(core: &Core) -> Applied {
     let settings = core.settings();
     let everywhere = [SUBSCRIPTION_ID, OTHER_SUBSCRIPTION_ID].map(subscription);
     let at_group = format!("{}/resourceGroups/{RESOURCE_GROUP}", subscription(SUBSCRIPTION_ID));
-    let mut all = vec![];
-    for holder in functions.iter().filter(|one| one.client_id.is_some()) {
+    let mut all = core.read(|state| state.applied.clone());
+    for holder in core.functions.iter().filter(|one| one.client_id.is_some()) {
         let who = holder.function.as_str();
         let has = |action: &String| !settings.lacks(who, action);
         let at = if who == "discover" || settings.operations_readable {
@@ -44,55 +37,80 @@ fn roles_of<'f>(core: &'f Core, functions: &'f [Function]) -> Vec<Role<'f>> {
         } else {
             vec![at_group.clone()]
         };
-        let actions: Vec<String> =
+        let actions =
             roles::actions().filter(|action| roles::allows(who, action, true)).filter(has).collect();
-        all.push((holder, format!("Ajar sandbox {who}"), actions, at));
+        hold(&mut all, holder, who, actions, at);
         let watch: Vec<String> = roles::watch_actions()
             .filter(|action| settings.watcher_permitted && roles::watches(who, action))
             .filter(has)
             .collect();
         if !watch.is_empty() {
-            all.push((holder, "Ajar sandbox watch".to_owned(), watch, everywhere.to_vec()));
+            hold(&mut all, holder, "watch", watch, everywhere.to_vec());
         }
+        let name = format!("ajar-sandbox-{who}");
+        let id = format!("{at_group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
+        let client_id = holder.client_id.clone().unwrap_or_default();
+        if core.read(|state| !state.unfederated.contains(&client_id)) {
+            all.credentials.push(Credential {
+                identity: id.clone(),
+                issuer: sts::ISSUER.to_owned(),
+                subject: holder.role_arn.clone(),
+                audiences: vec![sts::AUDIENCE.to_owned()],
+            });
+        }
+        all.identities.push(Identity { id, name, client_id, principal_id: holder.object_id.clone() });
     }
-    let numbered = all.into_iter().enumerate();
-    numbered
-        .map(|(number, (holder, name, actions, scopes))| Role { holder, name, number, actions, scopes })
-        .collect()
+    all
 }
 
-impl Role<'_> {
-    fn guid(&self) -> String {
-        format!("5a0d0000-0000-4000-8000-{:012x}", self.number)
-    }
-
-    /// A role has an id in each subscription.
-    fn id(&self, scope: &str) -> String {
+/// Adds a role of its own for a function, and where it holds it.
+fn hold(all: &mut Applied, holder: &Function, name: &str, actions: Vec<String>, at: Vec<String>) {
+    let id = format!("5a0d0000-0000-4000-8000-{:012x}", all.role_definitions.len());
+    for scope in &at {
+        // A role has an id in each subscription.
         let subscription = scope.split('/').nth(2).unwrap_or_default();
-        format!(
-            "/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{}",
-            self.guid()
-        )
+        all.role_assignments.push(RoleAssignment {
+            principal_id: holder.object_id.clone(),
+            role_definition_id: format!(
+                "/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{id}"
+            ),
+            scope: scope.clone(),
+        });
     }
+    let name = format!("Ajar sandbox {name}");
+    all.role_definitions.push(RoleDefinition { id, name, actions, assignable_scopes: at });
+}
 
-    fn assignment(&self, scope: &str) -> Value {
-        let name = format!("a551{:04x}-0000-4000-8000-{:012x}", self.number, scope.len());
-        json!({
-            "id": format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"),
-            "type": "Microsoft.Authorization/roleAssignments", "name": name,
-            "properties": { "roleDefinitionId": self.id(scope), "principalId": self.holder.object_id,
-                "principalType": "ServicePrincipal", "scope": scope, "condition": null },
-        })
-    }
+fn assignment(number: usize, one: &RoleAssignment) -> Value {
+    let name = format!("a5510000-0000-4000-8000-{number:012x}");
+    json!({
+        "id": format!("{}/providers/Microsoft.Authorization/roleAssignments/{name}", one.scope),
+        "type": "Microsoft.Authorization/roleAssignments", "name": name,
+        "properties": { "roleDefinitionId": one.role_definition_id, "principalId": one.principal_id,
+            "principalType": "ServicePrincipal", "scope": one.scope, "condition": null },
+    })
+}
 
-    fn definition(&self, id: &str) -> Value {
-        json!({
-            "id": id, "type": "Microsoft.Authorization/roleDefinitions", "name": self.guid(),
-            "properties": { "roleName": self.name, "type": "CustomRole", "description": "",
-                "assignableScopes": self.scopes,
-                "permissions": [{ "actions": self.actions, "notActions": [], "dataActions": [], "notDataActions": [] }] },
-        })
-    }
+fn definition(id: &str, one: &RoleDefinition) -> Value {
+    json!({
+        "id": id, "type": "Microsoft.Authorization/roleDefinitions", "name": one.id,
+        "properties": { "roleName": one.name, "type": "CustomRole", "description": "",
+            "assignableScopes": one.assignable_scopes,
+            "permissions": [{ "actions": one.actions, "notActions": [], "dataActions": [], "notDataActions": [] }] },
+    })
+}
+
+fn identity(one: &Identity) -> Value {
+    json!({ "id": one.id, "name": one.name, "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "location": LOCATION, "tags": {}, "properties": { "tenantId": TENANT_ID, "principalId": one.principal_id,
+            "clientId": one.client_id } })
+}
+
+fn credential(number: usize, path: &str, one: &Credential) -> Value {
+    let name = format!("aws-{number}");
+    json!({ "id": format!("{path}/{name}"), "name": name,
+        "type": "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+        "properties": { "issuer": one.issuer, "subject": one.subject, "audiences": one.audiences } })
 }
 
 /// Answers a call for one of the two providers; `None` when it is for another one.
@@ -113,9 +131,9 @@ pub(super) fn answer(core: &Core, who: &AccessClaims, call: &Call) -> Option<Res
         [IDENTITY, "userassignedidentities"] => {
             ("Microsoft.ManagedIdentity/userAssignedIdentities/read", What::Identities)
         }
-        [IDENTITY, "userassignedidentities", name, "federatedidentitycredentials"] => (
+        [IDENTITY, "userassignedidentities", _, "federatedidentitycredentials"] => (
             "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read",
-            What::Federated((*name).to_owned()),
+            What::Federated(format!("/{}", lower[..lower.len() - 1].join("/"))),
         ),
         _ => return None,
     };
@@ -139,46 +157,39 @@ enum What {
     Assignments,
     Definition(String),
     Identities,
+    /// Of the identity with this id, in lower case.
     Federated(String),
 }
 
 fn tell(core: &Core, call: &Call, scope: &str, path: &str, what: &What) -> Result<Response, ArmError> {
-    let roles = roles_of(core, &core.functions);
+    let all = applied(core);
     let show = |body: &Value| Ok(wire::json(200, body, core.settings().crlf));
     match what {
         What::Assignments => {
             let principal = asked_of(call.query("$filter").as_deref())?;
-            let held = roles.iter().filter(|role| role.holder.object_id == principal);
-            let here = held.flat_map(|role| role.scopes.iter().map(move |at| (role, at)));
-            let here = here.filter(|(_, at)| is_within(scope, at));
-            show(&json!({ "value": here.map(|(role, at)| role.assignment(at)).collect::<Vec<_>>() }))
+            let held =
+                all.role_assignments.iter().enumerate().filter(|(_, one)| one.principal_id == principal);
+            let here = held.filter(|(_, one)| is_within(scope, &one.scope));
+            show(&json!({ "value": here.map(|(number, one)| assignment(number, one)).collect::<Vec<_>>() }))
         }
-        What::Definition(guid) => match roles.iter().find(|role| role.guid() == *guid) {
-            Some(role) => show(&role.definition(path)),
+        What::Definition(guid) => match all.role_definitions.iter().find(|one| one.id == *guid) {
+            Some(one) => show(&definition(path, one)),
             None => {
                 let message = format!("The specified role definition with ID '{guid}' does not exist.");
                 Err(ArmError::gateway(404, "RoleDefinitionDoesNotExist", message))
             }
         },
         What::Identities => {
-            let home = subscription(SUBSCRIPTION_ID);
-            let all =
-                core.functions.iter().filter(|_| scope.eq_ignore_ascii_case(&home)).filter_map(identity);
-            show(&json!({ "value": all.collect::<Vec<_>>() }))
+            let here = all.identities.iter().filter(|one| is_within(&one.id, scope));
+            show(&json!({ "value": here.map(identity).collect::<Vec<_>>() }))
         }
-        What::Federated(name) => {
-            let named = |one: &&Function| {
-                one.client_id.is_some() && format!("ajar-sandbox-{}", one.function) == *name
-            };
-            let function = core.functions.iter().find(named);
-            let function = function.ok_or_else(|| {
-                ArmError::resource_not_found(
-                    "Microsoft.ManagedIdentity/userAssignedIdentities",
-                    name,
-                    RESOURCE_GROUP,
-                )
-            })?;
-            show(&json!({ "value": core.read(|state| trusted(state, function, path)) }))
+        What::Federated(id) => {
+            if !all.identities.iter().any(|one| one.id.eq_ignore_ascii_case(id)) {
+                return Err(ArmError::not_found(path));
+            }
+            let its_own = all.credentials.iter().filter(|one| one.identity.eq_ignore_ascii_case(id));
+            let shown = its_own.enumerate().map(|(number, one)| credential(number, path, one));
+            show(&json!({ "value": shown.collect::<Vec<_>>() }))
         }
     }
 }
@@ -191,30 +202,4 @@ fn asked_of(filter: Option<&str>) -> Result<String, ArmError> {
         let message = format!("The filter '{}' is not supported.", filter.unwrap_or_default());
         ArmError::gateway(400, "BadRequestFormat", message)
     })
-}
-
-/// Whether an assignment at `above` reaches `scope`.
-fn is_within(scope: &str, above: &str) -> bool {
-    let (scope, above) = (scope.to_ascii_lowercase(), above.to_ascii_lowercase());
-    scope == above || scope.starts_with(&format!("{above}/"))
-}
-
-fn identity(function: &Function) -> Option<Value> {
-    let name = format!("ajar-sandbox-{}", function.function);
-    let kind = "Microsoft.ManagedIdentity/userAssignedIdentities";
-    let id =
-        format!("{}/resourceGroups/{RESOURCE_GROUP}/providers/{kind}/{name}", subscription(SUBSCRIPTION_ID));
-    Some(json!({ "id": id, "name": name, "type": kind, "location": LOCATION, "tags": {},
-        "properties": { "tenantId": TENANT_ID, "principalId": function.object_id,
-            "clientId": function.client_id.as_ref()? } }))
-}
-
-fn trusted(state: &State, function: &Function, path: &str) -> Vec<Value> {
-    if function.client_id.as_ref().is_some_and(|client| state.unfederated.contains(client)) {
-        return vec![];
-    }
-    let name = format!("aws-{}", function.function);
-    vec![json!({ "id": format!("{path}/{name}"), "name": name,
-        "type": "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
-        "properties": { "issuer": sts::ISSUER, "subject": function.role_arn, "audiences": [sts::AUDIENCE] } })]
 }

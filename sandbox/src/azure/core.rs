@@ -1,5 +1,6 @@
 //! What all parts of the simulated Azure share: its state, its keys, its ports.
 
+use super::applied::Applied;
 use super::graph::Graph;
 use super::journal::Journal;
 use super::keys::{Keys, Stored};
@@ -29,6 +30,9 @@ pub(super) struct State {
     pub(super) journal: Journal,
     /// Clients whose federated credential was taken away, by client id.
     pub(super) unfederated: Vec<String>,
+    /// Identities and roles beside the functions' own.
+    #[serde(default)]
+    pub(super) applied: Applied,
     /// Answers of Network Watcher that are to be fetched.
     #[serde(default)]
     pub(super) watched: Vec<super::watcher::Pending>,
@@ -78,6 +82,7 @@ impl Core {
                 operations: Vec::new(),
                 journal: Journal::default(),
                 unfederated: Vec::new(),
+                applied: Applied::default(),
                 watched: Vec::new(),
             },
         };

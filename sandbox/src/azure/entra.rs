@@ -3,6 +3,7 @@
 //! Codes and meanings are from Microsoft's documentation of workload identity federation and from
 //! public error reports.
 
+use super::applied::Credential;
 use super::core::Core;
 use super::keys::Jwt;
 use super::roles::Function;
@@ -47,7 +48,7 @@ fn token(core: &Core, call: &Call, tenant: &str) -> Response {
         Ok(who) => {
             let expires_at = wire::wall_ms() / 1000 + LIFETIME_SECONDS;
             let body = json!({ "token_type": "Bearer", "expires_in": LIFETIME_SECONDS,
-                "ext_expires_in": LIFETIME_SECONDS, "access_token": core.keys.access_token(who, expires_at) });
+                "ext_expires_in": LIFETIME_SECONDS, "access_token": core.keys.access_token(&who, expires_at) });
             dress(wire::json(200, &body, false), call)
         }
         Err(refusal) => dress(refused(&refusal), call),
@@ -90,7 +91,7 @@ fn dress(mut response: Response, call: &Call) -> Response {
 }
 
 /// Checks everything, in Entra's order: the request, the client, then the assertion.
-fn exchange<'a>(core: &'a Core, call: &Call, tenant: &str) -> Result<&'a Function, Refusal> {
+fn exchange(core: &Core, call: &Call, tenant: &str) -> Result<Function, Refusal> {
     if !tenant.eq_ignore_ascii_case(TENANT_ID) {
         return Err(refuse(
             90002,
@@ -131,23 +132,40 @@ fn exchange<'a>(core: &'a Core, call: &Call, tenant: &str) -> Result<&'a Functio
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         return Err(refuse(7_000_218, "invalid_client", text));
     };
-    let who =
-        core.functions.iter().find(|one| one.client_id.as_deref() == Some(client_id)).ok_or_else(|| {
-            let text = format!(
-                "Application with identifier '{client_id}' was not found in the directory 'Contoso'."
-            );
-            refuse(700_016, "unauthorized_client", text)
-        })?;
+    let (who, credentials) = client(core, client_id).ok_or_else(|| {
+        let text =
+            format!("Application with identifier '{client_id}' was not found in the directory 'Contoso'.");
+        refuse(700_016, "unauthorized_client", text)
+    })?;
     let jwt = Jwt::split(assertion)
         .ok_or_else(|| refuse(50_027, "invalid_request", "JWT token is invalid or malformed."))?;
-    check_record(core, client_id, who, &jwt.claims)?;
+    check_record(&credentials, &jwt.claims)?;
     check_signature(core, &jwt)?;
     check_times(&jwt.claims)?;
     Ok(who)
 }
 
-/// The federated credential of the client: issuer, subject and audience must be its own, in its own case.
-fn check_record(core: &Core, client_id: &str, who: &Function, claims: &Value) -> Result<(), Refusal> {
+/// The identity of this name, a function's own or one that was applied, and whom it trusts.
+fn client(core: &Core, client_id: &str) -> Option<(Function, Vec<Credential>)> {
+    core.read(|state| {
+        if let Some((identity, credentials)) = state.applied.client(client_id) {
+            let who = Function::of_identity(&identity.name, client_id, &identity.principal_id);
+            return Some((who, credentials.into_iter().cloned().collect()));
+        }
+        let who = core.functions.iter().find(|one| one.client_id.as_deref() == Some(client_id))?;
+        let known = !state.unfederated.iter().any(|client| client == client_id);
+        let credential = Credential {
+            identity: client_id.to_owned(),
+            issuer: ISSUER.to_owned(),
+            subject: who.role_arn.clone(),
+            audiences: vec![AUDIENCE.to_owned()],
+        };
+        Some((who.clone(), known.then_some(credential).into_iter().collect()))
+    })
+}
+
+/// The federated credentials of the client: issuer, subject and audience must be those of one, in its own case.
+fn check_record(credentials: &[Credential], claims: &Value) -> Result<(), Refusal> {
     let text = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
     let (issuer, subject) = (text("iss"), text("sub"));
     let audiences: Vec<&str> = match &claims["aud"] {
@@ -162,21 +180,23 @@ fn check_record(core: &Core, client_id: &str, who: &Function, claims: &Value) ->
     let none = |what: &str| {
         format!("No matching federated identity record found for presented assertion{what}. {presented}")
     };
-    if core.read(|state| state.unfederated.iter().any(|client| client == client_id)) {
+    if credentials.is_empty() {
         return Err(refuse(70_021, "invalid_request", none("")));
     }
     if issuer.contains("login.microsoftonline.com") || issuer.contains("sts.windows.net") {
         let text = "AAD-issued tokens may not be used for federated identity flows.";
         return Err(refuse(700_222, "invalid_client", text));
     }
-    if issuer != ISSUER {
+    let of_issuer: Vec<_> = credentials.iter().filter(|one| one.issuer == issuer).collect();
+    if of_issuer.is_empty() {
         return Err(refuse(700_211, "invalid_client", none(" issuer")));
     }
-    if subject != who.role_arn {
-        let code = if subject.eq_ignore_ascii_case(&who.role_arn) { 7_002_138 } else { 700_213 };
+    let Some(credential) = of_issuer.iter().find(|one| one.subject == subject) else {
+        let in_other_case = of_issuer.iter().any(|one| one.subject.eq_ignore_ascii_case(&subject));
+        let code = if in_other_case { 7_002_138 } else { 700_213 };
         return Err(refuse(code, "invalid_client", none(" subject")));
-    }
-    if audiences != [AUDIENCE] {
+    };
+    if audiences != credential.audiences {
         return Err(refuse(700_212, "invalid_client", none(" audience")));
     }
     Ok(())

@@ -2,9 +2,10 @@
 //! needed here are understood, and anything else is refused as the real one refuses what it does not
 //! know. What it says is old: by up to five minutes of the sandbox's clock.
 
+use super::applied;
 use super::core::{Core, State};
 use super::error::ArmError;
-use super::roles;
+use super::keys::AccessClaims;
 use super::wire;
 use super::world::{Kind, RESOURCE_GROUP};
 use axum::response::Response;
@@ -100,7 +101,7 @@ struct Options {
 /// Answers a query.
 pub(super) fn answer(
     core: &Core,
-    who: &str,
+    who: &AccessClaims,
     ask_body: &[u8],
     api_version: &str,
 ) -> Result<Response, ArmError> {
@@ -112,7 +113,7 @@ pub(super) fn answer(
     }
     let settings = core.settings();
     let now_ms = core.now();
-    let Some(left) = core.graph().spend(who, now_ms) else {
+    let Some(left) = core.graph().spend(&who.name, now_ms) else {
         let message = "Client application has been throttled and should not attempt to repeat the request until an amount of time has elapsed. Please see https://aka.ms/resourcegraph-throttling for help.";
         return Err(ArmError::gateway(429, "RateLimiting", support())
             .detail("RateLimiting", message)
@@ -134,13 +135,13 @@ pub(super) fn answer(
             .detail("ParserFailure", why)
     })?;
     let groups = core.graph().at(now_ms.saturating_sub(lag_ms(settings.seed, settings.graph_lag_ms, now_ms)));
-    let may_read = roles::allows(who, "Microsoft.Network/networkSecurityGroups/read", false);
+    let may_read = |id: &str| applied::may(core, who, "Microsoft.Network/networkSecurityGroups/read", id);
     let asked = |id: &str| {
         request.subscriptions.iter().any(|one| {
             id.to_ascii_lowercase().starts_with(&format!("/subscriptions/{}/", one.to_ascii_lowercase()))
         })
     };
-    let rows = groups.iter().filter(|(id, _)| may_read && asked(id)).map(|(id, rules)| {
+    let rows = groups.iter().filter(|(id, _)| may_read(id) && asked(id)).map(|(id, rules)| {
         let rules: Vec<Value> = rules.iter().map(|name| json!({"name": name})).collect();
         json!({"id": id, "type": "microsoft.network/networksecuritygroups", "properties": {"securityRules": rules}})
     });

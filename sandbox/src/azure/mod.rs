@@ -2,6 +2,7 @@
 //!
 //! It depends on nothing of the product, so that a mistake there cannot hide here.
 
+mod applied;
 mod arm;
 mod authorization;
 mod core;
@@ -35,6 +36,7 @@ mod world;
 mod writes;
 
 pub use self::core::TakeTime;
+pub use applied::{Applied, Credential, Identity, RoleAssignment, RoleDefinition};
 pub use journal::{Entry, What};
 pub use machines::{Address, Machine, NewMachine, NewNic, Nic, Os, Port, Power};
 pub use packets::{AdminRule, Judged};
@@ -150,6 +152,16 @@ impl Azure {
                 .await
             }
         })
+    }
+
+    /// What is ordered from outside: identities beside the functions' own, and tokens of the account's issuer.
+    pub fn orders(&self) -> Router {
+        applied::router(Arc::clone(&self.0))
+    }
+
+    /// Replaces the identities, credentials and roles beside the functions' own.
+    pub fn apply(&self, applied: Applied) {
+        self.0.change(|state| state.applied = applied);
     }
 
     /// The network and the machines, for the page and for `/sandbox.json`.

@@ -23,6 +23,20 @@ pub struct Function {
     pub object_id: String,
 }
 
+impl Function {
+    /// Who holds a token of a managed identity that is no function's of the sandbox.
+    pub(super) fn of_identity(name: &str, client_id: &str, object_id: &str) -> Self {
+        Self {
+            function: name.to_owned(),
+            access_key_id: String::new(),
+            secret_access_key: String::new(),
+            role_arn: String::new(),
+            client_id: Some(client_id.to_owned()),
+            object_id: object_id.to_owned(),
+        }
+    }
+}
+
 /// The identities of all functions. `grant`, `revoke` and `discover` have one in Azure.
 pub(super) fn functions() -> Vec<Function> {
     [
@@ -58,14 +72,11 @@ pub(super) fn operator() -> Function {
 
 /// The person whose subscription it is: may do everything.
 pub(super) fn owner() -> Function {
-    Function {
-        function: OWNER.to_owned(),
-        access_key_id: String::new(),
-        secret_access_key: String::new(),
-        role_arn: String::new(),
-        client_id: Some("04b07795-8ddb-461a-bbee-02f9e1bf7b46".to_owned()),
-        object_id: "0b9d5d0a-3f1e-4c55-8a66-000000000000".to_owned(),
-    }
+    Function::of_identity(
+        OWNER,
+        "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+        "0b9d5d0a-3f1e-4c55-8a66-000000000000",
+    )
 }
 
 /// Every action that some function's role has at the machines and their network.

@@ -2,6 +2,7 @@
 //! in force (learn.microsoft.com, ip-flow-verify-overview; the shapes are those of
 //! azure-rest-api-specs, `networkWatcher.json`). One watcher, in the group that Azure makes for it.
 
+use super::applied;
 use super::arm;
 use super::core::{Core, State};
 use super::error::ArmError;
@@ -9,7 +10,6 @@ use super::keys::AccessClaims;
 use super::machines::Power;
 use super::packets::{self, Flow, SOME_SOURCE_PORT};
 use super::propagation::By;
-use super::roles;
 use super::rules;
 use super::wire::{self, Call};
 use super::world::{Kind, LOCATION, SUBSCRIPTION_ID};
@@ -67,8 +67,7 @@ pub(super) fn answer(core: &Core, who: &AccessClaims, call: &Call) -> Option<Res
     let may = |action: &str| {
         arm::api_version(call)?;
         let action = format!("Microsoft.Network/{action}");
-        let assigned = settings.watcher_permitted || who.name == roles::OWNER;
-        if assigned && roles::watches(&who.name, &action) {
+        if applied::may_watch(core, who, &action, call.uri.path()) {
             Ok(())
         } else {
             Err(arm::forbidden(who, &action, call.uri.path()))

@@ -32,19 +32,22 @@ pub(super) struct Control {
     pub(super) addresses: Addresses,
     pub(super) info: Tell,
     pub(super) messages: Tell,
+    pub(super) orders: Router,
     pub(super) real_azure: bool,
 }
 
 impl Control {
-    pub(super) fn router(self) -> Router {
+    pub(super) fn router(mut self) -> Router {
+        let orders = std::mem::take(&mut self.orders);
         Router::new()
             .route("/sandbox.json", get(sandbox_json))
             .route("/sandbox/messages", get(messages))
             .route("/sandbox/dead-letters", get(dead_letters))
             .route("/sandbox/clock", post(move_clock))
             .route("/sandbox/faults", post(order_fault).delete(clear_faults))
-            .layer(middleware::from_fn(only_from_here))
             .with_state(Arc::new(self))
+            .merge(orders)
+            .layer(middleware::from_fn(only_from_here))
     }
 }
 

@@ -173,6 +173,8 @@ pub struct Parts {
     pub callers: Callers,
     /// The secrets.
     pub secrets: Secrets,
+    /// What else is ordered below `/sandbox`.
+    pub orders: Router,
     /// The archive's bucket.
     pub archive: Bucket,
     /// Whether Azure is the real one: then the clock is the real one too, and Azure takes no orders to
@@ -195,6 +197,7 @@ impl Default for Parts {
             request_paths: vec!["/slack/command", "/slack/interaction"],
             callers: Callers::new(),
             secrets: Secrets::default(),
+            orders: Router::new(),
             archive: Bucket::default(),
             real_azure: false,
         }
@@ -296,6 +299,7 @@ impl Sandbox {
             addresses,
             info: parts.info,
             messages: parts.messages,
+            orders: parts.orders,
             real_azure: parts.real_azure,
         };
         if let Some(fronts) = &fronts {

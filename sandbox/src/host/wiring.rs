@@ -143,6 +143,7 @@ async fn wire(
     let parts = Parts {
         page,
         arm: azure.arm_router(),
+        orders: azure.orders(),
         slack_api: slack.router(),
         entra: azure.entra_router(),
         info: Arc::new(move || about(&info)),
@@ -262,6 +263,7 @@ fn about(azure: &Azure) -> Value {
         "arm_token": azure.owner_token(),
         "subscription_id": azure::SUBSCRIPTION_ID,
         "tenant_id": azure::TENANT_ID,
+        "issuer": azure::ISSUER,
         "functions": azure.identities(),
         "clients": clients,
         "table": TABLE,

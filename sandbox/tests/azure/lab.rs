@@ -160,6 +160,15 @@ impl Lab {
         read(request.send().await?).await
     }
 
+    /// Orders something, as who drives the sandbox does.
+    pub(crate) async fn order(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let (base, server) = serve(self.azure.orders()).await;
+        let request = self.http.request(method.parse().unwrap(), format!("{base}{path}"));
+        let answer = read(request.body(body.to_string()).send().await.unwrap()).await.unwrap();
+        server.abort();
+        answer
+    }
+
     /// GET from Entra or STS.
     pub(crate) async fn entra_get(&self, path: &str) -> Answer {
         read(self.http.get(format!("{}{path}", self.entra)).send().await.unwrap()).await.unwrap()

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod http;
 mod live;
+mod mapping;
 mod pattern;
 mod s3;
 mod stream;

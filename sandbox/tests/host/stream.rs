@@ -10,23 +10,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-fn records(event: &Value) -> Vec<Value> {
+pub(crate) fn records(event: &Value) -> Vec<Value> {
     event["Records"].as_array().unwrap().clone()
 }
 
-fn id(record: &Value) -> String {
+pub(crate) fn id(record: &Value) -> String {
     record["dynamodb"]["Keys"]["pk"]["S"].as_str().unwrap().to_owned()
 }
 
-fn ids(event: &Value) -> Vec<String> {
+pub(crate) fn ids(event: &Value) -> Vec<String> {
     records(event).iter().map(id).collect()
-}
-
-fn failures(records: &[Value], failed: impl Fn(&str) -> bool) -> Value {
-    let failed = records.iter().filter(|record| failed(&id(record)));
-    let items: Vec<_> =
-        failed.map(|record| json!({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})).collect();
-    json!({ "batchItemFailures": items })
 }
 
 /// Functions that see the ids of each batch.
@@ -103,107 +96,6 @@ async fn a_batch_has_at_most_ten_records_in_order() {
     sandbox.settle().await;
     assert!(seen.all().iter().all(|batch| batch.len() <= 10));
     assert_eq!(seen.all().concat(), expected);
-}
-
-/// Three records in one batch: the function is held with a first one until all of them are written.
-/// Answers which batches it then saw, and the dead letters.
-async fn three_in_one_batch(
-    name: &'static str,
-    outcome: fn(&[Value]) -> Result<Value, String>,
-) -> (Vec<Vec<String>>, Vec<Value>) {
-    let seen = Seen::default();
-    let (entered, written) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (batches, has_entered, all_written) = (seen.clone(), Arc::clone(&entered), Arc::clone(&written));
-    let function = handler(move |event, _| {
-        let (batches, entered, written) = (batches.clone(), Arc::clone(&entered), Arc::clone(&written));
-        async move {
-            let records = records(&event);
-            if id(&records[0]) == "first" {
-                entered.notify_one();
-                written.notified().await;
-                return Ok(Value::Null);
-            }
-            batches.push(ids(&event));
-            outcome(&records)
-        }
-    });
-    let sandbox = sandbox(Functions::default().with(name, function)).await;
-    let client = dynamodb(&sandbox.addresses().aws_url());
-    let attribute = [(if name == "grant" { "wake" } else { "tell" }, name)];
-    put(&client, "first", &attribute).await;
-    has_entered.notified().await;
-    for id in ["a", "poison", "c"] {
-        put(&client, id, &attribute).await;
-    }
-    all_written.notify_one();
-    sandbox.settle().await;
-    (seen.all(), sandbox.dead_letters())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reported_failure_is_tried_again_from_there_until_it_is_given_up() {
-    let (batches, letters) =
-        three_in_one_batch("grant", |records| Ok(failures(records, |id| id == "poison"))).await;
-    assert_eq!(batches[0], ["a", "poison", "c"]);
-    assert_eq!(batches[1], ["poison", "c"], "what comes before the failure is done");
-    let alone = batches.iter().filter(|batch| **batch == ["poison"]).count();
-    assert_eq!(alone, 6, "one attempt and five retries: {batches:?}");
-    assert_eq!(batches.last().unwrap(), &["c"]);
-    assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0]["requestContext"]["condition"], "RetryAttemptsExhausted");
-    assert_eq!(letters[0]["requestContext"]["approximateInvokeCount"], 6);
-    assert_eq!(letters[0]["DDBStreamBatchInfo"]["batchSize"], 1);
-    assert!(!letters[0].to_string().contains("poison"), "where, not what");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_error_halves_the_batch_until_the_bad_record_is_alone() {
-    let (batches, letters) =
-        three_in_one_batch("notify", |records| match records.iter().any(|record| id(record) == "poison") {
-            true => Err("cannot".to_owned()),
-            false => Ok(Value::Null),
-        })
-        .await;
-    assert_eq!(batches[..3], [vec!["a", "poison", "c"], vec!["a", "poison"], vec!["a"]]);
-    assert_eq!(batches.iter().filter(|batch| **batch == ["poison"]).count(), 6);
-    assert_eq!(batches.last().unwrap(), &["c"]);
-    assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0]["responseContext"]["functionError"], "Unhandled");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_identifier_fails_the_whole_batch() {
-    let (batches, letters) = three_in_one_batch("grant", |records| match records.len() {
-        3 => Ok(json!({"batchItemFailures": [{"itemIdentifier": "000000000000000000000"}]})),
-        2 => Ok(json!({"batchItemFailures": [{"itemIdentifier": ""}]})),
-        _ => Ok(json!({"batchItemFailures": null})),
-    })
-    .await;
-    assert_eq!(
-        batches,
-        [vec!["a", "poison", "c"], vec!["a", "poison"], vec!["a"], vec!["poison"], vec!["c"]]
-    );
-    assert!(letters.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_record_older_than_ten_minutes_is_given_up() {
-    let seen = Seen::default();
-    let calls = seen.clone();
-    let sandbox = sandbox_in(None, |ground| {
-        let function = handler(move |_, _| {
-            calls.push(());
-            // As if the outage lasted eleven minutes.
-            ground.clock.advance_ms(660_000);
-            async { Err("no answer from Azure".to_owned()) }
-        });
-        Parts { functions: Functions::default().with("grant", function), ..Parts::default() }
-    })
-    .await;
-    put(&dynamodb(&sandbox.addresses().aws_url()), "old", &[("wake", "grant")]).await;
-    sandbox.settle().await;
-    assert_eq!(seen.all().len(), 1);
-    assert_eq!(sandbox.dead_letters()[0]["requestContext"]["condition"], "RecordAgeExceeded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -341,19 +233,4 @@ async fn faults_on_dynamodb_reach_the_functions_and_not_the_sandbox() {
     sandbox.settle().await;
     assert!(sandbox.faults().take(Part::Dynamodb, "GetItem", "ajar").is_some());
     assert_eq!(seen.all().concat(), ["after", "slow", "late"]);
-}
-
-#[test]
-fn the_committed_settings_are_what_the_design_says() {
-    let mappings = sandbox::aws::stream::Mappings::committed().unwrap();
-    for settings in [mappings.grant, mappings.notify] {
-        settings.filters().unwrap();
-        let limits = (
-            settings.batch_size,
-            settings.maximum_retry_attempts,
-            settings.maximum_record_age_seconds,
-            settings.bisect,
-        );
-        assert_eq!(limits, (10, 5, 600, true));
-    }
 }

@@ -59,6 +59,8 @@ impl Drive {
         now: Timestamp,
     ) -> Result<(Standing, Verdict), Call> {
         match sight {
+            // What was written may still be under way: the lock is kept as long as this drive lasts.
+            Sight::NoAnswer if self.holds.is_some() && !self.out_of_time(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer if self.tries_again(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer => Err(self.give_up(rule, now)),
             Sight::Later { seconds } if self.waits_in_turn(seconds, now) => {

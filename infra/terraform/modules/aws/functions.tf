@@ -20,7 +20,9 @@ locals {
       AJAR_REVOKE_FUNCTION   = local.function_names.revoke
       AJAR_DISCOVER_FUNCTION = local.function_names.discover
     })
-    discover = merge(local.slack_secret, local.policy, local.azure.discover, local.subscriptions)
+    discover = merge(local.slack_secret, local.policy, local.installation, local.azure.discover, local.subscriptions, {
+      AJAR_ARCHIVE_BUCKET = aws_s3_bucket.archive.bucket
+    })
   }
 }
 

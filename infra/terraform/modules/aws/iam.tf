@@ -26,19 +26,21 @@ locals {
     Resource  = local.table_arn
     Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = items.keys } }
   } }
-  # Lists that are one partition of the table each.
-  list = { for name, keys in { request = ["MACHINE"], revoke = ["ORPHAN"], discover = ["MACHINE", "PERSON"] } : name => {
+  # Lists that are one partition of the table each; `discover` reads a request with its history to archive it.
+  list = { for name, keys in { request = ["MACHINE"], revoke = ["ORPHAN"], discover = ["MACHINE", "PERSON", "REQUEST#*"] } : name => {
     Sid       = "Lists"
     Effect    = "Allow"
     Action    = ["dynamodb:Query"]
     Resource  = local.table_arn
-    Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = keys } }
+    Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = keys } }
   } }
-  index = { for name, arn in local.index_arns : name => {
+  # `due` for `grant`: what is open in the group where it has just turned a rule into Deny; for `discover`: what is
+  # settled and not archived yet.
+  index = { for name, indexes in { request = ["person"], grant = ["due"], revoke = ["due"], discover = ["machine", "due"] } : name => {
     Sid      = "Index"
     Effect   = "Allow"
     Action   = ["dynamodb:Query"]
-    Resource = arn
+    Resource = [for index in indexes : local.index_arns[index]]
   } }
 
   # The secret's ARN ends in six characters that AWS chooses.
@@ -67,17 +69,22 @@ locals {
   } }
 
   statements = {
-    request = [local.items.request, local.list.request, local.index.person]
-    # `due`: what is open in the group where it has just turned a rule into Deny.
-    grant  = [local.items.grant, local.index.due, local.azure_token.grant]
-    revoke = [local.items.revoke, local.list.revoke, local.index.due, local.azure_token.revoke]
+    request = [local.items.request, local.list.request, local.index.request]
+    grant   = [local.items.grant, local.index.grant, local.azure_token.grant]
+    revoke  = [local.items.revoke, local.list.revoke, local.index.revoke, local.azure_token.revoke]
     notify = [local.items.notify, {
       Sid      = "Start"
       Effect   = "Allow"
       Action   = ["lambda:InvokeFunction"]
       Resource = [local.function_arns.revoke, local.function_arns.discover]
     }]
-    discover = [local.items.discover, local.list.discover, local.index.machine, local.azure_token.discover]
+    # It can add to the archive, and neither read it nor say how long it is kept.
+    discover = [local.items.discover, local.list.discover, local.index.discover, local.azure_token.discover, {
+      Sid      = "Archive"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject"]
+      Resource = "${local.archive_arn}/*"
+    }]
   }
 }
 

@@ -27,6 +27,8 @@ locals {
   table_arn  = "arn:${local.partition}:dynamodb:${local.place}:table/${local.name}"
   index_arns = { for name in ["due", "person", "machine"] : name => "${local.table_arn}/index/${name}" }
 
+  archive_arn = "arn:${local.partition}:s3:::${local.name}-archive-${local.account}-${data.aws_region.current.region}"
+
   # Azure trusts the ARN of a role, so the roles have a path of their own that an organisation can guard.
   role_path = "/ajar/"
 }

@@ -61,6 +61,21 @@ output "function_role_arns" {
   value       = { for name, role in aws_iam_role.function : name => role.arn }
 }
 
+output "function_names" {
+  description = "What the functions are called in AWS."
+  value       = { for name, function in aws_lambda_function.ajar : name => function.function_name }
+}
+
+output "archive_bucket" {
+  description = "Where the histories and the evidence of closed requests are kept."
+  value       = aws_s3_bucket.archive.bucket
+}
+
+output "region" {
+  description = "The region of all this."
+  value       = data.aws_region.current.region
+}
+
 output "dead_letter_queue_url" {
   description = "Where the stream's readers put what they gave up."
   value       = aws_sqs_queue.dead_letters.url

@@ -73,7 +73,7 @@ variable "ip_flow_verify" {
 }
 
 variable "slack_team_id" {
-  description = "The Slack workspace (T…). Empty until the app exists: the functions that need it say so and do not start."
+  description = "The Slack workspace (T…). Empty: as the secret says, where the operator's tool writes it beside the others."
   type        = string
   default     = ""
   validation {
@@ -83,7 +83,7 @@ variable "slack_team_id" {
 }
 
 variable "slack_app_id" {
-  description = "The Slack app (A…). Empty until the app exists."
+  description = "The Slack app (A…). Empty: as the secret says."
   type        = string
   default     = ""
   validation {
@@ -102,6 +102,26 @@ variable "deletion_protection" {
   description = "Whether AWS refuses to delete the table. Destroying shuts nothing in Azure: shut every grant, then set this to false, apply, and destroy."
   type        = bool
   default     = true
+}
+
+variable "archive_retention_days" {
+  description = "How long the archive keeps what it is given. Raising it later holds only what is archived from then on."
+  type        = number
+  default     = 400
+  validation {
+    condition     = var.archive_retention_days >= 1 && var.archive_retention_days <= 36500 && floor(var.archive_retention_days) == var.archive_retention_days
+    error_message = "The archive keeps things for 1 to 36500 whole days."
+  }
+}
+
+variable "archive_retention_mode" {
+  description = "GOVERNANCE: who holds s3:BypassGovernanceRetention can delete from the archive before its time; no role of ours does. COMPLIANCE: nobody can, not even the account's root, and the bucket cannot be destroyed either before the last object's time is over. That cannot be taken back, so it must be asked for."
+  type        = string
+  default     = "GOVERNANCE"
+  validation {
+    condition     = contains(["GOVERNANCE", "COMPLIANCE"], var.archive_retention_mode)
+    error_message = "The mode is GOVERNANCE or COMPLIANCE."
+  }
 }
 
 variable "log_retention_days" {

@@ -185,7 +185,10 @@ fn tell(core: &Core, call: &Call, scope: &str, path: &str, what: &What) -> Resul
         }
         What::Federated(id) => {
             if !all.identities.iter().any(|one| one.id.eq_ignore_ascii_case(id)) {
-                return Err(ArmError::not_found(path));
+                let mut parts = id.split('/');
+                let (group, name) = (parts.nth(4).unwrap_or_default(), parts.next_back().unwrap_or_default());
+                let kind = "Microsoft.ManagedIdentity/userAssignedIdentities";
+                return Err(ArmError::resource_not_found(kind, name, group));
             }
             let its_own = all.credentials.iter().filter(|one| one.identity.eq_ignore_ascii_case(id));
             let shown = its_own.enumerate().map(|(number, one)| credential(number, path, one));

@@ -10,6 +10,9 @@ pub(super) const ARCHIVE_SHARD: &str = "archive";
 /// How many records one run archives at most.
 const MOST: usize = 100;
 
+/// How many items a transaction may write (docs.aws.amazon.com, `TransactWriteItems`).
+const MOST_IN_A_TRANSACTION: usize = 100;
+
 /// How long a record is kept in the table after it was archived, in seconds: 90 days.
 const KEPT_SECONDS: u64 = 90 * 86_400;
 
@@ -54,19 +57,27 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let id = loaded.record.wish().id;
         let purge_at = number(now.plus(KEPT_SECONDS).unix());
+        let mut updates = vec![];
         for line in lines {
             let mut expression = Expression::default();
             expression.set("purge_at", purge_at.clone());
-            self.update(line_key(id, line), expression, "attribute_exists(pk)", vec![]).await?;
+            updates.push(expression.conditional(&self.table, line_key(id, line), "attribute_exists(pk)")?);
         }
-        // Last, so that what breaks off before is done again.
         let mut expression = Expression::default();
         expression.set("purge_at", purge_at);
         expression.set("archived_at", number(now.unix()));
         expression.remove("due_shard");
         expression.remove("due_at");
-        let extra = vec![(":version", number(loaded.record.version())), (":archive", text(ARCHIVE_SHARD))];
-        let condition = "#version = :version AND due_shard = :archive";
-        self.update(record_key(id), expression, condition, extra).await
+        expression.expect(":before", number(loaded.record.version()));
+        expression.expect(":archive", text(ARCHIVE_SHARD));
+        let condition = "#version = :before AND #due_shard = :archive";
+        // Last, so that what breaks off before is done again.
+        updates.push(expression.conditional(&self.table, record_key(id), condition)?);
+        for some in updates.chunks(MOST_IN_A_TRANSACTION) {
+            if !self.transact(some.to_vec()).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

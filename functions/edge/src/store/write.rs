@@ -119,6 +119,34 @@ impl Expression {
         }
     }
 
+    /// A value that only the condition names.
+    pub(super) fn expect(&mut self, name: &str, value: AttributeValue) {
+        self.values.insert(name.to_owned(), value);
+    }
+
+    /// The update of an item as a part of a transaction. The condition may name `#version`.
+    pub(super) fn conditional(
+        mut self,
+        table: &str,
+        (pk, sk): (String, String),
+        condition: &str,
+    ) -> Result<TransactWriteItem, StoreError> {
+        if condition.contains("#version") {
+            self.name("version");
+        }
+        let update = Update::builder()
+            .table_name(table)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .update_expression(self.text())
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(self.names))
+            .set_expression_attribute_values(Some(self.values))
+            .build()
+            .map_err(|error| StoreError::Item { kind: "REQUEST", why: error.to_string() })?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
     /// What still needs something is not purged, whatever was archived of it before.
     fn due(&mut self, record: &Record, at: Option<Timestamp>) {
         let (shard, at) = match at {
@@ -234,20 +262,9 @@ impl Store {
         expression.set(tell, text(notify));
         let (wake, grant) = Wake::Grant.attribute();
         expression.set_or_remove(wake, (!by_grant && wants_grant(change)).then(|| text(grant)));
-        expression.values.insert(":before".to_owned(), number(before.record.version()));
-        let (pk, sk) = record_key(id);
-        let update = Update::builder()
-            .table_name(&self.table)
-            .key("pk", text(pk))
-            .key("sk", text(sk))
-            .update_expression(expression.text())
-            .condition_expression("#version = :before")
-            .set_expression_attribute_names(Some(expression.names))
-            .set_expression_attribute_values(Some(expression.values))
-            .build()
-            .map_err(|error| StoreError::Item { kind: "REQUEST", why: error.to_string() })?;
-        let items =
-            vec![TransactWriteItem::builder().update(update).build(), put_line(&self.table, id, &line)?];
+        expression.expect(":before", number(before.record.version()));
+        let update = expression.conditional(&self.table, record_key(id), "#version = :before")?;
+        let items = vec![update, put_line(&self.table, id, &line)?];
         if self.transact(items).await? {
             let shown = before.shown.clone();
             return Ok(Stored::Yes(Box::new(Loaded {
@@ -265,7 +282,7 @@ impl Store {
     }
 
     /// Whether all was written; `false` when a condition did not hold.
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+    pub(super) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
         /// Two transactions on one item refuse each other now and then.
         const TRIES: usize = 4;
         for _ in 0..TRIES {

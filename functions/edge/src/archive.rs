@@ -1,6 +1,6 @@
 //! The archive: a bucket in which nobody can change or delete an object before its time (S3 Object Lock). The one
-//! call that it takes is signed by AWS's own signer, which the other AWS clients link anyway; its S3 client would
-//! double what is compiled.
+//! call that it takes is signed by AWS's own signer, which the other AWS clients link anyway: a client of all of S3
+//! is much for one call.
 
 use crate::config::{ConfigError, Environment};
 use crate::store::{Line, Loaded};

@@ -41,17 +41,31 @@ impl fmt::Display for Run {
 /// A call to which faults happen.
 struct Planned {
     id: CallId,
+    /// Of the errors that DynamoDB may answer with, the one that stands for all of them.
+    stands_for_errors: Option<FaultKind>,
     /// Whether a process that is killed as it makes this call was just as well killed after the call before, which
     /// was made and answered at the same moment: nothing has happened in between.
     goes_on: bool,
 }
 
+/// Whatever error DynamoDB answers with, the functions see the same: once the SDK has tried as often as it does,
+/// `edge::store` makes `StoreError::Call` of it, and nobody looks at the code in it.
+const ERRORS: [FaultKind; 5] = [
+    FaultKind::Refused,
+    FaultKind::Error500,
+    FaultKind::Throttled,
+    FaultKind::ThrottledWithTime,
+    FaultKind::Garbage,
+];
+
 impl Planned {
-    /// The faults of the call. Of one that only reads, those after it took effect are those before it: the caller sees
+    /// The faults of the call that are not the same as another's. Of one that only reads, those after it took effect are those before it: the caller sees
     /// the same, and so does everybody else.
-    fn faults(&self) -> impl Iterator<Item = FaultKind> {
+    fn faults(&self, every: bool) -> impl Iterator<Item = FaultKind> {
         let (reads, goes_on) = (is_read(&self.id), self.goes_on);
+        let of_errors = self.stands_for_errors.filter(|_| !every);
         FaultKind::ALL.into_iter().filter(move |fault| match fault {
+            error if ERRORS.contains(error) => of_errors.is_none_or(|one| one == *error),
             FaultKind::ReplyLost | FaultKind::KilledAfter => !reads,
             FaultKind::KilledBefore => !goes_on,
             _ => true,
@@ -173,16 +187,19 @@ impl Calls {
                 let together = before.invocation == one.invocation && before.at_ms == one.at_ms;
                 together && before.alone && one.alone
             });
-            planned.push(Planned { id: one.id.clone(), goes_on });
+            // Each of them in its turn.
+            let turn = ERRORS.get((planned.len() + tale.name().len()) % ERRORS.len()).copied();
+            let stands_for_errors = turn.filter(|_| one.id.part == Part::Dynamodb);
+            planned.push(Planned { id: one.id.clone(), stands_for_errors, goes_on });
         }
         Self { tale, folded: called.len() - planned.len(), planned }
     }
 
-    /// Each of the calls with each fault.
-    pub(crate) fn singles(&self) -> impl Iterator<Item = Run> {
-        self.planned
-            .iter()
-            .flat_map(move |call| call.faults().map(move |fault| Run::with(self.tale, &[(&call.id, fault)])))
+    /// Each of the calls with each fault; `every`: also with those errors of DynamoDB's for which another stands.
+    pub(crate) fn singles(&self, every: bool) -> impl Iterator<Item = Run> {
+        self.planned.iter().flat_map(move |call| {
+            call.faults(every).map(move |fault| Run::with(self.tale, &[(&call.id, fault)]))
+        })
     }
 
     /// How many of the planned calls are for each part.
@@ -246,7 +263,7 @@ pub(crate) fn listed(calls: &[Called]) -> String {
 }
 
 /// The matrix as a table: stories down, parts across, each number the calls of it.
-pub(crate) fn table(all: &[Calls]) -> String {
+pub(crate) fn table(all: &[Calls], every: bool) -> String {
     let mut text = format!("{:<14}", "story");
     for part in Part::ALL {
         text += &format!("{:>10}", part.to_string());
@@ -258,13 +275,14 @@ pub(crate) fn table(all: &[Calls]) -> String {
         for part in Part::ALL {
             text += &format!("{:>10}", calls.of_part(part));
         }
-        let (count, runs) = (calls.planned.len(), calls.singles().count());
+        let (count, runs) = (calls.planned.len(), calls.singles(every).count());
         text += &format!("{count:>8}{:>8}{runs:>8}\n", calls.folded);
         total = (total.0 + count, total.1 + runs);
     }
+    let errors = if every { "" } else { "; one error of DynamoDB's stands for all" };
     let faults: Vec<String> = FaultKind::ALL.iter().map(ToString::to_string).collect();
     text + &format!(
-        "{} stories, {} calls, {} faults ({}; of a call that only reads, what comes after it took effect is the same as before; killed before a call is killed after the one before): {} runs",
+        "{} stories, {} calls, {} faults ({}; of a call that only reads, what comes after it took effect is the same as before; killed before a call is killed after the one before{errors}): {} runs",
         all.len(),
         total.0,
         faults.len(),

@@ -24,13 +24,13 @@ import uuid
 import zipfile
 from pathlib import Path
 
-OFFLINE, SCHEMAS = sys.argv[1], Path(sys.argv[2])
+OFFLINE, SCHEMAS = str(Path(sys.argv[1]).resolve()), Path(sys.argv[2]).resolve()
 sys.path.insert(0, OFFLINE)
 
 import tfapply  # noqa: E402
 import tfstub  # noqa: E402
 
-STATE = Path(os.environ["EMULATOR_STATE"]) if "EMULATOR_STATE" in os.environ else None
+STATE = Path(os.environ["EMULATOR_STATE"]).resolve() if "EMULATOR_STATE" in os.environ else None
 SANDBOX = os.environ.get("EMULATOR_SANDBOX")
 PROVIDERS = ["aws", "archive", "external", "local", "azurerm-5.10.0"]
 
@@ -338,4 +338,9 @@ if __name__ == "__main__":
     if STATE:
         STATE.mkdir(parents=True, exist_ok=True)
     tfapply.Emulator, tfstub.Stub = Emulator, Stub
-    sys.exit(tfstub.main([*(str(SCHEMAS / f"{name}.json") for name in PROVIDERS), "--", *sys.argv[3:]]))
+    # Terraform starts its providers in the folder of `-chdir`, and they read files as seen from there.
+    arguments = sys.argv[3:]
+    for folder in [one for one in arguments if one.startswith("-chdir=")]:
+        arguments.remove(folder)
+        os.chdir(folder.removeprefix("-chdir="))
+    sys.exit(tfstub.main([*(str(SCHEMAS / f"{name}.json") for name in PROVIDERS), "--", *arguments]))

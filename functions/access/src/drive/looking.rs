@@ -59,8 +59,9 @@ impl Drive {
         now: Timestamp,
     ) -> Result<(Standing, Verdict), Call> {
         match sight {
-            // What was written may still be under way: the lock is kept as long as this drive lasts.
-            Sight::NoAnswer if self.holds.is_some() && !self.out_of_time(now) => Err(self.pause(look(rule))),
+            // What `grant` wrote may still be under way, and a delete would meet it: the lock is kept as long as
+            // this drive lasts. A delete is not waited for so long: the next tick has it tried again.
+            Sight::NoAnswer if self.may_be_writing() && !self.out_of_time(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer if self.tries_again(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer => Err(self.give_up(rule, now)),
             Sight::Later { seconds } if self.waits_in_turn(seconds, now) => {
@@ -84,6 +85,10 @@ impl Drive {
                 Ok((standing, verdict))
             }
         }
+    }
+
+    fn may_be_writing(&self) -> bool {
+        self.holds.is_some() && matches!(self.job, Job::Allow | Job::Deny)
     }
 
     /// Whether so short a time is waited for with the lock held: what was written may still be under way,

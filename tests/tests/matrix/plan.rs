@@ -59,8 +59,8 @@ const ERRORS: [FaultKind; 5] = [
 ];
 
 impl Planned {
-    /// The faults of the call that are not the same as another's. Of one that only reads, those after it took effect are those before it: the caller sees
-    /// the same, and so does everybody else.
+    /// The faults of the call that are not the same as another's. Of one that only reads, those after it took
+    /// effect are those before it: the caller sees the same, and so does everybody else.
     fn faults(&self, every: bool) -> impl Iterator<Item = FaultKind> {
         let (reads, goes_on) = (is_read(&self.id), self.goes_on);
         let of_errors = self.stands_for_errors.filter(|_| !every);

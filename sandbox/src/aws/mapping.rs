@@ -53,7 +53,7 @@ impl DeadLetters {
 enum State {
     /// Reading the stream, or between two steps.
     Busy,
-    /// It found the stream empty after having seen this count of writes.
+    /// It had read the stream to its end after having seen this count of writes.
     Idle(u64),
     /// The function runs, in this task.
     Invoking(task::Id),
@@ -156,15 +156,17 @@ impl Mapping {
         loop {
             let seen = *self.writes.borrow_and_update();
             match self.reader.next().await {
-                Ok(records) if records.is_empty() => {
-                    self.state.send_replace(State::Idle(seen));
-                    if self.writes.changed().await.is_err() {
-                        return;
+                Ok(page) => {
+                    if !page.records.is_empty() {
+                        self.state.send_replace(State::Busy);
+                        self.hand_over(page.records).await;
                     }
-                }
-                Ok(records) => {
-                    self.state.send_replace(State::Busy);
-                    self.hand_over(records).await;
+                    if page.is_last {
+                        self.state.send_replace(State::Idle(seen));
+                        if self.writes.changed().await.is_err() {
+                            return;
+                        }
+                    }
                 }
                 Err(error) => {
                     tracing::error!(function = self.function, %error, "the stream cannot be read");

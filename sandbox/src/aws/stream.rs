@@ -52,6 +52,18 @@ impl Mappings {
     }
 }
 
+/// So many records are asked for at once.
+const PAGE: i32 = 100;
+
+/// What a read found.
+pub(super) struct Page {
+    /// The records, oldest first.
+    pub(super) records: Vec<StreamRecord>,
+    /// Whether nothing came after them when it was read. The database fills a page if it can, where AWS's may
+    /// be short for its size.
+    pub(super) is_last: bool,
+}
+
 /// One reader's place in the stream.
 pub(super) struct Reader {
     client: aws_sdk_dynamodbstreams::Client,
@@ -81,23 +93,24 @@ impl Reader {
         Ok(Self { client, clock, arn, shard, after, iterator: None })
     }
 
-    /// The next records, none when all have been read.
-    pub(super) async fn next(&mut self) -> Result<Vec<StreamRecord>, Error> {
+    /// The next records.
+    pub(super) async fn next(&mut self) -> Result<Page, Error> {
         let iterator = match self.iterator.take() {
             Some(iterator) => iterator,
             None => self.iterator().await?,
         };
-        let read = self.client.get_records().shard_iterator(&iterator).limit(100).send().await;
+        let read = self.client.get_records().shard_iterator(&iterator).limit(PAGE).send().await;
         let read = read.map_err(|error| Error::new(describe(&error)))?;
         self.iterator = read.next_shard_iterator;
         let ahead_seconds = self.clock.ahead_ms() / 1000;
-        let records = read.records.unwrap_or_default().into_iter();
+        let read = read.records.unwrap_or_default();
+        let is_last = i32::try_from(read.len()).is_ok_and(|read| read < PAGE);
         let records: Vec<_> =
-            records.filter_map(|record| convert(record, &self.arn, ahead_seconds)).collect();
+            read.into_iter().filter_map(|record| convert(record, &self.arn, ahead_seconds)).collect();
         if let Some(last) = records.last() {
             self.after = Some(last.sequence_number.clone());
         }
-        Ok(records)
+        Ok(Page { records, is_last })
     }
 
     /// The stream's ARN as the functions see it.

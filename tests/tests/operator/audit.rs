@@ -24,6 +24,8 @@ async fn requests_are_listed_by_what_they_wait_for() {
     let (story, tool) = begin().await;
     let open = story.asked(ANA, "VM3 22 for 1h because patching").await;
     story.click(BEA, &open, "approve").await;
+    // What is asked in one second is in no order.
+    story.advance(1).await;
     let waiting = story.asked(ANA, "VM2 3389 for 5m").await;
     let denied = story.asked(BEA, "VM3 22 for 5m").await;
     story.click("U0CHRIS", &denied, "deny").await;

@@ -36,6 +36,7 @@ impl Error {
 #[derive(Clone)]
 pub struct Dynamodb {
     table: String,
+    database: Database,
     address: SocketAddr,
     client: aws_sdk_dynamodb::Client,
     http: reqwest::Client,
@@ -61,18 +62,19 @@ impl Dynamodb {
         create_table(&database, table)?;
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::new)?;
         let address = listener.local_addr().map_err(Error::new)?;
+        let served = database.clone();
         let server = tokio::spawn(async move {
             let stopped = async move {
                 let _ = stop.wait_for(|stop| *stop).await;
             };
-            if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, stopped).await {
+            if let Err(error) = dynoxide::server::serve_with_shutdown(listener, served, stopped).await {
                 tracing::error!(error, "the embedded DynamoDB ended");
             }
         });
         let client = client(&format!("http://{address}"), "sandbox");
         let http = http_client().map_err(Error::new)?;
         let writes = Arc::new(watch::channel(0).0);
-        Ok((Self { table: table.to_owned(), address, client, http, faults, writes }, server))
+        Ok((Self { table: table.to_owned(), database, address, client, http, faults, writes }, server))
     }
 
     /// Answers a call as the functions see it, with the ordered faults. A fault's method is the
@@ -104,13 +106,13 @@ impl Dynamodb {
         &self.client
     }
 
-    /// Where the database listens for the sandbox itself.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    /// The database itself.
+    pub(super) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Counts the calls that may have written something; a reader of the stream that saw this number
-    /// before it found the stream empty has seen everything.
+    /// before it read the stream to its end has seen everything.
     pub(crate) fn writes(&self) -> watch::Receiver<u64> {
         self.writes.subscribe()
     }

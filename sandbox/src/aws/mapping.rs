@@ -113,7 +113,7 @@ pub(crate) struct Mapping {
 impl Mapping {
     /// A mapping to `function` that carries on after the sequence number in `position`, or with the
     /// stream's oldest record.
-    pub(crate) async fn open(
+    pub(crate) fn open(
         function: &'static str,
         settings: Settings,
         dynamodb: &Dynamodb,
@@ -124,7 +124,7 @@ impl Mapping {
     ) -> Result<Self, Error> {
         let filters = settings.filters().map_err(Error::new)?;
         let after = position.load().map_err(Error::new)?;
-        let reader = Reader::open(dynamodb, clock.clone(), after).await?;
+        let reader = Reader::open(dynamodb, clock.clone(), after)?;
         let (writes, state) = (dynamodb.writes(), watch::channel(State::Busy).0);
         Ok(Self {
             function,
@@ -155,7 +155,7 @@ impl Mapping {
     pub(crate) async fn run(mut self) {
         loop {
             let seen = *self.writes.borrow_and_update();
-            match self.reader.next().await {
+            match self.reader.next() {
                 Ok(page) => {
                     if !page.records.is_empty() {
                         self.state.send_replace(State::Busy);

@@ -1,10 +1,13 @@
 //! The table's stream as event source mappings read it, and the settings of the mappings.
 
-use super::dynamodb::{Dynamodb, Error, describe};
+use super::dynamodb::{Dynamodb, Error};
 use super::pattern::{Filters, Invalid};
 use super::records::{StreamRecord, convert, event_source_arn};
-use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_dynamodbstreams::types::ShardIteratorType;
+use dynoxide::Database;
+use dynoxide::actions::describe_stream::DescribeStreamRequest;
+use dynoxide::actions::describe_table::DescribeTableRequest;
+use dynoxide::actions::get_records::GetRecordsRequest;
+use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use edge::clock::Clock;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -53,7 +56,7 @@ impl Mappings {
 }
 
 /// So many records are asked for at once.
-const PAGE: i32 = 100;
+const PAGE: usize = 100;
 
 /// What a read found.
 pub(super) struct Page {
@@ -64,9 +67,9 @@ pub(super) struct Page {
     pub(super) is_last: bool,
 }
 
-/// One reader's place in the stream.
+/// One reader's place in the stream. It reads in this process, as AWS's own mappings read where nobody sees it.
 pub(super) struct Reader {
-    client: aws_sdk_dynamodbstreams::Client,
+    database: Database,
     clock: Clock,
     arn: String,
     shard: String,
@@ -76,37 +79,31 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Begins after this sequence number, or with the oldest record.
-    pub(super) async fn open(
-        dynamodb: &Dynamodb,
-        clock: Clock,
-        after: Option<String>,
-    ) -> Result<Self, Error> {
-        let client = client(&format!("http://{}", dynamodb.address()));
-        let described = dynamodb.client().describe_table().table_name(dynamodb.table()).send().await;
-        let table = described.map_err(|error| Error::new(describe(&error)))?.table;
-        let arn = table.and_then(|table| table.latest_stream_arn);
-        let arn = arn.ok_or_else(|| Error::new("the table has no stream"))?;
-        let described = client.describe_stream().stream_arn(&arn).send().await;
-        let stream = described.map_err(|error| Error::new(describe(&error)))?.stream_description;
-        let shard = stream.and_then(|stream| stream.shards?.into_iter().next()?.shard_id);
+    pub(super) fn open(dynamodb: &Dynamodb, clock: Clock, after: Option<String>) -> Result<Self, Error> {
+        let database = dynamodb.database().clone();
+        let table = DescribeTableRequest { table_name: dynamodb.table().to_owned() };
+        let table = database.describe_table(table).map_err(Error::new)?.table;
+        let arn = table.latest_stream_arn.ok_or_else(|| Error::new("the table has no stream"))?;
+        let stream = DescribeStreamRequest { stream_arn: arn.clone(), ..Default::default() };
+        let stream = database.describe_stream(stream).map_err(Error::new)?.stream_description;
+        let shard = stream.shards.into_iter().next().map(|shard| shard.shard_id);
         let shard = shard.ok_or_else(|| Error::new("the stream has no shard"))?;
-        Ok(Self { client, clock, arn, shard, after, iterator: None })
+        Ok(Self { database, clock, arn, shard, after, iterator: None })
     }
 
     /// The next records.
-    pub(super) async fn next(&mut self) -> Result<Page, Error> {
-        let iterator = match self.iterator.take() {
+    pub(super) fn next(&mut self) -> Result<Page, Error> {
+        let shard_iterator = match self.iterator.take() {
             Some(iterator) => iterator,
-            None => self.iterator().await?,
+            None => self.iterator()?,
         };
-        let read = self.client.get_records().shard_iterator(&iterator).limit(PAGE).send().await;
-        let read = read.map_err(|error| Error::new(describe(&error)))?;
+        let read = self.database.get_records(GetRecordsRequest { shard_iterator, limit: Some(PAGE) });
+        let read = read.map_err(Error::new)?;
         self.iterator = read.next_shard_iterator;
         let ahead_seconds = self.clock.ahead_ms() / 1000;
-        let read = read.records.unwrap_or_default();
-        let is_last = i32::try_from(read.len()).is_ok_and(|read| read < PAGE);
-        let records: Vec<_> =
-            read.into_iter().filter_map(|record| convert(record, &self.arn, ahead_seconds)).collect();
+        let is_last = read.records.len() < PAGE;
+        let records = read.records.iter().map(|record| convert(record, &self.arn, ahead_seconds));
+        let records = records.collect::<Result<Vec<_>, _>>().map_err(Error::new)?;
         if let Some(last) = records.last() {
             self.after = Some(last.sequence_number.clone());
         }
@@ -123,32 +120,14 @@ impl Reader {
         &self.shard
     }
 
-    async fn iterator(&self) -> Result<String, Error> {
-        let kind = match self.after {
-            Some(_) => ShardIteratorType::AfterSequenceNumber,
-            None => ShardIteratorType::TrimHorizon,
-        };
-        let got = self
-            .client
-            .get_shard_iterator()
-            .stream_arn(&self.arn)
-            .shard_id(&self.shard)
-            .shard_iterator_type(kind)
-            .set_sequence_number(self.after.clone())
-            .send()
-            .await;
-        let iterator = got.map_err(|error| Error::new(describe(&error)))?.shard_iterator;
-        iterator.ok_or_else(|| Error::new("no shard iterator"))
+    fn iterator(&self) -> Result<String, Error> {
+        let kind = if self.after.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
+        let got = self.database.get_shard_iterator(GetShardIteratorRequest {
+            stream_arn: self.arn.clone(),
+            shard_id: self.shard.clone(),
+            shard_iterator_type: kind.to_owned(),
+            sequence_number: self.after.clone(),
+        });
+        got.map_err(Error::new)?.shard_iterator.ok_or_else(|| Error::new("no shard iterator"))
     }
-}
-
-fn client(url: &str) -> aws_sdk_dynamodbstreams::Client {
-    let config = aws_sdk_dynamodbstreams::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::from_static(super::REGION))
-        .endpoint_url(url)
-        .credentials_provider(Credentials::new("sandbox", "sandbox", None, None, "sandbox"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    aws_sdk_dynamodbstreams::Client::from_conf(config)
 }

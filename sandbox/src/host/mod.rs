@@ -272,7 +272,7 @@ impl Sandbox {
             let (lambda, clock) = (lambda.clone(), clock.clone());
             let dead_letters = dead_letters.clone();
             let mapping =
-                Mapping::open(function, settings, &dynamodb, lambda, clock, position, dead_letters).await?;
+                Mapping::open(function, settings, &dynamodb, lambda, clock, position, dead_letters)?;
             progress.push(mapping.progress());
             triggers.push(tokio::spawn(mapping.run()));
         }

@@ -59,6 +59,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DATE")]
         since: Option<String>,
     },
+    /// Looks a policy file through, or says what it says to a request; only the file is read
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Lists the rules of this installation in Azure, by your own login there; AWS is not asked
     Rules,
     /// Deletes rules of this installation in Azure, by your own login there; AWS is not asked
@@ -70,6 +73,32 @@ pub(crate) enum Command {
         the channel, and shut it at its end. Until then nobody but you shuts it: use `ajar shut`."
     )]
     Open(OpenAsked),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Lists all that is wrong in the file, with lines and what to write instead; else its rules
+    Check {
+        /// The policy, a TOML file: see docs/policy.md
+        file: PathBuf,
+    },
+    /// Says which rule decides about a request, who approves it, and why not
+    Explain(ExplainAsked),
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainAsked {
+    /// The policy, a TOML file
+    pub(crate) file: PathBuf,
+    /// Who asks, by Slack user id
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) requester: String,
+    /// Who is in a user group, as Slack would say: S012ABCDEF=U012ABCDEF,U034GHIJKL
+    #[arg(long, value_name = "GROUP=USERS")]
+    pub(crate) members: Vec<String>,
+    /// What is asked for, as after /jit: VM3 22 from 203.0.113.7 for 1h because patching
+    #[arg(required = true, value_name = "REQUEST")]
+    pub(crate) words: Vec<String>,
 }
 
 #[derive(Args)]

@@ -13,6 +13,7 @@ mod history;
 mod needs;
 mod open;
 mod outside;
+mod policy;
 mod render;
 mod requests;
 mod rules;
@@ -23,7 +24,7 @@ mod vault;
 pub use ending::Ending;
 pub use outside::{Input, Outside};
 
-use cli::{Arguments, Command};
+use cli::{Arguments, Command, PolicyCommand};
 use config::Config;
 use ending::Problem;
 use render::Told;
@@ -70,6 +71,8 @@ async fn carry_out(arguments: Arguments, outside: &mut Outside<'_>) -> Result<Bo
         Command::Requests(asked) => Box::new(requests::run(&asked, &config?, outside).await?),
         Command::History { request } => Box::new(history::run(&request, &config?, outside).await?),
         Command::Export { since } => Box::new(export::run(since.as_deref(), &config?, outside).await?),
+        Command::Policy(PolicyCommand::Check { file }) => Box::new(policy::check(&file)?),
+        Command::Policy(PolicyCommand::Explain(asked)) => Box::new(policy::explain(&asked)?),
         Command::Rules => Box::new(rules::run(&config?, outside).await?),
         Command::Shut(asked) => Box::new(shut::run(&asked, &config?, outside).await?),
         Command::Open(asked) => Box::new(open::run(&asked, &config?, outside).await?),

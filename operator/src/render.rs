@@ -2,6 +2,7 @@
 
 mod audit;
 mod doctor;
+mod policy;
 
 use crate::ending::Ending;
 use crate::open::Opened;

@@ -3,12 +3,14 @@
 
 use crate::command::parse_ttl;
 use crate::lease::Ttl;
-use crate::request::{Ask, Justification, Machine, MachineName, Ports, ResourceId, Source, UserId};
+use crate::request::{Ask, Machine, MachineName, Ports, ResourceId, Source, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+mod explain;
 mod parse;
 
+pub use explain::{Decided, Decision, Explanation, Provided, Question};
 pub use parse::Problem;
 
 /// The policy of one installation.
@@ -25,6 +27,8 @@ pub struct Rule {
     name: String,
     machines: Vec<Pattern>,
     resource_groups: Vec<Pattern>,
+    /// By id.
+    subscriptions: Vec<String>,
     requesters: Vec<Who>,
     approvers: Vec<Who>,
     ports: Vec<u16>,
@@ -76,6 +80,33 @@ impl Pattern {
         }
         rest.ends_with(last)
     }
+
+    /// Whether all that another one matches is certainly matched by this one.
+    fn includes(&self, other: &Self) -> bool {
+        self.0.bytes().all(|b| b == b'*') || self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+/// What a machine is told apart by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trait {
+    /// Its name.
+    Name,
+    /// The resource group that it is in.
+    ResourceGroup,
+    /// The subscription that it is in.
+    Subscription,
+}
+
+/// Whether a rule is about a machine of which not everything may be known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Covers {
+    /// It is.
+    Yes,
+    /// It is not, for this.
+    No(Trait),
+    /// It depends on this, which is not known.
+    Depends(Trait),
 }
 
 /// Who is in which user group, as Slack said.
@@ -91,6 +122,11 @@ impl Groups {
     /// The members of a group; none where nothing was said of it.
     pub fn members(&self, group: &str) -> BTreeSet<UserId> {
         self.0.get(group).cloned().unwrap_or_default()
+    }
+
+    /// Whether something was said of a group.
+    pub fn knows(&self, group: &str) -> bool {
+        self.0.contains_key(group)
     }
 
     fn includes(&self, who: &Who, user: &UserId) -> bool {
@@ -211,6 +247,11 @@ impl Policy {
             .ok_or_else(|| NotAllowed::Machine { machine: name.to_string() })
     }
 
+    /// Its rules, in their order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
     /// The user groups that its rules name.
     pub fn groups(&self) -> BTreeSet<&str> {
         self.rules.iter().flat_map(Rule::groups).collect()
@@ -228,16 +269,30 @@ impl Policy {
     /// The first thing that it does not let.
     pub fn admits(&self, ask: &Ask, groups: &Groups) -> Result<&Rule, NotAllowed> {
         let rule = self.rule_for(&ask.wish.machine)?;
+        rule.objections(&Asked::of(ask), groups).into_iter().next().map_or(Ok(rule), Err)
+    }
+}
+
+/// What a rule judges.
+struct Asked<'a> {
+    requester: &'a UserId,
+    ports: &'a Ports,
+    ttl: Ttl,
+    /// Without one, the requester's browser will tell, and then it is judged again.
+    source: Option<&'a Source>,
+    has_justification: bool,
+}
+
+impl<'a> Asked<'a> {
+    const fn of(ask: &'a Ask) -> Self {
         let wish = &ask.wish;
-        rule.admits(
-            &wish.requester,
-            &wish.ports,
-            wish.ttl,
-            &ask.source,
-            wish.justification.as_ref(),
-            groups,
-        )?;
-        Ok(rule)
+        Self {
+            requester: &wish.requester,
+            ports: &wish.ports,
+            ttl: wish.ttl,
+            source: Some(&ask.source),
+            has_justification: wish.justification.is_some(),
+        }
     }
 }
 
@@ -245,6 +300,41 @@ impl Rule {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Patterns of names: it is about machines that one of these matches.
+    pub fn machines(&self) -> impl Iterator<Item = &str> {
+        self.machines.iter().map(|pattern| pattern.0.as_str())
+    }
+
+    /// Patterns of resource groups; none where it is about all.
+    pub fn resource_groups(&self) -> impl Iterator<Item = &str> {
+        self.resource_groups.iter().map(|pattern| pattern.0.as_str())
+    }
+
+    /// The ids of the subscriptions that it is about; none where it is about all.
+    pub fn subscriptions(&self) -> &[String] {
+        &self.subscriptions
+    }
+
+    /// The ports that it offers.
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Where people may come from; none where any address may be asked for.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The longest duration that it lets.
+    pub const fn longest(&self) -> Ttl {
+        self.longest
+    }
+
+    /// Whether it wants a reason.
+    pub const fn justification_required(&self) -> bool {
+        self.justification_required
     }
 
     /// The duration of a request that does not say one.
@@ -305,45 +395,79 @@ impl Rule {
 
     fn matches(&self, name: &MachineName, resource_id: &ResourceId) -> bool {
         let group = resource_id.resource_group().unwrap_or_default();
-        self.machines.iter().any(|pattern| pattern.matches(name.as_str()))
-            && (self.resource_groups.is_empty()
-                || self.resource_groups.iter().any(|pattern| pattern.matches(group)))
+        self.covers(name, Some(group), Some(resource_id.subscription())) == Covers::Yes
     }
 
-    fn admits(
-        &self,
-        requester: &UserId,
-        ports: &Ports,
-        ttl: Ttl,
-        source: &Source,
-        justification: Option<&Justification>,
-        groups: &Groups,
-    ) -> Result<(), NotAllowed> {
+    /// Whether it is about a machine of this name. What is not known of it is `None`.
+    fn covers(&self, name: &MachineName, group: Option<&str>, subscription: Option<&str>) -> Covers {
+        if !self.machines.iter().any(|pattern| pattern.matches(name.as_str())) {
+            return Covers::No(Trait::Name);
+        }
+        let places = [
+            (
+                Trait::ResourceGroup,
+                group.map(|group| self.resource_groups.iter().any(|pattern| pattern.matches(group))),
+                self.resource_groups.is_empty(),
+            ),
+            (
+                Trait::Subscription,
+                subscription.map(|id| self.subscriptions.iter().any(|named| named.eq_ignore_ascii_case(id))),
+                self.subscriptions.is_empty(),
+            ),
+        ];
+        let mut answer = Covers::Yes;
+        for (what, matched, any) in places {
+            match matched {
+                _ if any => {}
+                Some(true) => {}
+                Some(false) => return Covers::No(what),
+                None => answer = Covers::Depends(what),
+            }
+        }
+        answer
+    }
+
+    /// Whether it is about all machines that `later` is about, so that `later` never decides.
+    fn hides(&self, later: &Self) -> bool {
+        let all = |of: &[Pattern], by: &[Pattern]| {
+            of.iter().all(|pattern| by.iter().any(|wider| wider.includes(pattern)))
+        };
+        let groups = self.resource_groups.is_empty()
+            || (!later.resource_groups.is_empty() && all(&later.resource_groups, &self.resource_groups));
+        let known = |id: &String| self.subscriptions.iter().any(|named| named.eq_ignore_ascii_case(id));
+        let subscriptions = self.subscriptions.is_empty()
+            || (!later.subscriptions.is_empty() && later.subscriptions.iter().all(known));
+        all(&later.machines, &self.machines) && groups && subscriptions
+    }
+
+    /// All that it does not let, the first of which people are told.
+    fn objections(&self, asked: &Asked<'_>, groups: &Groups) -> Vec<NotAllowed> {
         let rule = || self.name.clone();
-        if !self.requesters.iter().any(|who| groups.includes(who, requester)) {
-            return Err(NotAllowed::Requester { rule: rule(), requester: requester.clone() });
+        let mut against = vec![];
+        if !self.requesters.iter().any(|who| groups.includes(who, asked.requester)) {
+            against.push(NotAllowed::Requester { rule: rule(), requester: asked.requester.clone() });
         }
-        if let Some(port) = ports.as_slice().iter().find(|port| !self.ports.contains(port)) {
-            return Err(NotAllowed::Port { rule: rule(), port: *port, offered: self.ports.clone() });
+        if let Some(port) = asked.ports.as_slice().iter().find(|port| !self.ports.contains(port)) {
+            against.push(NotAllowed::Port { rule: rule(), port: *port, offered: self.ports.clone() });
         }
-        if ttl > self.longest {
-            return Err(NotAllowed::Duration { rule: rule(), longest: self.longest });
+        if asked.ttl > self.longest {
+            against.push(NotAllowed::Duration { rule: rule(), longest: self.longest });
         }
-        if !self.sources.is_empty() && !self.sources.iter().any(|allowed| source.is_within(allowed)) {
-            return Err(NotAllowed::Source {
-                rule: rule(),
-                source_prefix: *source,
-                allowed: self.sources.clone(),
-            });
+        if let Some(source) = asked.source
+            && !self.sources.is_empty()
+            && !self.sources.iter().any(|allowed| source.is_within(allowed))
+        {
+            let (source_prefix, allowed) = (*source, self.sources.clone());
+            against.push(NotAllowed::Source { rule: rule(), source_prefix, allowed });
         }
-        if self.justification_required && justification.is_none() {
-            return Err(NotAllowed::Justification { rule: rule() });
+        if self.justification_required && !asked.has_justification {
+            against.push(NotAllowed::Justification { rule: rule() });
         }
-        let available = self.could_approve(requester, groups);
+        let available = self.could_approve(asked.requester, groups);
         if available < usize::from(self.approvals) {
-            return Err(NotAllowed::NobodyCouldApprove { rule: rule(), needed: self.approvals, available });
+            against.push(NotAllowed::NobodyCouldApprove { rule: rule(), needed: self.approvals, available });
         }
-        Ok(())
+        against
     }
 }
 

@@ -6,6 +6,7 @@
 mod audit;
 mod doctor;
 mod night;
+mod policy;
 mod program;
 mod secret;
 mod tool;

@@ -1,9 +1,10 @@
 //! Reading the policy file: every problem at once, each with its line.
 
 use super::*;
-use crate::request::Malformed;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+mod values;
 
 /// Something in the policy file that must be written otherwise.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,8 +21,12 @@ impl fmt::Display for Problem {
     }
 }
 
-const TOP: &[&str] = &["channel", "defaults", "rules"];
-const DEFAULTS: &[&str] = &[
+/// The keys of the file itself. docs/policy.md describes each; a test compares them.
+pub(super) const TOP: &[&str] = &["channel", "ceilings", "defaults", "rules"];
+/// The keys of `[ceilings]`.
+pub(super) const CEILINGS: &[&str] = &["longest", "sources", "ports"];
+/// The keys of `[defaults]`.
+pub(super) const DEFAULTS: &[&str] = &[
     "duration",
     "longest",
     "undecided",
@@ -31,10 +36,12 @@ const DEFAULTS: &[&str] = &[
     "ports",
     "justification_required",
 ];
-const RULE: &[&str] = &[
+/// The keys of a rule.
+pub(super) const RULE: &[&str] = &[
     "name",
     "machines",
     "resource_groups",
+    "subscriptions",
     "requesters",
     "approvers",
     "duration",
@@ -49,6 +56,10 @@ const RULE: &[&str] = &[
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
+/// What to write instead of an empty list of them.
+const NO_SOURCES: &str = "leave it out to let any be asked for";
+const NO_PORTS: &str = "write at least one, like ports = [22, 3389]";
+
 /// Collects problems while values are read.
 struct Reader<'t> {
     text: &'t str,
@@ -56,7 +67,7 @@ struct Reader<'t> {
 }
 
 /// What `defaults` and each rule may both say.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Common {
     duration: Option<Ttl>,
     longest: Option<Ttl>,
@@ -66,6 +77,19 @@ struct Common {
     sources: Option<Vec<Source>>,
     ports: Option<Vec<u16>>,
     justification_required: Option<bool>,
+}
+
+/// What no rule may exceed.
+#[derive(Default)]
+struct Ceilings {
+    longest: Option<Ttl>,
+    sources: Option<Vec<Source>>,
+    ports: Option<Vec<u16>>,
+}
+
+/// The key's own place where a table has one of these, else the table's.
+fn place(table: &DeTable<'_>, keys: &[&str], at: usize) -> usize {
+    keys.iter().find_map(|key| table.get(*key)).map_or(at, |value| value.span().start)
 }
 
 pub(super) fn parse(text: &str) -> Result<Policy, Vec<Problem>> {
@@ -113,15 +137,13 @@ impl Reader<'_> {
             }
             Some(value) => self.channel(value),
         };
-        let defaults = match table.get("defaults").map(|value| (value, value.get_ref())) {
-            None => self.common(&DeTable::new()),
-            Some((_, DeValue::Table(defaults))) => {
+        let ceilings =
+            self.table(table, "ceilings").map_or_else(Ceilings::default, |ceilings| self.ceilings(ceilings));
+        let defaults = match self.table(table, "defaults") {
+            None => Common::default(),
+            Some(defaults) => {
                 self.unknown_keys(defaults, DEFAULTS, "[defaults]");
                 self.common(defaults)
-            }
-            Some((value, _)) => {
-                self.problem(value.span().start, "`defaults` must be a table; write [defaults]");
-                self.common(&DeTable::new())
             }
         };
         let mut rules = vec![];
@@ -129,10 +151,13 @@ impl Reader<'_> {
             None => self.problem(0, "there are no rules; write at least one [[rules]]"),
             Some((_, DeValue::Array(array))) => {
                 for value in array.iter() {
+                    let at = value.span().start;
                     match value.get_ref() {
-                        DeValue::Table(rule) => rules.extend(self.rule(rule, value.span().start, &defaults)),
-                        _ => self
-                            .problem(value.span().start, "each of `rules` must be a table; write [[rules]]"),
+                        DeValue::Table(rule) => {
+                            let rule = self.rule(rule, at, &defaults, &ceilings);
+                            rules.extend(rule.map(|rule| (at, rule)));
+                        }
+                        _ => self.problem(at, "each of `rules` must be a table; write [[rules]]"),
                     }
                 }
                 if array.is_empty() {
@@ -143,7 +168,35 @@ impl Reader<'_> {
                 self.problem(value.span().start, "`rules` must be a list of tables; write [[rules]]");
             }
         }
-        Some(Policy { channel: channel?, rules })
+        self.order(&rules);
+        Some(Policy { channel: channel?, rules: rules.into_iter().map(|(_, rule)| rule).collect() })
+    }
+
+    /// The table of this name, where there is one.
+    fn table<'t>(&mut self, all: &'t DeTable<'t>, key: &str) -> Option<&'t DeTable<'t>> {
+        let value = all.get(key)?;
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.problem(value.span().start, &format!("`{key}` must be a table; write [{key}]"));
+        }
+        table
+    }
+
+    /// Rules that no machine comes to, and names that are there twice.
+    fn order(&mut self, rules: &[(usize, Rule)]) {
+        for (count, (at, rule)) in rules.iter().enumerate() {
+            let before = || rules.iter().take(count).map(|(_, before)| before);
+            if before().any(|before| before.name == rule.name) {
+                let message = format!("two rules are called `{}`; give each a name of its own", rule.name);
+                self.problem(*at, &message);
+            } else if let Some(first) = before().find(|before| before.hides(rule)) {
+                let message = format!(
+                    "no machine comes to the rule `{}`: `{}` before it decides about all of them; write it further up, or take it away",
+                    rule.name, first.name
+                );
+                self.problem(*at, &message);
+            }
+        }
     }
 
     fn channel(&mut self, value: &Value<'_>) -> Option<String> {
@@ -157,31 +210,48 @@ impl Reader<'_> {
         shaped.then_some(channel)
     }
 
-    fn rule(&mut self, table: &DeTable<'_>, at: usize, defaults: &Common) -> Option<Rule> {
+    fn ceilings(&mut self, table: &DeTable<'_>) -> Ceilings {
+        self.unknown_keys(table, CEILINGS, "[ceilings]");
+        Ceilings {
+            longest: table.get("longest").and_then(|value| self.ttl(value, "longest")),
+            // Of what cannot be read nothing is beyond.
+            sources: self.some(table, "sources", NO_SOURCES, Self::source).filter(|list| !list.is_empty()),
+            ports: self.some(table, "ports", NO_PORTS, Self::port).filter(|list| !list.is_empty()),
+        }
+    }
+
+    fn name(&mut self, table: &DeTable<'_>, at: usize) -> Option<String> {
+        let Some(value) = table.get("name") else {
+            self.problem(at, "a rule has no `name`; write one, like name = \"databases\"");
+            return None;
+        };
+        let name = self.string(value, "`name`")?;
+        let usable = (1..=60).contains(&name.chars().count()) && !name.contains(['`', '\n']);
+        if !usable {
+            self.problem(
+                value.span().start,
+                "the name of a rule has 1 to 60 characters, no backtick, no line break",
+            );
+        }
+        usable.then_some(name)
+    }
+
+    fn rule(
+        &mut self,
+        table: &DeTable<'_>,
+        at: usize,
+        defaults: &Common,
+        ceilings: &Ceilings,
+    ) -> Option<Rule> {
         self.unknown_keys(table, RULE, "[[rules]]");
         let own = self.common(table);
-        let name = match table.get("name") {
-            None => {
-                self.problem(at, "a rule has no `name`; write one, like name = \"databases\"");
-                None
-            }
-            Some(value) => self.string(value, "`name`").filter(|name| {
-                let usable = (1..=60).contains(&name.chars().count()) && !name.contains(['`', '\n']);
-                if !usable {
-                    self.problem(
-                        value.span().start,
-                        "the name of a rule has 1 to 60 characters, no backtick, no line break",
-                    );
-                }
-                usable
-            }),
-        };
+        let name = self.name(table, at);
         let machines = self.required(table, at, "machines", "like machines = [\"VM*\"]", Self::pattern);
         let requesters = self.required(table, at, "requesters", "like requesters = [\"*\"]", Self::requester);
         let approvers =
             self.required(table, at, "approvers", "like approvers = [\"U012ABCDEF\"]", Self::approver);
-        let resource_groups =
-            table.get("resource_groups").map(|value| self.list(value, "resource_groups", Self::pattern));
+        let resource_groups = self.some(table, "resource_groups", "leave it out for all", Self::pattern);
+        let subscriptions = self.some(table, "subscriptions", "leave it out for all", Self::subscription);
         let ports = own.ports.or_else(|| defaults.ports.clone());
         if ports.is_none() {
             self.problem(
@@ -189,28 +259,25 @@ impl Reader<'_> {
                 "a rule has no `ports`; write them here or in [defaults], like ports = [22, 3389]",
             );
         }
-        let or_minutes = |ttl: Option<Ttl>, default: Option<Ttl>, minutes| {
-            ttl.or(default).or(Ttl::from_minutes(minutes)).unwrap_or(Ttl::MAX)
-        };
-        let longest = or_minutes(own.longest, defaults.longest, 180);
-        let duration = match own.duration.or(defaults.duration) {
-            None => or_minutes(None, None, 60).min(longest),
-            Some(duration) => duration,
-        };
+        let minutes = |minutes| Ttl::from_minutes(minutes).unwrap_or(Ttl::MAX);
+        let longest = own.longest.or(defaults.longest);
+        let longest = longest.unwrap_or_else(|| minutes(180).min(ceilings.longest.unwrap_or(Ttl::MAX)));
+        let duration = own.duration.or(defaults.duration).unwrap_or_else(|| minutes(60).min(longest));
         if duration > longest {
             self.problem(
-                at,
+                place(table, &["duration", "longest"], at),
                 &format!("`duration` ({duration}) is longer than `longest` ({longest}); write a shorter one"),
             );
         }
-        let sources = own.sources.or_else(|| defaults.sources.clone()).unwrap_or_default();
+        let sources = own.sources.or_else(|| defaults.sources.clone());
+        let sources = sources.or_else(|| ceilings.sources.clone()).unwrap_or_default();
         let source = own.source.or(defaults.source);
         if let Some(source) = source
             && !sources.is_empty()
             && !sources.iter().any(|allowed| source.is_within(allowed))
         {
             self.problem(
-                at,
+                place(table, &["source", "sources"], at),
                 &format!("`source` ({source}) is not within `sources`; add it there or take it away"),
             );
         }
@@ -225,13 +292,15 @@ impl Reader<'_> {
                 let message = format!(
                     "it takes {approvals} approvals and `approvers` names {people} of the people who could give them; name more"
                 );
-                self.problem(at, &message);
+                self.problem(place(table, &["approvers"], at), &message);
             }
         }
+        self.beyond(table, at, ceilings, longest, ports.as_deref().unwrap_or_default(), &sources);
         Some(Rule {
             name: name?,
             machines: machines?,
             resource_groups: resource_groups.unwrap_or_default(),
+            subscriptions: subscriptions.unwrap_or_default(),
             requesters: requesters?,
             approvers: approvers?,
             ports: ports?,
@@ -239,13 +308,46 @@ impl Reader<'_> {
             source,
             duration,
             longest,
-            undecided: or_minutes(own.undecided, defaults.undecided, 60),
+            undecided: own.undecided.or(defaults.undecided).unwrap_or_else(|| minutes(60)),
             approvals,
             justification_required: own
                 .justification_required
                 .or(defaults.justification_required)
                 .unwrap_or(false),
         })
+    }
+
+    /// What of a rule is beyond the ceilings.
+    fn beyond(
+        &mut self,
+        table: &DeTable<'_>,
+        at: usize,
+        ceilings: &Ceilings,
+        longest: Ttl,
+        ports: &[u16],
+        sources: &[Source],
+    ) {
+        if let Some(ceiling) = ceilings.longest.filter(|ceiling| longest > *ceiling) {
+            let message = format!(
+                "`longest` ({longest}) is beyond that of [ceilings] ({ceiling}); write a shorter one here, or a longer one there"
+            );
+            self.problem(place(table, &["longest"], at), &message);
+        }
+        let beyond = |port: &&u16| ceilings.ports.as_ref().is_some_and(|ceiling| !ceiling.contains(port));
+        if let Some(port) = ports.iter().find(beyond) {
+            let message =
+                format!("port {port} is not among `ports` of [ceilings]; take it away here, or add it there");
+            self.problem(place(table, &["ports"], at), &message);
+        }
+        let beyond = |source: &&Source| {
+            let within = |ceiling: &Vec<Source>| ceiling.iter().any(|allowed| source.is_within(allowed));
+            ceilings.sources.as_ref().is_some_and(|ceiling| !within(ceiling))
+        };
+        if let Some(source) = sources.iter().find(beyond) {
+            let message =
+                format!("{source} is not within `sources` of [ceilings]; take it away here, or add it there");
+            self.problem(place(table, &["sources"], at), &message);
+        }
     }
 
     fn common(&mut self, table: &DeTable<'_>) -> Common {
@@ -255,8 +357,8 @@ impl Reader<'_> {
             undecided: table.get("undecided").and_then(|value| self.ttl(value, "undecided")),
             approvals: table.get("approvals").and_then(|value| self.approvals(value)),
             source: table.get("source").and_then(|value| self.source(value)),
-            sources: table.get("sources").map(|value| self.list(value, "sources", Self::source)),
-            ports: table.get("ports").map(|value| self.list(value, "ports", Self::port)),
+            sources: self.some(table, "sources", NO_SOURCES, Self::source),
+            ports: self.some(table, "ports", NO_PORTS, Self::port),
             justification_required: table.get("justification_required").and_then(|value| self.boolean(value)),
         }
     }
@@ -269,132 +371,29 @@ impl Reader<'_> {
         example: &str,
         read: fn(&mut Self, &Value<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let Some(value) = table.get(key) else {
+        let list = self.some(table, key, &format!("write at least one, {example}"), read);
+        if list.is_none() {
             self.problem(at, &format!("a rule has no `{key}`; write them, {example}"));
-            return None;
-        };
-        let list = self.list(value, key, read);
-        if list.is_empty() && value.get_ref().as_array().is_some_and(|array| array.is_empty()) {
-            self.problem(value.span().start, &format!("`{key}` is empty; write at least one, {example}"));
         }
-        Some(list)
+        list
     }
 
-    fn list<T>(
+    /// A list, where there is one. One without anything in it is a problem: it could mean all as well as none.
+    fn some<T>(
         &mut self,
-        value: &Value<'_>,
+        table: &DeTable<'_>,
         key: &str,
+        instead: &str,
         read: fn(&mut Self, &Value<'_>) -> Option<T>,
-    ) -> Vec<T> {
+    ) -> Option<Vec<T>> {
+        let value = table.get(key)?;
         let Some(array) = value.get_ref().as_array() else {
             self.problem(value.span().start, &format!("`{key}` must be a list; write it in brackets"));
-            return vec![];
+            return Some(vec![]);
         };
-        array.iter().filter_map(|item| read(self, item)).collect()
-    }
-
-    fn string(&mut self, value: &Value<'_>, what: &str) -> Option<String> {
-        let text = value.get_ref().as_str().map(str::to_owned);
-        if text.is_none() {
-            self.problem(value.span().start, &format!("{what} must be text; write it in quotes"));
+        if array.is_empty() {
+            self.problem(value.span().start, &format!("`{key}` is empty; {instead}"));
         }
-        text
-    }
-
-    fn boolean(&mut self, value: &Value<'_>) -> Option<bool> {
-        let boolean = value.get_ref().as_bool();
-        if boolean.is_none() {
-            self.problem(value.span().start, "`justification_required` must be true or false");
-        }
-        boolean
-    }
-
-    fn ttl(&mut self, value: &Value<'_>, key: &str) -> Option<Ttl> {
-        let ttl = value.get_ref().as_str().and_then(parse_ttl);
-        if ttl.is_none() {
-            self.problem(value.span().start, &format!("`{key}` must be a duration between 1 minute and 24 hours; write it like \"30m\", \"2h\" or \"1h30m\""));
-        }
-        ttl
-    }
-
-    fn approvals(&mut self, value: &Value<'_>) -> Option<u8> {
-        let number = value.get_ref().as_integer().and_then(|integer| integer.as_str().parse::<u8>().ok());
-        let number = number.filter(|number| (1..=10).contains(number));
-        if number.is_none() {
-            self.problem(value.span().start, "`approvals` must be a number from 1 to 10");
-        }
-        number
-    }
-
-    fn port(&mut self, value: &Value<'_>) -> Option<u16> {
-        let port = value
-            .get_ref()
-            .as_integer()
-            .and_then(|integer| integer.as_str().parse::<u16>().ok())
-            .filter(|port| *port > 0);
-        if port.is_none() {
-            self.problem(value.span().start, "each of `ports` must be a number from 1 to 65535");
-        }
-        port
-    }
-
-    fn source(&mut self, value: &Value<'_>) -> Option<Source> {
-        let text = self.string(value, "an address")?;
-        match text.parse() {
-            Ok(source) => Some(source),
-            Err(Malformed::SourceUnusable(text)) => {
-                let message = format!(
-                    "`{text}` cannot be where people come from; write addresses that the Internet sees, like 203.0.113.0/24, or leave `sources` out to let any be asked for"
-                );
-                self.problem(value.span().start, &message);
-                None
-            }
-            Err(malformed) => {
-                self.problem(value.span().start, &malformed.to_string());
-                None
-            }
-        }
-    }
-
-    fn pattern(&mut self, value: &Value<'_>) -> Option<Pattern> {
-        let text = self.string(value, "a name pattern")?;
-        let shaped = !text.is_empty()
-            && text.len() <= 90
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._*()".contains(&b));
-        if !shaped {
-            self.problem(
-                value.span().start,
-                &format!(
-                    "`{}` is not a name pattern; use letters, digits, - . _ and * for anything",
-                    crate::request::clip(&text)
-                ),
-            );
-        }
-        shaped.then_some(Pattern(text))
-    }
-
-    fn requester(&mut self, value: &Value<'_>) -> Option<Who> {
-        if value.get_ref().as_str() == Some("*") {
-            Some(Who::Everybody)
-        } else {
-            self.who(value, "or \"*\" for everybody")
-        }
-    }
-
-    fn approver(&mut self, value: &Value<'_>) -> Option<Who> {
-        self.who(value, "each by name: not everybody can approve")
-    }
-
-    fn who(&mut self, value: &Value<'_>, hint: &str) -> Option<Who> {
-        let text = self.string(value, "a person or user group")?;
-        let group = text.len() >= 3
-            && text.starts_with('S')
-            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-        let who = if group { Some(Who::Group(text.clone())) } else { text.parse().ok().map(Who::User) };
-        if who.is_none() {
-            let text = crate::request::clip(&text);
-            self.problem(value.span().start, &format!("`{text}` is neither a person nor a user group; write ids like U012ABCDEF or S012ABCDEF, {hint}"));
-        }
-        who
+        Some(array.iter().filter_map(|item| read(self, item)).collect())
     }
 }

@@ -190,7 +190,128 @@ fn one_person_named_twice_is_one_approver() {
     assert_eq!(
         said,
         [
-            "line 31: it takes 2 approvals and `approvers` names 1 of the people who could give them; name more"
+            "line 35: it takes 2 approvals and `approvers` names 1 of the people who could give them; name more"
         ]
+    );
+}
+
+#[test]
+fn a_rule_can_be_about_one_subscription_only() {
+    let (ours, other) = ("8f3a6f52-90c4-4c5a-8d0e-1b7a2c9d4e60", "11111111-90c4-4c5a-8d0e-1b7a2c9d4e60");
+    let only =
+        POLICY.replace("machines = [\"*\"]", &format!("machines = [\"*\"]\nsubscriptions = [\"{ours}\"]"));
+    let policy = Policy::parse(&only).unwrap();
+    let of = |subscription: &str| {
+        let id = format!(
+            "/subscriptions/{subscription}/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web1"
+        );
+        Machine { resource_id: id.parse().unwrap(), ..machine("g", "web1") }
+    };
+    assert_eq!(policy.rule_for(&of(&ours.to_ascii_uppercase())).map(Rule::name), Ok("rest"));
+    assert_eq!(policy.rule_for(&of(other)), Err(NotAllowed::Machine { machine: "web1".to_owned() }));
+}
+
+#[test]
+fn what_no_rule_says_is_bounded_by_the_ceilings() {
+    let text = "channel = \"C0JIT\"\n[ceilings]\nlongest = \"30m\"\nsources = [\"203.0.113.0/24\"]\nports = [22]\n[[rules]]\nname = \"a\"\nmachines = [\"*\"]\nrequesters = [\"*\"]\napprovers = [\"U0BEA\"]\nports = [22]\n";
+    let policy = Policy::parse(text).unwrap();
+    let rule = &policy.rules()[0];
+    assert_eq!((rule.longest().minutes(), rule.duration().minutes()), (30, 30));
+    assert_eq!(rule.sources(), ["203.0.113.0/24".parse().unwrap()]);
+}
+
+fn explained(policy: &Policy, requester: &str, machine: &str, known: &Groups) -> String {
+    let (requester, machine) = (user(requester), machine.parse().unwrap());
+    let ports = Ports::new(vec![22, 5432]).unwrap();
+    let ttl = Ttl::from_minutes(90);
+    let (requester, machine, ports) = (&requester, &machine, &ports);
+    let question = Question { requester, machine, ports, ttl, source: None, justification: None };
+    let Explanation { passed_over, decision } = policy.explain(&question, known);
+    let passed: Vec<String> =
+        passed_over.iter().map(|(rule, what)| format!("{} {what:?}", rule.name())).collect();
+    let decision = match decision {
+        Decision::NoRule => "no rule".to_owned(),
+        Decision::Depends { rule, on } => format!("{} depends on {on:?}", rule.name()),
+        Decision::Rule(decided) => {
+            let against: Vec<String> = decided.against.iter().map(ToString::to_string).collect();
+            let source = decided.source.unwrap();
+            format!(
+                "{} for {} from {source}: {against:?} {:?}",
+                decided.rule.name(),
+                decided.ttl,
+                decided.provided
+            )
+        }
+    };
+    format!("{passed:?} {decision}")
+}
+
+#[test]
+fn an_explanation_says_all_that_is_against_it_and_what_only_slack_knows() {
+    let policy = Policy::parse(POLICY).unwrap();
+    let nobody = Groups::default();
+    assert_eq!(
+        explained(&policy, "U0ANA", "eu-db-1", &nobody),
+        "[] production databases depends on ResourceGroup"
+    );
+    assert_eq!(
+        explained(&policy, "U0ANA", "prod-eu/eu-db-1", &nobody),
+        "[] production databases for 1 hour 30 minutes from 203.0.113.7: \
+         [\"the rule `production databases` lets at most 1 hour\", \"the rule `production databases` wants a reason\"] \
+         [Asks { groups: [\"S0DBA\"] }, Approve { groups: [\"S0ONCALL\"], missing: 1 }]"
+    );
+    let known = groups(&[("S0DBA", &["U0BEA"]), ("S0ONCALL", &["U0ANA"])]);
+    assert_eq!(
+        explained(&policy, "U0ANA", "prod-eu/eu-db-1", &known),
+        "[] production databases for 1 hour 30 minutes from 203.0.113.7: \
+         [\"the rule `production databases` does not let U0ANA ask\", \
+         \"the rule `production databases` lets at most 1 hour\", \"the rule `production databases` wants a reason\", \
+         \"the rule `production databases` needs 2 approvals and names 1 people who could give them\"] []"
+    );
+    assert_eq!(
+        explained(&policy, "U0ANA", "test/eu-db-1", &nobody),
+        "[\"production databases ResourceGroup\"] databases for 1 hour 30 minutes from 198.51.100.9: \
+         [\"the rule `databases` does not offer port 5432\"] []"
+    );
+    let none = POLICY.replace("machines = [\"*\"]", "machines = [\"VM*\"]");
+    assert_eq!(
+        explained(&Policy::parse(&none).unwrap(), "U0ANA", "web1", &nobody),
+        "[\"production databases Name\", \"databases Name\", \"rest Name\"] no rule"
+    );
+}
+
+/// The keys in the first column of the table under each heading of the reference page.
+fn described(page: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut sections: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut section = "";
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            section = heading;
+        } else if let Some((key, _)) = line.strip_prefix("| `").and_then(|row| row.split_once('`')) {
+            sections.entry(section).or_default().push(key);
+        }
+    }
+    sections
+}
+
+#[test]
+fn the_reference_page_has_every_key_and_its_example_is_taken() {
+    let page = include_str!("../../../../docs/policy.md");
+    let sections = described(page);
+    let sorted = |keys: &[&'static str]| keys.iter().copied().collect::<BTreeSet<_>>();
+    let on_page = |section: &str| sections[section].iter().copied().collect::<BTreeSet<_>>();
+    assert_eq!(on_page("At the top"), sorted(parse::TOP));
+    assert_eq!(on_page("`[ceilings]`"), sorted(parse::CEILINGS));
+    let common = on_page("`[defaults]` and `[[rules]]`");
+    assert_eq!(common, sorted(parse::DEFAULTS));
+    let mut rule = on_page("`[[rules]]` alone");
+    rule.extend(common);
+    assert_eq!(rule, sorted(parse::RULE));
+    assert_eq!(sections.len(), 4, "{sections:?}");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let policy = Policy::parse(example).unwrap();
+    assert_eq!(
+        policy.rules().iter().map(Rule::name).collect::<Vec<_>>(),
+        ["production databases", "everything else"]
     );
 }

@@ -21,6 +21,16 @@ impl MachineQuery {
         &self.name
     }
 
+    /// The resource group, where one is said.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
+    /// The subscription's id, where one is said.
+    pub fn subscription(&self) -> Option<&str> {
+        self.subscription.as_deref()
+    }
+
     /// The one that means this machine, with its resource group and perhaps its subscription; `None`
     /// where the id is not a machine's.
     pub fn of(machine: &ResourceId, with_subscription: bool) -> Option<Self> {

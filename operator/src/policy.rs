@@ -150,7 +150,7 @@ fn verdict(decided: &Decided<'_>, requester: &UserId) -> Verdict {
     let provided = decided.provided.iter().map(|condition| match condition {
         Provided::Asks { groups } => format!("{requester} is in {}", groups.join(" or ")),
         Provided::Approve { groups, missing } => {
-            format!("{missing} more who could approve are in {}", groups.join(" or "))
+            format!("at least {missing} more in {} could approve", groups.join(" or "))
         }
     });
     let others = rule.approvers().iter().filter(|who| !matches!(who, Who::User(user) if user == requester));

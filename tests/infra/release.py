@@ -96,9 +96,9 @@ def judge_tool(folder):
     version = run(ajar, "--version").strip()
     assert re.fullmatch(rf"ajar \d+\.\d+\.\d+ \({commit()}\)", version), version
     pages = "".join((ROOT / page).read_text() for page in ("README.md", "infra/README.md", "infra/RUNBOOK.md"))
-    named = {(name, tuple(re.findall(r"--[a-z-]+", rest))) for name, rest in re.findall(r"dist/ajar ([a-z]+)([^`\n]*)", pages)}
+    named = {(name, tuple(re.findall(r"--[a-z-]+", rest))) for name, rest in re.findall(r"dist/ajar ((?:policy )?[a-z]+)([^`\n]*)", pages)}
     for name, options in sorted(named):
-        told = run(ajar, name, "--help")
+        told = run(ajar, *name.split(), "--help")
         missing = [option for option in options if option not in told]
         assert not missing, f"the pages say ajar {name} {' '.join(missing)}, which it does not know"
     print(f"  {version}; the pages name {len({name for name, _ in named})} of its commands")

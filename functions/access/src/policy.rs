@@ -100,7 +100,7 @@ pub enum Trait {
 
 /// Whether a rule is about a machine of which not everything may be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Covers {
+enum Covers {
     /// It is.
     Yes,
     /// It is not, for this.
@@ -125,7 +125,7 @@ impl Groups {
     }
 
     /// Whether something was said of a group.
-    pub fn knows(&self, group: &str) -> bool {
+    fn knows(&self, group: &str) -> bool {
         self.0.contains_key(group)
     }
 

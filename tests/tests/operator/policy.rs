@@ -109,7 +109,7 @@ async fn a_request_is_explained() {
              - the rule `databases` does not offer port 80\n  - the rule `databases` lets at most 3 hours\n  \
              - the rule `databases` wants a reason\n\
              Only if Slack says that U0ANA is in S0DBA.\n\
-             Only if Slack says that 1 more who could approve are in S0ONCALL.\n\
+             Only if Slack says that at least 1 more in S0ONCALL could approve.\n\
              It takes 2 approvals of S0ONCALL, U0BEA.\n"
                 .to_owned()
         )

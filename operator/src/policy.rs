@@ -41,6 +41,7 @@ pub(crate) struct Wrong {
 #[derive(Serialize)]
 pub(crate) struct Checked {
     pub(crate) file: String,
+    pub(crate) admins: Vec<String>,
     pub(crate) rules: Vec<Row>,
     pub(crate) problems: Vec<Wrong>,
 }
@@ -83,17 +84,20 @@ pub(crate) struct Explained {
 
 /// Looks a file through.
 pub(crate) fn check(file: &Path) -> Result<Checked, Problem> {
-    let (rules, problems) = match Policy::parse(&read(file)?) {
-        Ok(policy) => (policy.rules().iter().map(row).collect(), vec![]),
+    let (admins, rules, problems) = match Policy::parse(&read(file)?) {
+        Ok(policy) => {
+            let admins = policy.admins().iter().map(ToString::to_string).collect();
+            (admins, policy.rules().iter().map(row).collect(), vec![])
+        }
         Err(problems) => {
             let wrong = |one: access::policy::Problem| Wrong {
                 line: one.line,
                 message: one.message.replace(char::is_control, " "),
             };
-            (vec![], problems.into_iter().map(wrong).collect())
+            (vec![], vec![], problems.into_iter().map(wrong).collect())
         }
     };
-    Ok(Checked { file: file.display().to_string(), rules, problems })
+    Ok(Checked { file: file.display().to_string(), admins, rules, problems })
 }
 
 /// Says what becomes of a request.

@@ -18,6 +18,7 @@ pub use parse::Problem;
 pub struct Policy {
     /// The Slack channel that requests are shown in.
     channel: String,
+    admins: Vec<Who>,
     rules: Vec<Rule>,
 }
 
@@ -83,7 +84,8 @@ impl Pattern {
 
     /// Whether all that another one matches is certainly matched by this one.
     fn includes(&self, other: &Self) -> bool {
-        self.0.bytes().all(|b| b == b'*') || self.0.eq_ignore_ascii_case(&other.0)
+        // Read as a name, the `*` of the other stand for themselves: whatever takes them takes anything there.
+        self.0.bytes().all(|b| b == b'*') || self.matches(&other.0)
     }
 }
 
@@ -147,6 +149,22 @@ impl Approver {
     pub const fn user(&self) -> &UserId {
         &self.0
     }
+}
+
+/// Evidence that somebody is an admin. Only the policy makes one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admin(UserId);
+
+impl Admin {
+    /// Who.
+    pub const fn user(&self) -> &UserId {
+        &self.0
+    }
+}
+
+/// The user groups among these.
+fn groups_of<'w>(all: impl IntoIterator<Item = &'w Who>) -> impl Iterator<Item = &'w str> {
+    all.into_iter().filter_map(|who| if let Who::Group(group) = who { Some(group.as_str()) } else { None })
 }
 
 /// Why the policy does not let a request through.
@@ -252,14 +270,30 @@ impl Policy {
         &self.rules
     }
 
-    /// The user groups that its rules name.
-    pub fn groups(&self) -> BTreeSet<&str> {
-        self.rules.iter().flat_map(Rule::groups).collect()
+    /// Who may enable and disable machines, and lock everything down.
+    pub fn admins(&self) -> &[Who] {
+        &self.admins
     }
 
-    /// The people whom its rules name one by one.
+    /// The user groups whose members must be known to tell who is an admin.
+    pub fn admin_groups(&self) -> BTreeSet<&str> {
+        groups_of(&self.admins).collect()
+    }
+
+    /// The evidence that `user` is an admin, or `None`.
+    pub fn admin(&self, user: &UserId, groups: &Groups) -> Option<Admin> {
+        self.admins.iter().any(|who| groups.includes(who, user)).then(|| Admin(user.clone()))
+    }
+
+    /// The user groups that it names.
+    pub fn groups(&self) -> BTreeSet<&str> {
+        self.rules.iter().flat_map(Rule::groups).chain(self.admin_groups()).collect()
+    }
+
+    /// The people whom it names one by one.
     pub fn people(&self) -> BTreeSet<&UserId> {
         let all = self.rules.iter().flat_map(|rule| rule.requesters.iter().chain(&rule.approvers));
+        let all = all.chain(&self.admins);
         all.filter_map(|who| if let Who::User(user) = who { Some(user) } else { None }).collect()
     }
 
@@ -369,8 +403,7 @@ impl Rule {
 
     /// The user groups whose members must be known to judge a request.
     pub fn groups(&self) -> BTreeSet<&str> {
-        let all = self.requesters.iter().chain(&self.approvers);
-        all.filter_map(|who| if let Who::Group(group) = who { Some(group.as_str()) } else { None }).collect()
+        groups_of(self.requesters.iter().chain(&self.approvers)).collect()
     }
 
     /// The evidence that `user` may decide, or `None`. Whether it is the requester's own request is

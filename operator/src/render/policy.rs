@@ -33,9 +33,10 @@ impl Told for Checked {
                 ["RULE", "MACHINES", "WHO ASKS", "PORTS", "FROM", "LONGEST", "REASON", "WHO APPROVES"];
             let rows: Vec<_> = self.rules.iter().map(row).collect();
             return format!(
-                "{}: nothing is wrong. The first rule that is about a machine decides:\n{}",
+                "{}: nothing is wrong. The first rule that is about a machine decides:\n{}\nAdmins: {}",
                 self.file,
-                table(&titles, &rows)
+                table(&titles, &rows),
+                or(&self.admins, "nobody")
             );
         }
         let line =
@@ -73,14 +74,14 @@ impl Explained {
         lines.push(format!(
             "It takes {} of {}.",
             counted(verdict.approvals.into(), "approval"),
-            or_nobody(&verdict.approvers)
+            or(&verdict.approvers, "nobody else")
         ));
         lines.join("\n")
     }
 }
 
-fn or_nobody(all: &[String]) -> String {
-    if all.is_empty() { "nobody else".to_owned() } else { all.join(", ") }
+fn or(all: &[String], nobody: &str) -> String {
+    if all.is_empty() { nobody.to_owned() } else { all.join(", ") }
 }
 
 impl Told for Explained {

@@ -63,6 +63,7 @@ async fn a_file_is_looked_through() {
         "databases db* in prod-* S0DBA 22, 5432 anywhere 3 hours yes 2 of S0ONCALL, U0BEA"
     );
     assert_eq!(words(lines[3]), "rest VM* * 22 anywhere 3 hours no 1 of U0BEA, U0CHRIS");
+    assert_eq!(lines[4], "Admins: nobody");
     let rules = tool.run(&["policy", "check", "--json", &right], "").await.json();
     assert_eq!((&rules["rules"][0]["approvals"], &rules["problems"]), (&json!(2), &json!([])));
 

@@ -22,7 +22,7 @@ impl fmt::Display for Problem {
 }
 
 /// The keys of the file itself. docs/policy.md describes each; a test compares them.
-pub(super) const TOP: &[&str] = &["channel", "ceilings", "defaults", "rules"];
+pub(super) const TOP: &[&str] = &["channel", "admins", "ceilings", "defaults", "rules"];
 /// The keys of `[ceilings]`.
 pub(super) const CEILINGS: &[&str] = &["longest", "sources", "ports"];
 /// The keys of `[defaults]`.
@@ -58,6 +58,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 
 /// What to write instead of an empty list of them.
 const NO_SOURCES: &str = "leave it out to let any be asked for";
+const NO_ADMINS: &str = "leave it out for none, or name one, like admins = [\"U012ABCDEF\"]";
 const NO_PORTS: &str = "write at least one, like ports = [22, 3389]";
 
 /// Collects problems while values are read.
@@ -137,6 +138,7 @@ impl Reader<'_> {
             }
             Some(value) => self.channel(value),
         };
+        let admins = self.some(table, "admins", NO_ADMINS, Self::admin).unwrap_or_default();
         let ceilings =
             self.table(table, "ceilings").map_or_else(Ceilings::default, |ceilings| self.ceilings(ceilings));
         let defaults = match self.table(table, "defaults") {
@@ -169,7 +171,7 @@ impl Reader<'_> {
             }
         }
         self.order(&rules);
-        Some(Policy { channel: channel?, rules: rules.into_iter().map(|(_, rule)| rule).collect() })
+        Some(Policy { channel: channel?, admins, rules: rules.into_iter().map(|(_, rule)| rule).collect() })
     }
 
     /// The table of this name, where there is one.

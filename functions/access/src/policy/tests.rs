@@ -4,6 +4,7 @@ use crate::request::{Protocol, RequestHash, Wish};
 
 const POLICY: &str = r#"
 channel = "C0JIT"
+admins = ["U0CHRIS", "S0PLATFORM"]
 
 [defaults]
 duration = "30m"
@@ -190,7 +191,7 @@ fn one_person_named_twice_is_one_approver() {
     assert_eq!(
         said,
         [
-            "line 35: it takes 2 approvals and `approvers` names 1 of the people who could give them; name more"
+            "line 36: it takes 2 approvals and `approvers` names 1 of the people who could give them; name more"
         ]
     );
 }
@@ -314,4 +315,18 @@ fn the_reference_page_has_every_key_and_its_example_is_taken() {
         policy.rules().iter().map(Rule::name).collect::<Vec<_>>(),
         ["production databases", "everything else"]
     );
+}
+
+#[test]
+fn only_the_named_are_admins() {
+    let policy = Policy::parse(POLICY).unwrap();
+    let known = groups(&[("S0PLATFORM", &["U0DANA"]), ("S0ONCALL", &["U0BEA"])]);
+    let is_admin = |who: &str, known: &Groups| policy.admin(&user(who), known).is_some();
+    assert!(is_admin("U0CHRIS", &known) && is_admin("U0DANA", &known));
+    assert!(!is_admin("U0BEA", &known), "an approver is no admin");
+    assert!(!is_admin("U0DANA", &Groups::default()), "of a group nothing is known");
+    assert_eq!(policy.admin_groups(), BTreeSet::from(["S0PLATFORM"]));
+    assert!(policy.groups().contains("S0PLATFORM") && policy.people().contains(&user("U0CHRIS")));
+    let none = POLICY.replace("admins = [\"U0CHRIS\", \"S0PLATFORM\"]", "");
+    assert!(Policy::parse(&none).unwrap().admin(&user("U0CHRIS"), &known).is_none());
 }

@@ -114,6 +114,10 @@ impl Reader<'_> {
         self.who(value, "each by name: not everybody can approve")
     }
 
+    pub(super) fn admin(&mut self, value: &Value<'_>) -> Option<Who> {
+        self.who(value, "each by name: not everybody can be an admin")
+    }
+
     pub(super) fn who(&mut self, value: &Value<'_>, hint: &str) -> Option<Who> {
         let text = self.string(value, "a person or user group")?;
         let group = text.len() >= 3

@@ -188,7 +188,7 @@ def breaks(plan, of, edge):
         "a secret in the state": added("aws_secretsmanager_secret_version"),
         "a variable that is missing": changed("aws_lambda_function", "grant", lambda a: a["environment"][0]["variables"].pop("AJAR_POLICY_FILE")),
         "a variable that nobody reads": changed("aws_lambda_function", "request", lambda a: a["environment"][0]["variables"].update(AJAR_AZURE_CLIENT_ID="x")),
-        "a new need of a function": written("revoke", "env.installation()?", "env.installation()?, env.policy()?"),
+        "a new need of a function": written("notify", "env.installation()?", "env.installation()?, env.subscriptions()?"),
         "another name of the number": written("revoke", "overdue_grant_age_seconds", "overdue_age"),
         "another sentence in the log": written("request", "a request that Slack did not sign", "not signed"),
         "a filter on another field": changed(filters, "OrphanRules", lambda a: a.update(pattern="{ $.orphans >= 0 }")),

@@ -39,12 +39,12 @@ def check(ministack, door, functions, told):
         refused(f"{name} deletes an item", lambda: dynamodb[name].delete_item(TableName=table, Key=item))
         refused(f"{name} scans the table", lambda: dynamodb[name].scan(TableName=table))
     refused("notify puts an item", lambda: dynamodb["notify"].put_item(TableName=table, Item=item))
-    refused("request queries `due`", lambda: dynamodb["request"].query(
-        TableName=table, IndexName="due", KeyConditionExpression="due_shard = :s", ExpressionAttributeValues={":s": {"S": "0"}}))
+    refused("request queries `machine`", lambda: dynamodb["request"].query(
+        TableName=table, IndexName="machine", KeyConditionExpression="machine = :m", ExpressionAttributeValues={":m": {"S": "0"}}))
     refused("revoke queries `person`", lambda: dynamodb["revoke"].query(
         TableName=table, IndexName="person", KeyConditionExpression="person = :p", ExpressionAttributeValues={":p": {"S": "0"}}))
-    refused("revoke reads the secret", lambda: ministack.client(
-        "secretsmanager", session["revoke"]).get_secret_value(SecretId=told["secret"]))
+    refused("revoke changes the secret", lambda: ministack.client(
+        "secretsmanager", session["revoke"]).put_secret_value(SecretId=told["secret"], SecretString="{}"))
     for name, target in [("request", "grant"), ("request", "revoke"), ("request", "discover"), ("notify", "grant"), ("grant", "revoke"), ("discover", "grant")]:
         refused(f"{name} invokes {target}", lambda: ministack.client(
             "lambda", session[name]).invoke(FunctionName=told["functions"][target], Payload=b"{}"))
@@ -60,10 +60,11 @@ def check(ministack, door, functions, told):
     iam = ministack.client("iam")
     described = ministack.client("dynamodb").describe_table(TableName=table)["Table"]
     stream = described["LatestStreamArn"]
-    kinds = ("REQUEST#1", "REPLY#1", "ASK#1", "NSG#1", "MACHINE", "LOOK", "GROUP", "PERSON", "ORPHAN")
-    may_touch = {"request": {"REQUEST#1", "REPLY#1", "ASK#1"}, "grant": {"REQUEST#1", "NSG#1"}, "revoke": {"REQUEST#1", "NSG#1", "ORPHAN"},
-                 "notify": {"REQUEST#1", "REPLY#1", "ORPHAN"}, "discover": set(kinds) - {"NSG#1", "ORPHAN"}}
-    may_list = {"request": {"MACHINE"}, "grant": set(), "revoke": {"ORPHAN"}, "notify": set(), "discover": {"MACHINE", "PERSON", "REQUEST#1"}}
+    kinds = ("REQUEST#1", "REPLY#1", "ASK#1", "NSG#1", "MACHINE", "LOOK", "GROUP", "PERSON", "ORPHAN", "ORDER#1", "CLOSING")
+    may_touch = {"request": {"REQUEST#1", "REPLY#1", "ASK#1", "MACHINE", "ORDER#1"}, "grant": {"REQUEST#1", "NSG#1", "ORDER#1", "CLOSING"},
+                 "revoke": {"REQUEST#1", "NSG#1", "ORPHAN", "ORDER#1", "CLOSING"},
+                 "notify": {"REQUEST#1", "REPLY#1", "ORPHAN", "ORDER#1"}, "discover": set(kinds) - {"NSG#1", "ORPHAN", "CLOSING"}}
+    may_list = {"request": {"MACHINE"}, "grant": set(), "revoke": {"ORPHAN"}, "notify": set(), "discover": {"MACHINE", "PERSON", "REQUEST#1", "CLOSING"}}
     for name in FUNCTIONS:
         statements = policies.documents(iam, told["functions"][name])
         for action in ("GetItem", "PutItem", "UpdateItem"):

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// How the name of a closing rule begins.
+const SHUT: &str = "jit-sandbox-shut-";
+
 /// The owner's client.
 #[derive(Clone)]
 pub struct Owner {
@@ -49,10 +52,18 @@ impl Owner {
         all
     }
 
-    /// The rules that Ajar has written, by their names, with the group's name.
+    /// The rules that Ajar has written for grants, by their names, with the group's name.
     pub async fn rules_of_ours(&self) -> Vec<(String, Value)> {
         let mut all = self.rules().await;
-        all.retain(|(_, rule)| rule["name"].as_str().unwrap_or_default().starts_with("jit-sandbox-"));
+        let name = |rule: &Value| rule["name"].as_str().unwrap_or_default().to_owned();
+        all.retain(|(_, rule)| name(rule).starts_with("jit-sandbox-") && !name(rule).starts_with(SHUT));
+        all
+    }
+
+    /// The closing rules that Ajar has written, with the group's name.
+    pub async fn closing_rules(&self) -> Vec<(String, Value)> {
+        let mut all = self.rules().await;
+        all.retain(|(_, rule)| rule["name"].as_str().unwrap_or_default().starts_with(SHUT));
         all
     }
 

@@ -50,3 +50,19 @@ pub fn click(about: &Value, user: &str, action: &str, value: &str) -> String {
     });
     form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
 }
+
+/// The body of a form that is sent off: the view as it was opened, with what was filled in, by block.
+pub fn submission(about: &Value, user: &str, view: &Value, values: &Value) -> String {
+    let mut view = view.clone();
+    view["state"] = json!({"values": values});
+    let payload = json!({
+        "type": "view_submission",
+        "user": {"id": user, "team_id": about["team_id"]},
+        "api_app_id": about["app_id"],
+        "team": {"id": about["team_id"]},
+        "enterprise": null,
+        "view": view,
+        "response_urls": [],
+    });
+    form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
+}

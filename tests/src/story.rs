@@ -157,6 +157,11 @@ impl Story {
         self.about[name].as_str().unwrap_or_else(|| panic!("/sandbox.json names {name}")).to_owned()
     }
 
+    /// What `/sandbox.json` says.
+    pub(crate) const fn about(&self) -> &Value {
+        &self.about
+    }
+
     fn page(&self, path: &str) -> String {
         format!("{}{path}", self.sandbox().addresses().page_url())
     }

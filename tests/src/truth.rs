@@ -8,6 +8,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod enabling;
 mod open;
 mod template;
 mod wordings;
@@ -67,11 +68,17 @@ struct Seen<'a> {
 pub fn check(entries: &[Value]) -> Vec<String> {
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     let mut wrong = vec![];
-    for entry in entries.iter().filter(|entry| entry["ok"] == true) {
+    // A form claims nothing.
+    let says = |entry: &&Value| entry["ok"] == true && entry["method"] != "views.open";
+    for entry in entries.iter().filter(says) {
         let text = entry["body"]["text"].as_str().unwrap_or_default();
         let mut say = |why: String| wrong.push(format!("at {}: {why}: {text}", entry["at"]));
         if let Some(why) = shown_otherwise(&entry["body"], text) {
             say(why);
+        }
+        if let Some(claims) = enabling::claims(text) {
+            claims.into_iter().filter_map(|claim| claim.untrue(&entry["network"])).for_each(&mut say);
+            continue;
         }
         let said = sentences(text);
         let wording = REQUEST.iter().find_map(|(wording, claim)| Some((find(wording, &said)?, *claim)));
@@ -116,6 +123,14 @@ fn shown_otherwise(body: &Value, text: &str) -> Option<String> {
         (_, [sentence, ..]) => text == *sentence,
         (_, []) => false,
     };
+    // Several sections are told one after the other.
+    let same = same
+        || match (blocks.first()?["type"].as_str()?, shown.as_slice()) {
+            ("header", [title, parts @ ..]) => {
+                text.starts_with(&format!("{title}. {} Ref ", parts.join("\n")))
+            }
+            (_, parts) => text == parts.join("\n"),
+        };
     (!same).then(|| format!("the blocks say something else than the text ({shown:?})"))
 }
 

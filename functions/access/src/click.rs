@@ -4,14 +4,19 @@ use crate::request::{RequestId, TermsDigest, UserId};
 use crate::signature::Verified;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// The buttons of a card.
+/// The buttons of our messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Approve.
     Approve,
     /// Deny.
     Deny,
+    /// Write the closing rules of an order.
+    WriteClosing,
+    /// Remove the closing rules of an order.
+    RemoveClosing,
 }
 
 impl Action {
@@ -20,11 +25,15 @@ impl Action {
         match self {
             Self::Approve => "approve",
             Self::Deny => "deny",
+            Self::WriteClosing => "write_closing",
+            Self::RemoveClosing => "remove_closing",
         }
     }
 
     fn of(id: &str) -> Option<Self> {
-        [Self::Approve, Self::Deny].into_iter().find(|action| action.id() == id)
+        [Self::Approve, Self::Deny, Self::WriteClosing, Self::RemoveClosing]
+            .into_iter()
+            .find(|action| action.id() == id)
     }
 }
 
@@ -44,7 +53,7 @@ pub struct Click {
     pub user: UserId,
     /// Which button.
     pub action: Action,
-    /// The request that the button is about.
+    /// The request, or the order, that the button is about.
     pub request: RequestId,
     /// The terms that the clicker saw.
     pub terms: String,
@@ -81,6 +90,24 @@ struct Payload {
     response_url: Option<String>,
     #[serde(default)]
     actions: Vec<PayloadAction>,
+    view: Option<PayloadView>,
+}
+
+#[derive(Deserialize)]
+struct PayloadView {
+    #[serde(default)]
+    callback_id: String,
+    #[serde(default)]
+    private_metadata: String,
+    #[serde(default)]
+    state: PayloadState,
+}
+
+#[derive(Deserialize, Default)]
+struct PayloadState {
+    /// By block and then by action.
+    #[serde(default)]
+    values: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +121,23 @@ struct PayloadAction {
     value: Option<String>,
 }
 
+impl Payload {
+    fn of(verified: &Verified<'_>, app: &App) -> Result<Self, ClickError> {
+        // What was signed is kept as text; other bytes would not be the same when they are judged again.
+        let body = std::str::from_utf8(verified.body()).map_err(|_| ClickError::Body)?;
+        let payload = form_urlencoded::parse(body.as_bytes())
+            .find_map(|(key, value)| (key == "payload").then_some(value))
+            .ok_or(ClickError::Body)?;
+        let payload: Self = serde_json::from_str(&payload).map_err(|_| ClickError::Body)?;
+        let ours =
+            [&payload.team, &payload.enterprise].into_iter().flatten().any(|named| named.id == app.team_id);
+        if !ours || payload.api_app_id.as_deref() != Some(&app.app_id) {
+            return Err(ClickError::App);
+        }
+        Ok(payload)
+    }
+}
+
 /// The value of a button: the request's id and the digest of its terms.
 pub fn button_value(request: RequestId, terms: &TermsDigest) -> String {
     format!("{request}.{}", terms.as_str())
@@ -105,17 +149,7 @@ impl Click {
     /// # Errors
     /// Not a click on one of our buttons.
     pub fn parse(verified: &Verified<'_>, app: &App) -> Result<Self, ClickError> {
-        // What was signed is kept as text; other bytes would not be the same when they are judged again.
-        let body = std::str::from_utf8(verified.body()).map_err(|_| ClickError::Body)?;
-        let payload = form_urlencoded::parse(body.as_bytes())
-            .find_map(|(key, value)| (key == "payload").then_some(value))
-            .ok_or(ClickError::Body)?;
-        let payload: Payload = serde_json::from_str(&payload).map_err(|_| ClickError::Body)?;
-        let ours =
-            [&payload.team, &payload.enterprise].into_iter().flatten().any(|named| named.id == app.team_id);
-        if !ours || payload.api_app_id.as_deref() != Some(&app.app_id) {
-            return Err(ClickError::App);
-        }
+        let payload = Payload::of(verified, app)?;
         if payload.kind != "block_actions" {
             return Err(ClickError::Kind);
         }
@@ -130,6 +164,49 @@ impl Click {
             terms: terms.to_owned(),
             response_url: payload.response_url,
         })
+    }
+}
+
+/// A form that somebody has filled in and sent off (docs.slack.dev, "View submission payload").
+#[derive(Clone, PartialEq, Debug)]
+pub struct Submission {
+    /// Who, by Slack's word.
+    pub user: UserId,
+    /// Which form.
+    pub form: String,
+    /// What we have put into it for ourselves.
+    pub metadata: String,
+    values: BTreeMap<String, BTreeMap<String, Value>>,
+}
+
+impl Submission {
+    /// Reads a signed body.
+    ///
+    /// # Errors
+    /// Not a form of ours.
+    pub fn parse(verified: &Verified<'_>, app: &App) -> Result<Self, ClickError> {
+        let payload = Payload::of(verified, app)?;
+        let (true, Some(view)) = (payload.kind == "view_submission", payload.view) else {
+            return Err(ClickError::Kind);
+        };
+        let user = payload.user.and_then(|user| user.id.parse().ok()).ok_or(ClickError::Body)?;
+        let (form, metadata) = (view.callback_id, view.private_metadata);
+        Ok(Self { user, form, metadata, values: view.state.values })
+    }
+
+    /// What was written into the field of this name; empty where nothing was.
+    pub fn text(&self, field: &str) -> &str {
+        self.value(field)["value"].as_str().unwrap_or_default()
+    }
+
+    /// The values of the boxes of this name that were ticked.
+    pub fn ticked(&self, field: &str) -> Vec<&str> {
+        let options = self.value(field)["selected_options"].as_array();
+        options.into_iter().flatten().filter_map(|option| option["value"].as_str()).collect()
+    }
+
+    fn value(&self, field: &str) -> &Value {
+        self.values.get(field).and_then(|block| block.get(field)).unwrap_or(&Value::Null)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The text after `/jit`, and what to type instead when it cannot be understood.
 
 use crate::lease::Ttl;
-use crate::request::{Justification, MachineQuery, Malformed, Ports, Source};
+use crate::request::{Justification, MachineName, MachineQuery, Malformed, Ports, Source};
 
 /// What somebody typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,7 +21,25 @@ pub enum Command {
         /// Why.
         justification: Option<Justification>,
     },
+    /// `/jit vms [<pattern>]`: which machines there are, and how they stand.
+    Machines {
+        /// Part of their names.
+        part: Option<MachineName>,
+    },
+    /// `/jit enable <vm> …` and `/jit edit <vm>`: which ports may be asked for.
+    Enable {
+        /// Which machines, each once.
+        machines: Vec<MachineQuery>,
+    },
+    /// `/jit disable <vm> …`
+    Disable {
+        /// Which machines, each once.
+        machines: Vec<MachineQuery>,
+    },
 }
+
+/// The most machines that can be enabled or disabled at once.
+pub const MOST_MACHINES: usize = 10;
 
 /// The line that always works, shown wherever one cannot be understood.
 pub const EXAMPLE: &str = "/jit VM3 22 from 203.0.113.7 for 30m because patching";
@@ -35,6 +53,15 @@ pub enum CommandError {
         /// The machine.
         machine: MachineQuery,
     },
+    /// `enable`, `edit` or `disable` without a machine.
+    #[error("the names of the machines are missing; type for example `/jit {word} VM1 VM2`")]
+    MachinesMissing {
+        /// The word.
+        word: &'static str,
+    },
+    /// More machines than can be enabled or disabled at once.
+    #[error("these are {0} machines; name at most {max} at once", max = MOST_MACHINES)]
+    TooManyMachines(usize),
     /// A part is not what it should be.
     #[error("{0}. For example: `{EXAMPLE}`")]
     Malformed(#[from] Malformed),
@@ -68,6 +95,9 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
     let Some(first) = words.next() else { return Ok(Command::Help) };
     if first.eq_ignore_ascii_case("help") && words.rest.is_empty() {
         return Ok(Command::Help);
+    }
+    if let Some(command) = about_machines(first, words.rest) {
+        return command;
     }
     let machine: MachineQuery = first.parse()?;
     let mut list = match words.peek() {
@@ -109,6 +139,40 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
         }
     }
     Ok(Command::Ask { machine, ports, source, ttl, justification })
+}
+
+/// What the list of machines and the admins' commands begin with.
+fn about_machines(first: &str, rest: &str) -> Option<Result<Command, CommandError>> {
+    let word =
+        ["vms", "enable", "edit", "disable"].into_iter().find(|word| first.eq_ignore_ascii_case(word))?;
+    // A machine may be called like that, and is asked for with a port.
+    if rest.split_whitespace().next().is_some_and(|next| parse_ports(next).is_ok()) {
+        return None;
+    }
+    if word == "vms" {
+        let part = rest.split_whitespace().next().map(str::parse).transpose();
+        return Some(part.map(|part| Command::Machines { part }).map_err(CommandError::from));
+    }
+    Some(named_machines(word, rest).map(|machines| match word {
+        "disable" => Command::Disable { machines },
+        _ => Command::Enable { machines },
+    }))
+}
+
+fn named_machines(word: &'static str, rest: &str) -> Result<Vec<MachineQuery>, CommandError> {
+    let mut machines: Vec<MachineQuery> = vec![];
+    let separated = |c: char| c.is_whitespace() || c == ',';
+    for name in rest.split(separated).filter(|name| !name.is_empty()) {
+        let machine: MachineQuery = name.parse()?;
+        if !machines.contains(&machine) {
+            machines.push(machine);
+        }
+    }
+    match machines.len() {
+        0 => Err(CommandError::MachinesMissing { word }),
+        many if many > MOST_MACHINES => Err(CommandError::TooManyMachines(many)),
+        _ => Ok(machines),
+    }
 }
 
 /// What to write instead of a word that has no place.
@@ -209,7 +273,10 @@ mod tests {
 
     fn ask(text: &str) -> (String, Vec<u16>, Option<String>, Option<u32>, Option<String>) {
         match parse(text).unwrap() {
-            Command::Help => panic!("help"),
+            other @ (Command::Help
+            | Command::Machines { .. }
+            | Command::Enable { .. }
+            | Command::Disable { .. }) => panic!("{other:?}"),
             Command::Ask { machine, ports, source, ttl, justification } => (
                 machine.to_string(),
                 ports.as_slice().to_vec(),
@@ -240,6 +307,22 @@ mod tests {
         assert_eq!(ask("VM3 22, 3389 for PT2H").1, vec![22, 3389]);
         assert_eq!(parse(""), Ok(Command::Help));
         assert_eq!(parse(" Help "), Ok(Command::Help));
+    }
+
+    #[test]
+    fn admins_name_machines() {
+        let query = |text: &str| text.parse::<MachineQuery>().unwrap();
+        let of = |text: &str| parse(text).unwrap();
+        let (one, two) = (query("VM1"), query("Blue/VM2"));
+        assert_eq!(of("Enable VM1, Blue/VM2 VM1"), Command::Enable { machines: vec![one.clone(), two] });
+        assert_eq!(of("edit VM1"), Command::Enable { machines: vec![one.clone()] });
+        assert_eq!(of("disable VM1"), Command::Disable { machines: vec![one] });
+        assert_eq!(of("VMS"), Command::Machines { part: None });
+        assert_eq!(of("vms db"), Command::Machines { part: Some("db".parse().unwrap()) });
+        assert_eq!(parse("disable"), Err(CommandError::MachinesMissing { word: "disable" }));
+        let many = (0..11).map(|n| format!("VM{n}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(parse(&format!("enable {many}")), Err(CommandError::TooManyMachines(11)));
+        assert_eq!(ask("edit 22").0, "edit", "a machine may be called like that");
     }
 
     #[test]

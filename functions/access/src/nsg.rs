@@ -8,6 +8,7 @@
 mod cover;
 mod description;
 mod evaluate;
+mod permanent;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use std::net::IpAddr;
 
 pub use description::{Basis, Described, described, described_end, of_break_glass};
 pub use evaluate::{evaluate, open_to_everyone, together};
+pub use permanent::{CLOSING_BAND, Door, LEFT_FOR_GRANTS, LeftOpen, left_open, place_closing};
 pub use rule::{PortSpan, Provisioning, Rule, RuleProtocol, Scope};
 
 /// The priorities of rules that open: the highest free number that is early enough.

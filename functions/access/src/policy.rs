@@ -2,6 +2,7 @@
 //! the deployment. Ordered rules; the first that matches the machine decides.
 
 use crate::command::parse_ttl;
+use crate::enabled::Enabled;
 use crate::lease::Ttl;
 use crate::request::{Ask, Machine, MachineName, Ports, ResourceId, Source, UserId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,7 @@ pub struct Rule {
     undecided: Ttl,
     approvals: u8,
     justification_required: bool,
+    only_enabled: bool,
 }
 
 /// A person, a Slack user group, or everybody.
@@ -219,6 +221,12 @@ pub enum NotAllowed {
         /// The rule that decides.
         rule: String,
     },
+    /// Only machines that an admin has enabled can be asked for, and this one is not.
+    #[error("the rule `{rule}` is only about machines that an admin has enabled")]
+    NotEnabled {
+        /// The rule that decides.
+        rule: String,
+    },
     /// Not enough people could approve.
     #[error("the rule `{rule}` needs {needed} approvals and names {available} people who could give them")]
     NobodyCouldApprove {
@@ -369,6 +377,23 @@ impl Rule {
     /// Whether it wants a reason.
     pub const fn justification_required(&self) -> bool {
         self.justification_required
+    }
+
+    /// Whether only machines that an admin has enabled in Slack can be asked for.
+    pub const fn only_enabled(&self) -> bool {
+        self.only_enabled
+    }
+
+    /// Whether a request is within what an admin has enabled on the machine.
+    ///
+    /// # Errors
+    /// The first thing that was not enabled.
+    pub fn admits_enabled(&self, ask: &Ask, enabled: Option<&Enabled>) -> Result<(), NotAllowed> {
+        match enabled {
+            Some(enabled) => enabled.admits(ask, &self.name),
+            None if self.only_enabled => Err(NotAllowed::NotEnabled { rule: self.name.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// The duration of a request that does not say one.

@@ -2,13 +2,15 @@
 
 mod id;
 mod query;
+mod rule_name;
 mod terms;
 
 pub use id::{RequestHash, RequestId};
 pub use query::MachineQuery;
+pub use rule_name::RuleName;
 pub use terms::{Ask, Machine, TermsDigest, Wish};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -290,6 +292,11 @@ impl fmt::Display for Ports {
 pub struct Source(IpNet);
 
 impl Source {
+    /// Every address of one family. Nobody can ask for it; a closing rule is about it.
+    pub(crate) fn anywhere(ipv4: bool) -> Self {
+        Self(if ipv4 { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) })
+    }
+
     /// The prefix.
     pub const fn prefix(&self) -> IpNet {
         self.0
@@ -407,55 +414,9 @@ impl fmt::Display for Installation {
     }
 }
 
-/// The name of a rule of ours: `jit-<installation>-<request id>`. The only input of PUT and DELETE,
-/// so that no other rule can be touched.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct RuleName {
-    installation: Installation,
-    request: RequestId,
-}
-
-impl RuleName {
-    /// The rule of this request.
-    pub fn new(installation: &Installation, request: RequestId) -> Self {
-        Self { installation: installation.clone(), request }
-    }
-
-    /// The request of this installation that a rule found in Azure belongs to, or `None` where the
-    /// name is not exactly one of ours.
-    pub fn request_of(name: &str, installation: &Installation) -> Option<RequestId> {
-        let id = name.strip_prefix("jit-")?.strip_prefix(&installation.0)?.strip_prefix('-')?;
-        id.parse().ok()
-    }
-}
-
-impl fmt::Display for RuleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "jit-{}-{}", self.installation, self.request)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_exact_names_are_ours() {
-        let ours: Installation = "prod".parse().unwrap();
-        let id: RequestId = "7F3K9-QXM2P".parse().unwrap();
-        assert_eq!(RuleName::new(&ours, id).to_string(), "jit-prod-7F3K9-QXM2P");
-        assert_eq!(RuleName::request_of("jit-prod-7F3K9-QXM2P", &ours), Some(id));
-        for other in [
-            "jit-prod-shut-7F3K9-QXM2P",
-            "jit-prod2-7F3K9-QXM2P",
-            "jit-pro-7F3K9-QXM2P",
-            "JIT-prod-7F3K9-QXM2P",
-            "jit-prod-7F3K9-QXM2P2",
-            "SecurityCenter-JITRule-1-a",
-        ] {
-            assert_eq!(RuleName::request_of(other, &ours), None, "{other}");
-        }
-    }
 
     #[test]
     fn a_justification_is_one_plain_line() {

@@ -17,11 +17,19 @@ use crate::request::{Ask, MachineName, MachineQuery, Ports, Source, UserId, Wish
 use serde_json::{Value, json};
 
 mod card;
+mod machines;
 mod news;
+mod order;
 mod orphan;
 
 pub use card::{Told, card, direct};
+pub use machines::{
+    DISABLE_FORM, ENABLE_FORM, admins_unknown, cannot_enable, disable_form, enable_form, form_problem,
+    form_refused, machines, machines_of, named_by_several, no_form, not_admin, not_found, nothing_enabled,
+    too_many_for_a_form,
+};
 pub use news::{Alarm, alarm, aside};
+pub use order::{order, order_not_taken};
 pub use orphan::{OrphanTold, orphan};
 
 /// A message: what screen readers and notifications say, and what is shown.
@@ -276,6 +284,9 @@ pub fn not_allowed(why: &NotAllowed, rule: Option<&Rule>) -> Message {
         }
         NotAllowed::Justification { .. } => {
             "This machine wants a reason. Add it at the end: `because patching`.".to_owned()
+        }
+        NotAllowed::NotEnabled { .. } => {
+            "Nothing is enabled on this machine. Ask an admin to type `/jit enable` with its name.".to_owned()
         }
         NotAllowed::NobodyCouldApprove { needed, available, .. } => {
             let who = rule.map(|rule| people(rule.approvers())).unwrap_or_default();

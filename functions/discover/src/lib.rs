@@ -7,7 +7,7 @@ use access::lease::Timestamp;
 use access::lifecycle::{Cause, Record, State};
 use access::machine::{Found, SeenMachine, find};
 use access::policy::Policy;
-use access::request::{Installation, UserId};
+use access::request::{Installation, ResourceId, UserId};
 use access::wording::{self, LookedAgain};
 use edge::archive::Archive;
 use edge::arm::{Arm, ArmError};
@@ -15,12 +15,13 @@ use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
 use edge::secrets::SlackSecrets;
 use edge::slack::Slack;
-use edge::store::{Loaded, Look, Person, Question, Reply, Store, StoreError, Stored};
+use edge::store::{Asked, Loaded, Look, Person, Question, Reply, Store, StoreError, Stored};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 mod archive;
+mod offer;
 
 /// How many machines are written side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -110,7 +111,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
 /// Looks through one subscription, and writes what is there and what is gone.
 async fn look(deps: &Deps, subscription: &str) -> Result<(), NotLooked> {
     let now = deps.clock.now();
-    let seen = match deps.arm.machines(subscription, now).await {
+    let mut seen = match deps.arm.machines(subscription, now).await {
         Ok(seen) => seen,
         Err(error) => {
             // Nothing is known now: nothing is gone.
@@ -120,6 +121,7 @@ async fn look(deps: &Deps, subscription: &str) -> Result<(), NotLooked> {
         }
     };
     let before = deps.store.machines().await?;
+    look_at_doors(deps, subscription, &mut seen, &before, now).await?;
     for machine in &seen {
         let known = before.iter().find(|known| known.resource_id == machine.resource_id);
         if known.is_some_and(|known| known.nics != machine.nics) {
@@ -140,6 +142,35 @@ async fn look(deps: &Deps, subscription: &str) -> Result<(), NotLooked> {
     let machines = u64::try_from(seen.len()).ok();
     tracing::info!(subscription, machines, "looked through");
     Ok(deps.store.put_look(subscription, &Look { looked_at: Some(now), tried_at: now, machines }).await?)
+}
+
+/// Adds to each machine which of its doors are open, and how it was used. Where the groups could not be read nothing is
+/// known to be shut.
+async fn look_at_doors(
+    deps: &Deps,
+    subscription: &str,
+    seen: &mut [SeenMachine],
+    before: &[SeenMachine],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let on_the_way = |machine: &SeenMachine| -> Vec<ResourceId> {
+        let addresses = machine.addresses().into_iter();
+        addresses.flat_map(|address| machine.groups(address)).cloned().collect()
+    };
+    let wanted = seen.iter().flat_map(on_the_way).collect();
+    let groups = deps.arm.rules_of_groups(subscription, wanted).await.unwrap_or_else(|error| {
+        tracing::warn!(subscription, error = %error, "the rules of its groups could not be read");
+        HashMap::new()
+    });
+    for machine in seen {
+        let known = before.iter().find(|known| known.resource_id == machine.resource_id);
+        machine.enabled = known.and_then(|known| known.enabled.clone());
+        machine.look_at_doors(&groups, &deps.installation);
+        if machine.enabled.is_some() {
+            machine.used = deps.store.used(machine, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A machine that we know was not in the list. A list may lack what is there; Azure is asked for this one.
@@ -214,13 +245,30 @@ async fn end_grant(
 
 /// Looks again, unless somebody has since the question was asked, and says what there is.
 async fn answer(deps: &Deps, key: &str) -> Result<(), StoreError> {
-    let Some(question) = deps.store.question(key).await?.filter(|question| !question.answered) else {
-        return Ok(());
-    };
+    match deps.store.asked(key).await? {
+        None => return Ok(()),
+        Some(Asked::Machine(question)) => {
+            let all_looked = look_again(deps, question.asked_at).await?;
+            let found = found(deps, &question, all_looked).await?;
+            let text = wording::looked_again(&question.machine, &question.ports, &found);
+            let reply = Reply { text, response_url: question.response_url, said: false };
+            let reply_key = key.replacen("ASK#", "REPLY#", 1);
+            deps.store.put_reply(&reply_key, &reply, deps.clock.now().plus(ANSWER_KEPT_SECONDS)).await?;
+        }
+        Some(Asked::Offer(asked)) => {
+            look_again(deps, asked.asked_at).await?;
+            offer::make(deps, key, &asked).await?;
+        }
+    }
+    deps.store.answered(key).await.map(|_| ())
+}
+
+/// Looks through each subscription that nobody has looked through since. Gives whether all of it could be looked through.
+async fn look_again(deps: &Deps, since: Timestamp) -> Result<bool, StoreError> {
     let mut all_looked = true;
     for subscription in &deps.subscriptions {
         let last = deps.store.look(subscription).await?.and_then(|look| look.looked_at);
-        if last.is_some_and(|at| at > question.asked_at) {
+        if last.is_some_and(|at| at > since) {
             continue;
         }
         if let Err(error) = look(deps, subscription).await {
@@ -228,13 +276,7 @@ async fn answer(deps: &Deps, key: &str) -> Result<(), StoreError> {
             all_looked = false;
         }
     }
-    let now = deps.clock.now();
-    let found = found(deps, &question, all_looked).await?;
-    let text = wording::looked_again(&question.machine, &question.ports, &found);
-    let reply = Reply { text, response_url: question.response_url, said: false };
-    let reply_key = key.replacen("ASK#", "REPLY#", 1);
-    deps.store.put_reply(&reply_key, &reply, now.plus(ANSWER_KEPT_SECONDS)).await?;
-    deps.store.answered(key).await.map(|_| ())
+    Ok(all_looked)
 }
 
 /// What is to be said of the machine that was asked for.

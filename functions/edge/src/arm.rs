@@ -7,6 +7,7 @@ use crate::http::{CALL_TIMEOUT, Limits, Route};
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
 use access::nsg::{OurRule, Rule};
+use access::order::ClosingRule;
 use access::refusal::{Again, Outcome, Refusal, Verb};
 use access::request::{ResourceId, RuleName};
 use azure_core::credentials::TokenCredential;
@@ -260,12 +261,26 @@ impl Arm {
 
     /// Writes our rule. The same again writes the same.
     pub async fn put_rule(&self, rule: &OurRule) -> Acted {
-        let permit = match self.fence.put(&rule.nsg, &rule.name).await {
+        self.put(&rule.nsg, &rule.name, &types::rule_body(rule)).await
+    }
+
+    /// Writes a closing rule. The same again writes the same.
+    pub async fn put_closing(
+        &self,
+        rule: &ClosingRule,
+        name: &RuleName,
+        priority: u16,
+        description: &str,
+    ) -> Acted {
+        self.put(&rule.nsg, name, &types::closing_body(rule, priority, description)).await
+    }
+
+    async fn put(&self, nsg: &ResourceId, name: &RuleName, body: &serde_json::Value) -> Acted {
+        let permit = match self.fence.put(nsg, name).await {
             Ok(permit) => permit,
-            Err(why) => return not_sent(why, &rule.nsg),
+            Err(why) => return not_sent(why, nsg),
         };
-        let body = types::rule_body(rule);
-        let answer = self.send(Sent::Put(&permit, &body)).await;
+        let answer = self.send(Sent::Put(&permit, body)).await;
         let acted = answers::acted(&answer, permit.path(), Verb::Put);
         if acted != Acted::Unknown {
             permit.answered();

@@ -27,7 +27,7 @@ impl Glances {
     }
 
     /// As [`Arm::group`], begun a moment ago at most.
-    pub(crate) async fn group(&self, nsg: &ResourceId) -> Result<Group, ArmError> {
+    pub async fn group(&self, nsg: &ResourceId) -> Result<Group, ArmError> {
         let read = {
             let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
             let now_ms = self.clock.now_ms();

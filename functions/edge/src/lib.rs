@@ -4,6 +4,7 @@ pub mod archive;
 pub mod arm;
 pub mod aws;
 pub mod clock;
+pub mod closing;
 pub mod config;
 pub mod drive;
 pub mod entra;

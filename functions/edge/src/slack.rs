@@ -139,6 +139,15 @@ impl Slack {
         self.call("chat.update", &body).await.map(|_| ())
     }
 
+    /// Opens a form for whoever has just done something in Slack; `trigger_id` lasts for three seconds, and once
+    /// (docs.slack.dev, `views.open`).
+    ///
+    /// # Errors
+    /// Slack refused or did not answer.
+    pub async fn open_form(&self, trigger_id: &str, form: &Value) -> Result<(), SlackError> {
+        self.call("views.open", &json!({"trigger_id": trigger_id, "view": form})).await.map(|_| ())
+    }
+
     /// Who is in these user groups now.
     ///
     /// # Errors

@@ -4,11 +4,12 @@
 //!   [`access::lifecycle::Parts`], beside the keys of the indexes and what wakes whom;
 //! - `REQUEST#<id>` / `EVENT#<n>`: its history, append-only, each line with the hash of the one before;
 //! - `REPLY#<id>` / `REPLY`: a sentence to one person;
-//! - `MACHINE` / `<resource id>`: a machine as `discover` saw it;
+//! - `MACHINE` / `<resource id>`: a machine as `discover` saw it, and what an admin enabled on it;
 //! - `ASK#<id>` / `ASK`: a question for `discover`;
 //! - `LOOK` / `<subscription>`: when `discover` last looked through it;
 //! - `GROUP` / `<id>`, `PERSON` / `<id>`: the members of a user group and a person's time zone, by Slack;
 //! - `ORPHAN` / `<group's key>#<request>`: a rule of ours that no record answers for;
+//! - `ORDER#<id>` / `ORDER`, `CLOSING` / `<id>`: closing rules that are to be written or removed, and those that stand;
 //! - `NSG#<id>` / `LOCK`: who may write to a network security group now.
 //!
 //! Every write of a record is conditional on the version that was read and keeps attributes that this
@@ -28,12 +29,14 @@ mod archive;
 mod audit;
 mod discovery;
 mod lock;
+mod orders;
 mod orphans;
 mod write;
 
 pub use audit::{INDEXES, PURGED_BY, Shape};
-pub use discovery::{Look, Person, Question};
+pub use discovery::{Asked, Look, Offer, Person, Question};
 pub use lock::{Lease, Lock, Taken};
+pub use orders::{KnownClosing, KnownOrder};
 pub use orphans::KnownOrphan;
 use write::line_key;
 pub use write::{Created, Line, Stored};
@@ -104,6 +107,29 @@ pub struct Loaded {
     pub shown: Shown,
     /// Until when somebody who drives it has it for himself.
     pub claimed_until: Option<Timestamp>,
+}
+
+/// All that a tick looks at.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Watched {
+    /// The records that still need something, each with the moment when it must be looked at.
+    pub records: Vec<(Timestamp, Loaded)>,
+    /// The orders that are at work or not shown, each with the moment when somebody must look at it again.
+    pub orders: Vec<(Timestamp, RequestId)>,
+    /// The closing rules that should stand.
+    pub closing_rules: Vec<KnownClosing>,
+}
+
+impl Watched {
+    fn add(&mut self, at: Timestamp, item: Item) -> Result<(), StoreError> {
+        let kind = item.get("pk").and_then(|pk| pk.as_s().ok()).and_then(|pk| pk.split('#').next());
+        match kind {
+            Some(orders::KIND) => self.orders.push((at, orders::known(item)?.order.id)),
+            Some(orders::CLOSING) => self.closing_rules.push(decode(orders::CLOSING, item)?),
+            _ => self.records.push((at, load(item)?)),
+        }
+        Ok(())
+    }
 }
 
 /// A sentence to one person, kept until `notify` has sent it.
@@ -240,19 +266,27 @@ impl Store {
     /// # Errors
     /// DynamoDB did not answer.
     pub async fn unsettled(&self) -> Result<Vec<(Timestamp, Loaded)>, StoreError> {
+        Ok(self.watched().await?.records)
+    }
+
+    /// All that a tick looks at, in one list: as [`Store::unsettled`], and the orders and closing rules.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn watched(&self) -> Result<Watched, StoreError> {
         let items = self.query(Some("due"), "due_shard = :shard", &[(":shard", text(DUE_SHARD))]).await?;
-        let mut unsettled = vec![];
+        let mut watched = Watched::default();
         for item in items {
             let at = item.get("due_at").and_then(|value| value.as_n().ok()).and_then(|n| n.parse().ok());
-            match (at, load(item)) {
-                (Some(at), Ok(loaded)) => unsettled.push((Timestamp::from_unix(at), loaded)),
-                (_, Err(error)) => {
-                    tracing::error!(error = %error, "a record that needs something cannot be read");
-                }
-                (None, Ok(_)) => tracing::error!("a record in the index `due` has no due_at"),
+            let Some(at) = at.map(Timestamp::from_unix) else {
+                tracing::error!("an item in the index `due` has no due_at");
+                continue;
+            };
+            if let Err(error) = watched.add(at, item) {
+                tracing::error!(error = %error, "an item that needs something cannot be read");
             }
         }
-        Ok(unsettled)
+        Ok(watched)
     }
 
     /// The requests of a person that wait or are open.

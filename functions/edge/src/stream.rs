@@ -31,9 +31,18 @@ pub fn orphans(event: &Event) -> Vec<(String, String)> {
 /// The requests that a batch is about, each once, with the sequence number of its first line. An event
 /// only wakes: what is to be done is read from the record.
 pub fn requests(event: &Event) -> Vec<(RequestId, String)> {
+    of_kind(event, "REQUEST#")
+}
+
+/// The orders that a batch is about, each once, with the sequence number of its first line.
+pub fn orders(event: &Event) -> Vec<(RequestId, String)> {
+    of_kind(event, "ORDER#")
+}
+
+fn of_kind(event: &Event, prefix: &str) -> Vec<(RequestId, String)> {
     let mut seen = BTreeMap::new();
     for (pk, sequence_number) in keys(event) {
-        if let Some(id) = pk.strip_prefix("REQUEST#").and_then(|id| id.parse::<RequestId>().ok()) {
+        if let Some(id) = pk.strip_prefix(prefix).and_then(|id| id.parse::<RequestId>().ok()) {
             seen.entry(id).or_insert(sequence_number);
         }
     }

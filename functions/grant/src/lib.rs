@@ -3,6 +3,7 @@
 
 use access::drive::Role;
 use access::lifecycle::{Record, State, Step, Tempo, next_step, wants_grant};
+use access::order::Change;
 use access::request::RequestId;
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::DynamoDbEventResponse;
@@ -71,15 +72,37 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
             (sequence_number, driven.map_err(|error| (id, error)))
         }
     });
+    let orders = stream::orders(&event).into_iter().map(|(id, sequence_number)| {
+        let invocation = context.request_id.clone();
+        let at_work = deps.driver.clock.awake_now();
+        async move {
+            let carried_out = carry_out(deps, id, &invocation, &at_work).await;
+            (sequence_number, carried_out.map_err(|error| (id, error)))
+        }
+    });
     let mut failures = vec![];
-    let (outcomes, ()) = tokio::join!(futures::future::join_all(work), deps.secrets.renew(FRESH_SECONDS));
-    for (sequence_number, outcome) in outcomes {
+    let (outcomes, of_orders, ()) = tokio::join!(
+        futures::future::join_all(work),
+        futures::future::join_all(orders),
+        deps.secrets.renew(FRESH_SECONDS)
+    );
+    for (sequence_number, outcome) in outcomes.into_iter().chain(of_orders) {
         if let Err((id, error)) = outcome {
             tracing::error!(request = %id, error = %edge::report::chain(&error), "could not be driven");
             failures.push(sequence_number);
         }
     }
     Ok(stream::failed(failures))
+}
+
+/// Carries out an admin's order to write closing rules.
+async fn carry_out(deps: &Deps, id: RequestId, invocation: &str, at_work: &Awake) -> Result<(), StoreError> {
+    let Driver { store, checker, .. } = &deps.driver;
+    let (Some(known), Some(checker)) = (store.order(id).await?, checker) else { return Ok(()) };
+    if known.order.change != Change::Write || !known.order.is_at_work() {
+        return Ok(());
+    }
+    deps.driver.carry_out(checker, known, invocation, at_work).await
 }
 
 async fn drive(deps: &Deps, id: RequestId, invocation: &str, at_work: &Awake) -> Result<(), StoreError> {

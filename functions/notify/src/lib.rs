@@ -19,6 +19,8 @@ use edge::stream;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::json;
 
+mod orders;
+
 /// How often a record is shown anew when it has changed while it was being shown.
 const ROUNDS: usize = 5;
 
@@ -91,6 +93,19 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
             }
             Err(NotShown::Store(error)) => {
                 tracing::error!(request = %id, error = %edge::report::chain(&error), "not shown");
+                failures.push(sequence_number);
+            }
+        }
+    }
+    for (id, sequence_number) in stream::orders(&event) {
+        match orders::attend(deps, id).await {
+            Ok(()) => {}
+            // The tick has it shown later.
+            Err(NotShown::Slack(error)) => {
+                tracing::warn!(order = %id, error = %error, "not shown in Slack yet")
+            }
+            Err(NotShown::Store(error)) => {
+                tracing::error!(order = %id, error = %edge::report::chain(&error), "an order was not shown");
                 failures.push(sequence_number);
             }
         }

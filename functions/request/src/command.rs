@@ -1,10 +1,12 @@
 //! `/jit …`
 
+use crate::enabling::{self, Named};
 use crate::{Broken, Deps, field, message, status};
 use access::command::{Command, parse};
+use access::enabled::Enabled;
 use access::lifecycle::Record;
 use access::machine::{Found, Unfit, find};
-use access::request::{Ask, Machine, MachineQuery, Ports, RequestHash, Source, UserId, Wish};
+use access::request::{Ask, Machine, MachineQuery, Ports, Protocol, RequestHash, Source, UserId, Wish};
 use access::signature::Verified;
 use access::wording::{self, Message};
 use edge::store::{Created, Question};
@@ -24,8 +26,22 @@ pub(crate) async fn handle(deps: &Deps, verified: &Verified<'_>) -> Result<Value
     let (Ok(requester), false) = (get("user_id").parse::<UserId>(), get("trigger_id").is_empty()) else {
         return Ok(status(400));
     };
+    let admins = |machines: Vec<MachineQuery>| Named {
+        admin: requester.clone(),
+        machines,
+        trigger_id: get("trigger_id"),
+    };
     let answer = match parse(&get("text")) {
         Ok(Command::Help) => wording::help(&edge::report::BUILD),
+        Ok(Command::Machines { part }) => enabling::list(deps, part.as_ref()).await?,
+        Ok(Command::Enable { machines }) => match enabling::enable(deps, &admins(machines)).await? {
+            Ok(()) => return Ok(status(200)),
+            Err(answer) => answer,
+        },
+        Ok(Command::Disable { machines }) => match enabling::disable(deps, &admins(machines)).await? {
+            Ok(()) => return Ok(status(200)),
+            Err(answer) => answer,
+        },
         Ok(Command::Ask { machine, ports, source, ttl, justification }) => {
             let typed = Typed {
                 requester,
@@ -56,7 +72,7 @@ struct Typed {
 }
 
 async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
-    let (machine, source) = match machine_for(deps, &typed).await? {
+    let (machine, source, enabled) = match machine_for(deps, &typed).await? {
         Ok(found) => found,
         Err(answer) => return Ok(answer),
     };
@@ -71,7 +87,7 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
         hash,
         requester: typed.requester,
         machine,
-        protocol: access::request::Protocol::Tcp,
+        protocol: enabled.as_ref().map_or(Protocol::Tcp, |enabled| enabled.protocol_of(&typed.ports)),
         ports: typed.ports,
         ttl: typed.ttl.unwrap_or(rule.duration()),
         justification: typed.justification,
@@ -80,7 +96,9 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     };
     let ask = Ask { wish, source };
     let groups = deps.groups(rule).await?;
-    if let Err(why) = deps.policy.admits(&ask, &groups) {
+    let admitted = deps.policy.admits(&ask, &groups).map(|_| ());
+    let within = |()| rule.admits_enabled(&ask, enabled.as_ref());
+    if let Err(why) = admitted.and_then(within) {
         return Ok(wording::not_allowed(&why, Some(rule)));
     }
     // People type a command again when they saw no answer.
@@ -108,9 +126,11 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     Err(Broken::Ids)
 }
 
-/// The machine that was named, by the address that the connection arrives at, and where it comes from;
-/// else what to say.
-async fn machine_for(deps: &Deps, typed: &Typed) -> Result<Result<(Machine, Source), Message>, Broken> {
+/// A machine by the address that the connection arrives at, where it comes from, and what is enabled there.
+type Meant = (Machine, Source, Option<Enabled>);
+
+/// The machine that was named; else what to say.
+async fn machine_for(deps: &Deps, typed: &Typed) -> Result<Result<Meant, Message>, Broken> {
     let machines = deps.store.machines().await?;
     let seen = match find(&machines, &typed.machine) {
         Found::One(seen) => seen,
@@ -130,7 +150,7 @@ async fn machine_for(deps: &Deps, typed: &Typed) -> Result<Result<(Machine, Sour
         return Ok(Err(wording::no_source(&seen.name, &typed.machine, &typed.ports)));
     };
     Ok(match seen.reached_from(&source) {
-        Ok(machine) => Ok((machine, source)),
+        Ok(machine) => Ok((machine, source, seen.enabled.clone())),
         Err(why) => {
             // The list may be a quarter of an hour old; a machine's families do not change like that.
             let looks = match why {
@@ -153,7 +173,6 @@ async fn look_again(deps: &Deps, typed: &Typed, source: Option<Source>) -> Resul
         source,
         response_url: typed.response_url.clone(),
         asked_at: deps.clock.now(),
-        answered: false,
     };
     deps.store.ask(&format!("ASK#{}", typed.trigger_id), &question).await?;
     Ok(true)

@@ -1,7 +1,7 @@
-//! A click on Approve or Deny.
+//! A click on one of our buttons, or a form that was sent off.
 
-use crate::{Broken, Deps, status};
-use access::click::{Action, Click, ClickError};
+use crate::{Broken, Deps, enabling, json, ordering, status};
+use access::click::{Action, Click, ClickError, Submission};
 use access::lease::Timestamp;
 use access::lifecycle::{Change, Closure, NotNow, Record, SignedClick, State};
 use access::policy::{Approver, Rule};
@@ -23,21 +23,35 @@ pub(crate) async fn handle(
     timestamp: &str,
     signature: &str,
 ) -> Result<Value, Broken> {
+    let body = || String::from_utf8_lossy(verified.body()).into_owned();
+    let (timestamp, signature) = (timestamp.to_owned(), signature.to_owned());
+    let signed = |body| SignedClick { body, timestamp, signature, key: Some(verified.key()) };
     let click = match Click::parse(verified, &deps.app) {
         Ok(click) => click,
         Err(why) => {
+            if let (ClickError::Kind, Ok(form)) = (why, Submission::parse(verified, &deps.app)) {
+                let answer = enabling::submitted(deps, &form, &signed(body())).await?;
+                return Ok(answer.map_or_else(|| status(200), |answer| json(&answer)));
+            }
             tracing::warn!(why = %why, "a signed interaction that is not a click on one of our buttons");
             // Slack asks for an empty 200 for whatever an app does not want.
             return Ok(status(if why == ClickError::Body { 400 } else { 200 }));
         }
     };
-    let body = String::from_utf8_lossy(verified.body()).into_owned();
-    let (timestamp, signature) = (timestamp.to_owned(), signature.to_owned());
-    let signed = SignedClick { body, timestamp, signature, key: Some(verified.key()) };
-    if let Err((refusal, rule)) = decide(deps, &click, &signed, verified.signed_at()).await? {
-        tracing::info!(request = %click.request, refusal = ?refusal, "a click that changes nothing");
+    let signed = signed(body());
+    let at = verified.signed_at();
+    let refused = match click.action {
+        Action::Approve | Action::Deny => decide(deps, &click, &signed, at)
+            .await?
+            .map_err(|(refusal, rule)| (format!("{refusal:?}"), refused_click(&refusal, rule))),
+        Action::WriteClosing | Action::RemoveClosing => {
+            ordering::take(deps, &click, &signed, at).await?.map_err(|text| (text.clone(), text))
+        }
+    };
+    if let Err((refusal, text)) = refused {
+        tracing::info!(request = %click.request, refusal, "a click that changes nothing");
         if let Some(response_url) = click.response_url {
-            let reply = Reply { text: refused_click(&refusal, rule), response_url, said: false };
+            let reply = Reply { text, response_url, said: false };
             // The same delivery twice is one sentence.
             let key = format!("REPLY#{}", signed.signature.trim_start_matches("v0="));
             deps.store.put_reply(&key, &reply, deps.clock.now().plus(REPLY_SECONDS)).await?;
@@ -104,6 +118,8 @@ fn changed(
     match action {
         Action::Approve => record.approve(approver, signed.clone(), at, now),
         Action::Deny => record.deny(approver, now),
+        // Of an order and not of a request.
+        Action::WriteClosing | Action::RemoveClosing => Err(NotNow::State),
     }
 }
 

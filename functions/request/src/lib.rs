@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 mod command;
+mod enabling;
 mod interaction;
+mod ordering;
 
 /// Slack shows an error when an answer takes longer than 3 s; ours must be there before.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
@@ -166,10 +168,14 @@ fn status(code: u16) -> Value {
 
 /// An answer that only the person sees.
 fn message(message: &Message) -> Value {
+    json(&message.ephemeral())
+}
+
+fn json(body: &Value) -> Value {
     json!({
         "statusCode": 200,
         "headers": {"content-type": "application/json; charset=utf-8"},
-        "body": message.ephemeral().to_string(),
+        "body": body.to_string(),
         "isBase64Encoded": false,
     })
 }

@@ -15,6 +15,7 @@ use edge::store::{Loaded, Store, StoreError, Wake};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 
+mod orders;
 mod orphans;
 
 /// A tick takes everything that is due within this, in seconds: the next tick may come late.
@@ -29,6 +30,8 @@ const CLAIM_SECONDS: u64 = 30;
 /// What the function works with.
 pub struct Deps {
     driver: Driver,
+    /// For what an order is judged by, which is made when there is one: nothing that is to be shut waits for Slack's secrets.
+    env: Environment,
     /// Where rules that no record names are looked for.
     subscriptions: Vec<String>,
 }
@@ -52,23 +55,26 @@ impl Deps {
             tempo: Tempo::DEPLOYED,
             checker: None,
         };
-        Ok(Self { driver, subscriptions: env.subscriptions()? })
+        Ok(Self { driver, env: env.clone(), subscriptions: env.subscriptions()? })
     }
 }
 
-/// One tick, or one request that `notify` asks to be shut now: `{"request": "7F3K9-QXM2P"}`.
+/// One tick, or what `notify` asks for: to shut one request now, `{"request": "7F3K9-QXM2P"}`, or to carry out an admin's
+/// order to remove closing rules, `{"order": "7F3K9-QXM2P"}`.
 ///
 /// # Errors
 /// The table did not answer; the next tick tries again.
 pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error> {
     let (event, context) = event.into_parts();
     let invocation = &context.request_id;
-    match event.get("request").and_then(Value::as_str).map(str::parse::<RequestId>) {
-        Some(Ok(id)) => {
-            shut(deps, id, invocation, &deps.driver.clock.awake_now(), None).await?;
-        }
-        Some(Err(malformed)) => return Err(malformed.into()),
-        None => tick(deps, invocation).await?,
+    let named = |what: &str| event.get(what).and_then(Value::as_str).map(str::parse::<RequestId>).transpose();
+    let clock = &deps.driver.clock;
+    if let Some(id) = named("request")? {
+        shut(deps, id, invocation, &clock.awake_now(), None).await?;
+    } else if let Some(id) = named("order")? {
+        orders::carry_out(deps, id, invocation, &clock.awake_now()).await?;
+    } else {
+        tick(deps, invocation).await?;
     }
     Ok(())
 }
@@ -76,8 +82,9 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
 async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let Driver { clock, store, tempo, arm, .. } = &deps.driver;
     let now = clock.now();
-    let unsettled = store.unsettled().await?;
-    overdue(&unsettled, now);
+    let watched = store.watched().await?;
+    let unsettled = &watched.records;
+    overdue(unsettled, now);
     let glances = &Glances::new(arm.clone(), clock.clone());
     // What is open is compared with Azure, to its last minute: a rule that somebody else has changed is
     // shut, one that somebody else has deleted is told. What is due now is compared as that.
@@ -95,8 +102,13 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
     let comparing: Vec<_> = comparing.collect();
     let soon = now.plus(AHEAD_SECONDS);
     let orphans = async {
-        if let Err(error) = orphans::sweep(deps, &unsettled, invocation).await {
+        if let Err(error) = orphans::sweep(deps, unsettled, invocation).await {
             tracing::error!(error = %edge::report::chain(&error), "rules that no record answers for were not attended to");
+        }
+    };
+    let closing = async {
+        if let Err(error) = orders::attend(deps, &watched, glances, invocation).await {
+            tracing::error!(error = %edge::report::chain(&error), "closing rules were not attended to");
         }
     };
     let when = |(due_at, loaded): &(Timestamp, Loaded)| {
@@ -121,7 +133,12 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
             report(id, shut.map(|_| ()));
         }
     });
-    futures::join!(futures::future::join_all(shutting), futures::future::join_all(comparing), orphans);
+    futures::join!(
+        futures::future::join_all(shutting),
+        futures::future::join_all(comparing),
+        orphans,
+        closing
+    );
     Ok(())
 }
 

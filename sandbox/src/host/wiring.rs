@@ -282,7 +282,7 @@ pub(super) fn callers(identities: &[azure::Function]) -> Callers {
             } else {
                 vec![]
             },
-            may_read: if function == "revoke" { vec![] } else { vec![SECRET_ID.to_owned()] },
+            may_read: vec![SECRET_ID.to_owned()],
             operates: false,
             may_put: if function == "discover" { vec![BUCKET.to_owned()] } else { vec![] },
             secret_access_key: identity.secret_access_key.clone(),

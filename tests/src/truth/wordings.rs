@@ -254,6 +254,14 @@ pub(super) const OTHER: &[&str] = &[
     "Too late: {user} denied this at {time:past}.",
     "Too late: this request ended at {time:past}.",
     "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",
+    // What a request may not exceed.
+    "Nothing is enabled on this machine. Ask an admin to type {code} with its name.",
+    "Port {any} is not offered on this machine; {any} can be asked for.",
+    "That is longer than allowed; the longest here is {any}. Type {code} or less.",
+    "{code} is not among the addresses that may be let in here; these are: {any}.",
+    // To admins and those who are none.
+    "Only admins can do this: {any}.",
+    "Nothing is enabled on {any}, so there is nothing to take back.",
     // Answers to a command about a machine that cannot be asked for as it was seen.
     "There is no machine {code} here. Ajar looks again now and tells you what it finds.",
     "There is no machine {code} here. Did you mean {any}? Ajar looks again now and tells you what it finds.",

@@ -73,6 +73,7 @@ pub(crate) async fn more_machines(walk: &Walk) {
         ("Contoso-IaaS", "oncall-down", json!({"power": "stopped"})),
         ("Contoso-IaaS", "oncall-open", json!({"nsg": null, "on_subnet": "nothing"})),
         ("Contoso-IaaS", "oncall-bare", json!({"nics": []})),
+        ("Contoso-IaaS", "unruly", json!({})),
     ] {
         let or = |field: &str, default: Value| change.get(field).cloned().unwrap_or(default);
         let address = json!({"private": "10.0.0.99", "on_subnet": or("on_subnet", json!({"group": group}))});
@@ -132,6 +133,12 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
             return Some(wording::misunderstood(&why).text);
         }
         Ok(command::Command::Help) => return Some(wording::help(&edge::report::BUILD).text),
+        // Told by the table alone: what they say hangs on more than the line.
+        Ok(
+            command::Command::Machines { .. }
+            | command::Command::Enable { .. }
+            | command::Command::Disable { .. },
+        ) => return None,
         Ok(command::Command::Ask { machine, ports, source, ttl, justification }) => {
             (machine, ports, source, ttl, justification)
         }
@@ -163,7 +170,10 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
     };
     let mut groups = Groups::default();
     groups.insert(GROUP_ID.to_owned(), GROUP_MEMBERS.map(|user| user.parse().unwrap()).into());
-    let why = policy.admits(&Ask { wish, source }, &groups).err()?;
+    let ask = Ask { wish, source };
+    let admitted =
+        policy.admits(&ask, &groups).and_then(|rule| rule.admits_enabled(&ask, seen.enabled.as_ref()));
+    let why = admitted.err()?;
     walk.see(&why);
     let other_answer = source.to_string() == "192.0.2.1";
     (!other_answer).then(|| wording::not_allowed(&why, rule).text)

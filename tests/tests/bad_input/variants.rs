@@ -35,10 +35,10 @@ variants! {
         RequestId, UserId, MachineName, ResourceId, Port, PortCount, Source, SourceUnusable,
         JustificationLength, JustificationEmpty, Installation,
     }
-    CommandError { PortMissing, Malformed, Duration, Dangling, Unexpected, Twice }
+    CommandError { PortMissing, MachinesMissing, TooManyMachines, Malformed, Duration, Dangling, Unexpected, Twice }
     SignatureError { Scheme, Timestamp, Window, Wrong }
     ClickError { Body, Kind, App, Button }
-    NotAllowed { Machine, Requester, Port, Duration, Source, Justification, NobodyCouldApprove }
+    NotAllowed { Machine, Requester, Port, Duration, Source, Justification, NotEnabled, NobodyCouldApprove }
     ClickRefusal {
         NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, GroupsUnknown,
     }

@@ -13,6 +13,7 @@
 )]
 
 mod cases;
+mod closing;
 mod kernel;
 mod written;
 

@@ -6,6 +6,7 @@
 mod archive;
 mod closing;
 mod crowd;
+mod enabling;
 mod hands;
 mod life;
 mod machines;

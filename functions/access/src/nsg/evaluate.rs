@@ -36,6 +36,11 @@ pub fn open_to_everyone(rules: &[Rule], flow: &Flow, own: &RuleName) -> Option<S
     }
 }
 
+/// Whether these rules let everybody on the Internet through to the flow's ports, wherever the flow comes from.
+pub(super) fn lets_everybody_in(rules: &[&Rule], flow: &Flow) -> bool {
+    matches!(from(rules, &everybody(flow.destination.is_ipv4()), flow), Verdict::Allowed { .. })
+}
+
 /// The rules that every group ends with (learn.microsoft.com, network-security-groups-overview).
 static DEFAULTS: LazyLock<[Rule; 3]> = LazyLock::new(|| {
     let rule = |name: &str, priority, access, source, destination| Rule {

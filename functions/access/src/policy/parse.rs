@@ -35,6 +35,7 @@ pub(super) const DEFAULTS: &[&str] = &[
     "sources",
     "ports",
     "justification_required",
+    "only_enabled",
 ];
 /// The keys of a rule.
 pub(super) const RULE: &[&str] = &[
@@ -52,6 +53,7 @@ pub(super) const RULE: &[&str] = &[
     "sources",
     "ports",
     "justification_required",
+    "only_enabled",
 ];
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -78,6 +80,7 @@ struct Common {
     sources: Option<Vec<Source>>,
     ports: Option<Vec<u16>>,
     justification_required: Option<bool>,
+    only_enabled: Option<bool>,
 }
 
 /// What no rule may exceed.
@@ -316,6 +319,7 @@ impl Reader<'_> {
                 .justification_required
                 .or(defaults.justification_required)
                 .unwrap_or(false),
+            only_enabled: own.only_enabled.or(defaults.only_enabled).unwrap_or(false),
         })
     }
 
@@ -361,8 +365,13 @@ impl Reader<'_> {
             source: table.get("source").and_then(|value| self.source(value)),
             sources: self.some(table, "sources", NO_SOURCES, Self::source),
             ports: self.some(table, "ports", NO_PORTS, Self::port),
-            justification_required: table.get("justification_required").and_then(|value| self.boolean(value)),
+            justification_required: self.flag(table, "justification_required"),
+            only_enabled: self.flag(table, "only_enabled"),
         }
+    }
+
+    fn flag(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
+        table.get(key).and_then(|value| self.boolean(value, key))
     }
 
     fn required<T>(

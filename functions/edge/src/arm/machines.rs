@@ -1,10 +1,11 @@
 //! The way to a machine, and the machines of a subscription.
 
-use super::types::Reference;
+use super::types::{Reference, SecurityGroup};
 use super::{Arm, ArmError, COMPUTE, NETWORK, Way, WayError};
 use access::lease::Timestamp;
 use access::lifecycle::NetworkFault;
-use access::machine::{OnSubnet, Power, SeenAddress, SeenMachine, SeenNic, System};
+use access::machine::{OnSubnet, Power, SeenAddress, SeenMachine, SeenNic, System, Used};
+use access::nsg::Rule;
 use access::request::{Machine, ResourceId};
 use azure_core::http::Url;
 use futures::StreamExt as _;
@@ -179,10 +180,26 @@ impl Arm {
     /// The machine is gone or does not run, has another address, or nothing shields it; or Azure did not
     /// answer.
     pub async fn way(&self, machine: &Machine) -> Result<Way, WayError> {
+        let (way, power) = self.way_and_power(&machine.resource_id, machine.private_address).await?;
+        if power.is_off() {
+            return Err(WayError::Fault(NetworkFault::NotRunning { power }));
+        }
+        Ok(way)
+    }
+
+    /// As [`Arm::way`], to one of a machine's private addresses, whether or not it runs.
+    ///
+    /// # Errors
+    /// The machine is gone, has no such address, or nothing shields it; or Azure did not answer.
+    pub async fn way_to(&self, machine: &ResourceId, address: IpAddr) -> Result<Way, WayError> {
+        Ok(self.way_and_power(machine, address).await?.0)
+    }
+
+    async fn way_and_power(&self, machine: &ResourceId, address: IpAddr) -> Result<(Way, Power), WayError> {
         let fault = |fault| Err(WayError::Fault(fault));
         // The run-time state comes only when it is asked for.
-        let path = format!("{}?$expand=instanceView&api-version={COMPUTE}", machine.resource_id);
-        let vm: VirtualMachine = match self.read(&path, &machine.resource_id).await {
+        let path = format!("{machine}?$expand=instanceView&api-version={COMPUTE}");
+        let vm: VirtualMachine = match self.read(&path, machine).await {
             Err(ArmError::NotFound(_)) => return fault(NetworkFault::MachineGone),
             other => other?,
         };
@@ -192,7 +209,7 @@ impl Arm {
         for reference in vm.properties.network_profile.network_interfaces {
             let nic: Nic = self.get(&reference.id, NETWORK).await?;
             for ip in nic.properties.ip_configurations {
-                if ip.properties.private_ip_address != Some(machine.private_address) {
+                if ip.properties.private_ip_address != Some(address) {
                     continue;
                 }
                 let member_of = ip.properties.application_security_groups.into_iter();
@@ -218,14 +235,37 @@ impl Arm {
         if groups.is_empty() {
             return fault(NetworkFault::Unshielded);
         }
-        let power = vm.properties.instance_view.power();
-        if power.is_off() {
-            return fault(NetworkFault::NotRunning { power });
-        }
         self.fence.admits(&groups).map_err(WayError::Fault)?;
         // Where several interfaces carry the address, each has its own: which one counts is not known.
         let member_of = memberships.pop().filter(|_| memberships.is_empty());
-        Ok(Way { groups, member_of })
+        Ok((Way { groups, member_of }, vm.properties.instance_view.power()))
+    }
+
+    /// The rules of these groups, which machines of this subscription are behind. What is not there could not be read: it
+    /// is in another subscription, or we may not.
+    ///
+    /// # Errors
+    /// Azure did not answer; then nothing is known of any of them.
+    pub async fn rules_of_groups(
+        &self,
+        subscription: &str,
+        wanted: HashSet<ResourceId>,
+    ) -> Result<HashMap<ResourceId, Vec<Rule>>, ArmError> {
+        let kind = "Microsoft.Network/networkSecurityGroups";
+        let list = format!("/subscriptions/{subscription}/providers/{kind}?api-version={NETWORK}");
+        let listed = self.list::<SecurityGroup>(list).await?.into_iter();
+        let mut groups: HashMap<ResourceId, Vec<Rule>> =
+            listed.filter_map(|group| Some((group.id.clone()?, group.inbound()))).collect();
+        let missing: Vec<ResourceId> = wanted.iter().filter(|id| !groups.contains_key(id)).cloned().collect();
+        for id in missing {
+            match self.group(&id).await {
+                Ok(group) => groups.insert(id, group.rules),
+                Err(ArmError::NotFound(_) | ArmError::Refused { .. }) => None,
+                Err(error) => return Err(error),
+            };
+        }
+        groups.retain(|id, _| wanted.contains(id));
+        Ok(groups)
     }
 
     /// Whether a machine exists.
@@ -369,6 +409,10 @@ impl Lists {
             }),
             tags: vm.tags,
             nics: nics.into_iter().map(|nic| self.nic(nic)).collect(),
+            open: vec![],
+            unread: false,
+            used: Used::default(),
+            enabled: None,
             seen_at: now,
             gone_at: None,
         })
@@ -387,6 +431,7 @@ impl Lists {
                     .as_ref()
                     .and_then(|one| self.publics.get(&one.id).copied().flatten()),
                 on_subnet: on_subnet.unwrap_or_default(),
+                member_of: ip.application_security_groups.iter().map(|group| group.id.clone()).collect(),
             })
         };
         SeenNic {

@@ -2,9 +2,11 @@
 
 use access::drive::Access;
 use access::nsg::{OurRule, PortSpan, Provisioning, Rule, RuleProtocol, Scope};
-use access::request::ResourceId;
+use access::order::ClosingRule;
+use access::request::{Ports, Protocol, ResourceId};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 #[derive(Deserialize)]
 pub(super) struct Reference {
@@ -13,6 +15,8 @@ pub(super) struct Reference {
 
 #[derive(Deserialize)]
 pub(super) struct SecurityGroup {
+    #[serde(default)]
+    pub(super) id: Option<ResourceId>,
     #[serde(default)]
     pub(super) location: String,
     properties: SecurityGroupProperties,
@@ -122,21 +126,38 @@ fn spans(one: Option<String>, many: Vec<String>) -> Vec<PortSpan> {
     or_unknown(texts.map(|text| PortSpan::of(&text)).collect(), PortSpan::of(""))
 }
 
-/// Our rule as Azure takes it. One port goes into the singular field: `*` and tags are allowed only
-/// there, and it is how the portal writes it.
+/// The rule of a grant as Azure takes it.
 pub(super) fn rule_body(rule: &OurRule) -> Value {
-    let ports: Vec<String> = rule.flow.ports.as_slice().iter().map(u16::to_string).collect();
+    let source = rule.flow.source.prefix().to_string();
+    let to = (rule.flow.destination, rule.flow.protocol, &rule.flow.ports);
+    body(&source, to, rule.access, rule.priority, &rule.description)
+}
+
+/// A closing rule as Azure takes it: it denies everybody.
+pub(super) fn closing_body(rule: &ClosingRule, priority: u16, description: &str) -> Value {
+    body("*", (rule.address, rule.protocol, &rule.ports), Access::Deny, priority, description)
+}
+
+/// One port goes into the singular field: `*` and tags are allowed only there, and it is how the portal writes it.
+fn body(
+    source: &str,
+    (destination, protocol, ports): (IpAddr, Protocol, &Ports),
+    access: Access,
+    priority: u16,
+    description: &str,
+) -> Value {
+    let ports: Vec<String> = ports.as_slice().iter().map(u16::to_string).collect();
     let mut properties = json!({
-        "description": rule.description,
-        "protocol": rule.flow.protocol.to_string(),
+        "description": description,
+        "protocol": protocol.to_string(),
         "sourcePortRange": "*",
-        "sourceAddressPrefix": rule.flow.source.prefix().to_string(),
-        "destinationAddressPrefix": rule.flow.destination.to_string(),
-        "access": match rule.access {
+        "sourceAddressPrefix": source,
+        "destinationAddressPrefix": destination.to_string(),
+        "access": match access {
             Access::Allow => "Allow",
             Access::Deny => "Deny",
         },
-        "priority": rule.priority,
+        "priority": priority,
         "direction": "Inbound",
     });
     match ports.as_slice() {

@@ -4,6 +4,7 @@ use super::write::Expression;
 use super::*;
 use access::lifecycle::State;
 use access::machine::SeenMachine;
+use access::order::Change;
 use access::request::{MachineQuery, Ports, ResourceId, Source};
 use std::collections::BTreeSet;
 
@@ -43,9 +44,29 @@ pub struct Question {
     pub response_url: String,
     /// When it was asked.
     pub asked_at: Timestamp,
-    /// Whether it was answered.
-    #[serde(default)]
-    pub answered: bool,
+}
+
+/// A question for `discover`: which closing rules an admin is to be offered, now that these machines were enabled or
+/// disabled.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// The machines.
+    pub machines: Vec<ResourceId>,
+    /// Whether rules are to be written or removed.
+    pub change: Change,
+    /// The admin.
+    pub by: UserId,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+}
+
+/// What `discover` is asked.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Asked {
+    /// About a machine that somebody named.
+    Machine(Question),
+    /// What an admin is to be offered.
+    Offer(Offer),
 }
 
 /// A person as Slack knows them.
@@ -129,24 +150,43 @@ impl Store {
     /// # Errors
     /// DynamoDB did not answer.
     pub async fn ask(&self, key: &str, question: &Question) -> Result<(), StoreError> {
+        self.keep_asked(key, encode("ASK", question)?, question.asked_at).await
+    }
+
+    /// As [`Store::ask`], what an admin is to be offered.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn ask_for_offer(&self, key: &str, offer: &Offer) -> Result<(), StoreError> {
+        self.keep_asked(key, encode("ASK", offer)?, offer.asked_at).await
+    }
+
+    async fn keep_asked(&self, key: &str, item: Item, asked_at: Timestamp) -> Result<(), StoreError> {
         let mut expression = Expression::default();
-        for (attribute, value) in encode("ASK", question)? {
+        for (attribute, value) in item {
             expression.set(&attribute, value);
         }
-        expression.set("purge_at", number(question.asked_at.plus(QUESTION_KEPT_SECONDS).unix()));
+        expression.set("purge_at", number(asked_at.plus(QUESTION_KEPT_SECONDS).unix()));
         let (tell, notify) = Wake::Notify.attribute();
         expression.set(tell, text(notify));
         let key = (key.to_owned(), "ASK".to_owned());
         self.update(key, expression, "attribute_not_exists(pk)", vec![]).await.map(|_| ())
     }
 
-    /// A question for `discover`; `None` where it was purged.
+    /// What `discover` is asked; `None` where it was purged, or answered already.
     ///
     /// # Errors
     /// DynamoDB did not answer, or the item is not a question.
-    pub async fn question(&self, key: &str) -> Result<Option<Question>, StoreError> {
-        let item = self.get(key.to_owned(), "ASK".to_owned()).await?;
-        item.map(|item| decode("ASK", item)).transpose()
+    pub async fn asked(&self, key: &str) -> Result<Option<Asked>, StoreError> {
+        let Some(item) = self.get(key.to_owned(), "ASK".to_owned()).await? else { return Ok(None) };
+        if item.get("answered") == Some(&AttributeValue::Bool(true)) {
+            return Ok(None);
+        }
+        Ok(Some(if item.contains_key("change") {
+            Asked::Offer(decode("ASK", item)?)
+        } else {
+            Asked::Machine(decode("ASK", item)?)
+        }))
     }
 
     /// A question was answered: it is not asked again.

@@ -14,8 +14,8 @@ locals {
   environment = {
     request = merge(local.slack_secret, local.slack_app, local.policy)
     grant   = merge(local.slack_secret, local.slack_app, local.policy, local.installation, local.azure.grant)
-    # It never speaks to Slack, so Slack's secrets are kept from it.
-    revoke = merge(local.installation, local.azure.revoke, local.subscriptions)
+    # Slack's secrets and the policy only for admins' orders to remove closing rules: it judges their clicks itself.
+    revoke = merge(local.slack_secret, local.slack_app, local.policy, local.installation, local.azure.revoke, local.subscriptions)
     notify = merge(local.slack_secret, local.policy, local.installation, {
       AJAR_REVOKE_FUNCTION   = local.function_names.revoke
       AJAR_DISCOVER_FUNCTION = local.function_names.discover

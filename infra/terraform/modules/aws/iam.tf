@@ -3,20 +3,20 @@
 # `Resource = "*"` stands in two statements only, each with its reason; a test reads every policy and knows no others.
 
 locals {
-  # Which partitions of the table a function may read and write one by one: `request` touches no lock and does
-  # not write machines; nobody but it, `notify` and `discover` sees replies. Nobody may delete an item: what is
+  # Which partitions of the table a function may read and write one by one: `request` touches no lock, and
+  # of a machine it writes what an admin has enabled; nobody but it, `notify` and `discover` sees replies. Nobody may delete an item: what is
   # finished is purged by `purge_at`.
   # A transaction needs the rights of the items in it and no action of its own.
   partitions = {
-    request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ASK#*"] }
-    grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*"] }
-    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORPHAN"] }
-    # Only what it keeps beside a record, a reply and an orphan; it adds no item.
-    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ORPHAN"] }
-    # What it has seen, what it answers, and the end of a grant whose machine is gone.
+    request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "ORDER#*"] }
+    grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORDER#*", "CLOSING"] }
+    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORPHAN", "ORDER#*", "CLOSING"] }
+    # Only what it keeps beside a record, a reply, an order and an orphan; it adds no item.
+    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ORPHAN", "ORDER#*"] }
+    # What it has seen, what it answers and offers, and the end of a grant whose machine is gone.
     discover = {
       actions = ["GetItem", "PutItem", "UpdateItem"]
-      keys    = ["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "LOOK", "GROUP", "PERSON"]
+      keys    = ["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "LOOK", "GROUP", "PERSON", "ORDER#*"]
     }
   }
   items = { for name, items in local.partitions : name => {
@@ -27,7 +27,7 @@ locals {
     Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = items.keys } }
   } }
   # Lists that are one partition of the table each; `discover` reads a request with its history to archive it.
-  list = { for name, keys in { request = ["MACHINE"], revoke = ["ORPHAN"], discover = ["MACHINE", "PERSON", "REQUEST#*"] } : name => {
+  list = { for name, keys in { request = ["MACHINE"], revoke = ["ORPHAN"], discover = ["MACHINE", "PERSON", "REQUEST#*", "CLOSING"] } : name => {
     Sid       = "Lists"
     Effect    = "Allow"
     Action    = ["dynamodb:Query"]
@@ -35,8 +35,8 @@ locals {
     Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = keys } }
   } }
   # `due` for `grant`: what is open in the group where it has just turned a rule into Deny; for `discover`: what is
-  # settled and not archived yet.
-  index = { for name, indexes in { request = ["person"], grant = ["due"], revoke = ["due"], discover = ["machine", "due"] } : name => {
+  # settled and not archived yet; for `request`: who is in now.
+  index = { for name, indexes in { request = ["person", "due"], grant = ["due"], revoke = ["due"], discover = ["machine", "due"] } : name => {
     Sid      = "Index"
     Effect   = "Allow"
     Action   = ["dynamodb:Query"]

@@ -12,10 +12,10 @@ impl Reader<'_> {
         text
     }
 
-    pub(super) fn boolean(&mut self, value: &Value<'_>) -> Option<bool> {
+    pub(super) fn boolean(&mut self, value: &Value<'_>, key: &str) -> Option<bool> {
         let boolean = value.get_ref().as_bool();
         if boolean.is_none() {
-            self.problem(value.span().start, "`justification_required` must be true or false");
+            self.problem(value.span().start, &format!("`{key}` must be true or false"));
         }
         boolean
     }

@@ -1,0 +1,116 @@
+//! Admins enable and disable machines, and order closing rules.
+
+use crate::Story;
+use crate::signed::{self, Signed};
+use serde_json::{Value, json};
+
+/// What an admin fills in: ticked ports, sources, longest duration, lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'f> {
+    /// The suggested ports that are ticked.
+    pub ports: &'f [u16],
+    /// Where people may come from.
+    pub sources: &'f str,
+    /// For how long at most.
+    pub longest: &'f str,
+    /// Further ports.
+    pub lines: &'f str,
+}
+
+/// The suggested ports, for three hours.
+pub const SUGGESTED: Form<'_> =
+    Form { ports: &[22, 3389, 5985, 5986], sources: "", longest: "3h", lines: "" };
+
+impl Form<'_> {
+    /// As Slack sends it.
+    pub fn values(&self) -> Value {
+        let options: Vec<Value> = self.ports.iter().map(|port| json!({"value": port.to_string()})).collect();
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        json!({
+            "ports": {"ports": {"type": "checkboxes", "selected_options": options}},
+            "sources": {"sources": {"type": "plain_text_input", "value": text(self.sources)}},
+            "longest": {"longest": {"type": "plain_text_input", "value": text(self.longest)}},
+            "lines": {"lines": {"type": "plain_text_input", "value": text(self.lines)}},
+        })
+    }
+}
+
+impl Story {
+    /// The form that is open for somebody in the simulated Slack.
+    pub fn form(&self, user: &str) -> Value {
+        self.world.slack.state(user)["view"].clone()
+    }
+
+    /// A form as Slack would sign it now.
+    pub fn signed_form(&self, user: &str, view: &Value, values: &Value) -> Signed {
+        self.sign(signed::submission(self.about(), user, view, values))
+    }
+
+    /// Somebody types a command that opens a form, fills it in and sends it off: what the app answers; everything that
+    /// follows is done.
+    pub async fn fill_in(&self, user: &str, command: &str, values: &Value) -> String {
+        let said = self.type_in_slack(user, command).await;
+        assert_eq!(said, "", "instead of a form");
+        let view = self.form(user);
+        assert_eq!(view["type"], "modal", "no form for {command}");
+        let (status, body) =
+            self.deliver("slack_interaction_url", &self.signed_form(user, &view, values)).await;
+        assert_eq!(status, 200, "{body}");
+        self.settle().await;
+        body
+    }
+
+    /// An admin enables machines with this form: the text of the message in the channel.
+    pub async fn enable(&self, admin: &str, machines: &str, form: Form<'_>) -> String {
+        let answer = self.fill_in(admin, &format!("enable {machines}"), &form.values()).await;
+        assert_eq!(answer, "", "the form closes");
+        self.order_says().await
+    }
+
+    /// An admin disables machines: the text of the message in the channel.
+    pub async fn disable(&self, admin: &str, machines: &str) -> String {
+        let answer = self.fill_in(admin, &format!("disable {machines}"), &json!({})).await;
+        assert_eq!(answer, "", "the form closes");
+        self.order_says().await
+    }
+
+    /// The message about the last order, as Slack has received it last.
+    async fn order_entry(&self) -> Value {
+        let is_order = |entry: &Value| {
+            let text = entry["body"]["text"].as_str().unwrap_or_default();
+            ["JIT enabled: ", "JIT disabled: ", "A closing rule is missing: "]
+                .iter()
+                .any(|start| text.starts_with(start))
+        };
+        self.messages().await.into_iter().rev().find(is_order).expect("a message about an order")
+    }
+
+    /// What the message about the last order says.
+    pub async fn order_says(&self) -> String {
+        self.order_entry().await["body"]["text"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The button of the last order: its action and value; `None` where it has none.
+    pub async fn order_button(&self) -> Option<(String, String)> {
+        let entry = self.order_entry().await;
+        let blocks = entry["body"]["blocks"].as_array()?.clone();
+        let actions = blocks.into_iter().find(|block| block["type"] == "actions")?;
+        let button = &actions["elements"][0];
+        Some((button["action_id"].as_str()?.to_owned(), button["value"].as_str()?.to_owned()))
+    }
+
+    /// A click on the button of the last order, as Slack would sign it now.
+    pub async fn signed_order(&self, user: &str) -> Signed {
+        let (action, value) = self.order_button().await.expect("the order has a button");
+        self.sign(signed::click(self.about(), user, &action, &value))
+    }
+
+    /// Somebody clicks the button of the last order, and everything that follows is done: what the message says then.
+    pub async fn order(&self, user: &str) -> String {
+        let signed = self.signed_order(user).await;
+        let (status, body) = self.deliver("slack_interaction_url", &signed).await;
+        assert_eq!((status, body.as_str()), (200, ""));
+        self.settle().await;
+        self.order_says().await
+    }
+}

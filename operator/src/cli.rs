@@ -96,6 +96,9 @@ pub(crate) struct ExplainAsked {
     /// Who is in a user group, as Slack would say: S012ABCDEF=U012ABCDEF,U034GHIJKL
     #[arg(long, value_name = "GROUP=USERS")]
     pub(crate) members: Vec<String>,
+    /// A tag of the machine, once for each that it has: env=prod
+    #[arg(long = "tag", value_name = "NAME=VALUE")]
+    pub(crate) tags: Vec<String>,
     /// What is asked for, as after /jit: VM3 22 from 203.0.113.7 for 1h because patching
     #[arg(required = true, value_name = "REQUEST")]
     pub(crate) words: Vec<String>,

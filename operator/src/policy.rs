@@ -4,6 +4,7 @@
 use crate::cli::ExplainAsked;
 use crate::ending::Problem;
 use access::command::{self, Command};
+use access::machine::Tags;
 use access::policy::{Decided, Decision, Groups, Policy, Provided, Question, Rule, Trait, Who};
 use access::request::UserId;
 use edge::report::plain;
@@ -17,6 +18,8 @@ pub(crate) struct Row {
     pub(crate) machines: Vec<String>,
     pub(crate) resource_groups: Vec<String>,
     pub(crate) subscriptions: Vec<String>,
+    /// What a machine must be tagged with, as `name=pattern`.
+    pub(crate) tags: Vec<String>,
     pub(crate) requesters: Vec<String>,
     pub(crate) ports: Vec<u16>,
     /// Where people may come from; nothing where any address may be asked for.
@@ -108,23 +111,24 @@ pub(crate) fn explain(asked: &ExplainAsked) -> Result<Explained, Problem> {
         Problem::Unusable(format!("{file} has {count}; see them with: ajar policy check {file}"))
     })?;
     let requester: UserId = asked.requester.parse()?;
-    let groups = members(&asked.members)?;
+    let (groups, tags) = (members(&asked.members)?, tags(&asked.tags)?);
     let Command::Ask { machine, ports, source, ttl, justification } = command::parse(&asked.words.join(" "))?
     else {
         return Err(Problem::Unusable("say what is asked for, like VM3 22 for 1h".to_owned()));
     };
     let justification = justification.as_ref();
-    let question =
-        Question { requester: &requester, machine: &machine, ports: &ports, ttl, source, justification };
+    let (requester, tags) = (&requester, tags.as_ref());
+    let question = Question { requester, machine: &machine, tags, ports: &ports, ttl, source, justification };
     let explanation = policy.explain(&question, &groups);
     let passed = |rule: &Rule, what| Passed { rule: rule.name().to_owned(), not_its: word(what) };
     let passed_over = explanation.passed_over.iter().map(|(rule, what)| passed(rule, *what)).collect();
     let (depends, verdict) = match &explanation.decision {
         Decision::NoRule => (None, None),
         Decision::Depends { rule, on } => (Some(passed(rule, *on)), None),
-        Decision::Rule(decided) => (None, Some(verdict(decided, &requester))),
+        Decision::Rule(decided) => (None, Some(verdict(decided, requester))),
     };
     let (machine, ports) = (machine.to_string(), ports.to_string());
+    let requester = requester.clone();
     Ok(Explained { requester, machine, ports, passed_over, depends, verdict })
 }
 
@@ -147,6 +151,19 @@ fn members(typed: &[String]) -> Result<Groups, Problem> {
         groups.insert(group.to_owned(), members.collect::<Result<_, _>>()?);
     }
     Ok(groups)
+}
+
+/// `env=prod`, once for each tag of the machine; `None` where none is named.
+fn tags(typed: &[String]) -> Result<Option<Tags>, Problem> {
+    let tag = |text: &String| {
+        let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+        parts.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| {
+            let text = plain(text);
+            Problem::Unusable(format!("`{text}` is not a tag with its value; write it like --tag env=prod"))
+        })
+    };
+    let tags: Tags = typed.iter().map(tag).collect::<Result<_, _>>()?;
+    Ok(Some(tags).filter(|tags| !tags.is_empty()))
 }
 
 fn verdict(decided: &Decided<'_>, requester: &UserId) -> Verdict {
@@ -176,6 +193,7 @@ fn row(rule: &Rule) -> Row {
         machines: rule.machines().map(owned).collect(),
         resource_groups: rule.resource_groups().map(owned).collect(),
         subscriptions: rule.subscriptions().to_vec(),
+        tags: rule.tags().map(|(name, value)| format!("{name}={value}")).collect(),
         requesters: rule.requesters().iter().map(ToString::to_string).collect(),
         ports: rule.ports().to_vec(),
         sources: rule.sources().iter().map(ToString::to_string).collect(),
@@ -192,5 +210,6 @@ const fn word(what: Trait) -> &'static str {
         Trait::Name => "name",
         Trait::ResourceGroup => "resource group",
         Trait::Subscription => "subscription",
+        Trait::Tags => "tags",
     }
 }

@@ -5,6 +5,7 @@
 use crate::click::{Action, App, Click};
 use crate::lease::Timestamp;
 use crate::lifecycle::{Approval, Granted};
+use crate::machine::TagsNow;
 use crate::policy::{Groups, NotAllowed, Policy};
 use crate::request::{Ask, TermsDigest, UserId};
 use crate::signature::{SigningKeys, Verified};
@@ -67,17 +68,24 @@ pub enum Unproven {
     Policy(NotAllowed),
 }
 
-/// What the evidence is judged by.
+/// What a grant is judged by, once its clicks are proven.
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'a> {
-    /// Slack's signing secret, and those before it.
-    pub keys: &'a SigningKeys,
-    /// Whose app this is.
-    pub app: &'a App,
     /// The function's own copy of the policy.
     pub policy: &'a Policy,
+    /// The machine's tags, as Azure said just now.
+    pub tags: &'a TagsNow,
     /// The members of the policy's user groups, as Slack said just now.
     pub groups: &'a Groups,
+}
+
+/// A grant of which each click is signed by Slack, on exactly its terms, by whom the record says. Only
+/// [`proven`] makes one, and only one can be judged: Azure and Slack are not asked for anything else.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proven<'a> {
+    granted: &'a Granted,
+    /// When each click was signed.
+    signed_at: Vec<Timestamp>,
 }
 
 /// What one click proves, whenever it is looked at: that this person, who is not the requester, said yes to exactly
@@ -114,11 +122,11 @@ pub fn prove<'a>(
     Ok(verified)
 }
 
-/// Whether the clicks prove that exactly this may be opened now.
+/// Whether Slack signed each click of a grant, on exactly its terms.
 ///
 /// # Errors
 /// The first thing that they do not prove.
-pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Unproven> {
+pub fn proven<'a>(granted: &'a Granted, keys: &SigningKeys, app: &App) -> Result<Proven<'a>, Unproven> {
     let ask = granted.ask();
     // The policy goes by names, the digest by resource ids: in Azure a machine's name ends its id, and
     // a record in which it does not would be judged by another machine's rule.
@@ -126,32 +134,43 @@ pub fn judge(granted: &Granted, by: &Judge<'_>, now: Timestamp) -> Result<(), Un
     if !machine.name.as_str().eq_ignore_ascii_case(machine.resource_id.name()) {
         return Err(Unproven::OtherTerms);
     }
-    let rule = by.policy.admits(ask, by.groups).map_err(Unproven::Policy)?;
-    let mut people = BTreeSet::new();
-    let mut signed_at = vec![];
-    for approval in granted.approvals() {
-        let verified = prove(approval, ask, by.keys, by.app)?;
-        if rule.approver(&approval.by, by.groups).is_none() {
-            return Err(Unproven::NotEntitled { user: approval.by.clone() });
+    let clicks = granted.approvals().iter().map(|approval| prove(approval, ask, keys, app));
+    let signed_at =
+        clicks.map(|click| click.map(|verified| verified.signed_at())).collect::<Result<_, _>>()?;
+    Ok(Proven { granted, signed_at })
+}
+
+impl Proven<'_> {
+    /// Whether exactly this may be opened now.
+    ///
+    /// # Errors
+    /// The first thing that the clicks do not prove.
+    pub fn judge(&self, by: &Judge<'_>, now: Timestamp) -> Result<(), Unproven> {
+        let (granted, ask) = (self.granted, self.granted.ask());
+        let rule = by.policy.admits(ask, by.tags.tags(), by.groups).map_err(Unproven::Policy)?;
+        let mut people = BTreeSet::new();
+        for approval in granted.approvals() {
+            if rule.approver(&approval.by, by.groups).is_none() {
+                return Err(Unproven::NotEntitled { user: approval.by.clone() });
+            }
+            people.insert(&approval.by);
         }
-        people.insert(&approval.by);
-        signed_at.push(verified.signed_at());
+        let needed = rule.approvals();
+        let deciding = self.signed_at.iter().max().filter(|_| people.len() >= usize::from(needed));
+        let Some(&deciding) = deciding else { return Err(Unproven::TooFew { got: people.len(), needed }) };
+        // Slack's clock and ours may differ by as much as a signature may be off.
+        let from_the_future = deciding.since(now) > crate::signature::WINDOW_SECONDS;
+        if now.since(deciding) > DECIDING_CLICK_SECONDS || from_the_future {
+            return Err(Unproven::TooOld);
+        }
+        if self.signed_at.iter().any(|at| deciding.since(*at) > rule.undecided().seconds()) {
+            return Err(Unproven::EarlierTooOld);
+        }
+        if granted.expires_at() > deciding.plus(ask.wish.ttl.seconds()) {
+            return Err(Unproven::EndsTooLate);
+        }
+        Ok(())
     }
-    let needed = rule.approvals();
-    let deciding = signed_at.iter().max().copied().filter(|_| people.len() >= usize::from(needed));
-    let Some(deciding) = deciding else { return Err(Unproven::TooFew { got: people.len(), needed }) };
-    // Slack's clock and ours may differ by as much as a signature may be off.
-    let from_the_future = deciding.since(now) > crate::signature::WINDOW_SECONDS;
-    if now.since(deciding) > DECIDING_CLICK_SECONDS || from_the_future {
-        return Err(Unproven::TooOld);
-    }
-    if signed_at.iter().any(|at| deciding.since(*at) > rule.undecided().seconds()) {
-        return Err(Unproven::EarlierTooOld);
-    }
-    if granted.expires_at() > deciding.plus(ask.wish.ttl.seconds()) {
-        return Err(Unproven::EndsTooLate);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,12 +9,13 @@ use crate::lease::Timestamp;
 use crate::request::{Machine, MachineName, MachineQuery, ResourceId, Source};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 mod doors;
+mod tags;
 
 pub use doors::OpenDoor;
+pub use tags::{Tags, TagsNow};
 
 /// A virtual machine as it was seen in Azure.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -27,8 +28,8 @@ pub struct SeenMachine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
     /// Its tags.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
     /// Whether it ran.
     #[serde(default)]
     pub power: Power,
@@ -338,7 +339,7 @@ mod tests {
             name: name.parse().unwrap(),
             resource_id: id(group, name),
             system: Some(System::Linux),
-            tags: BTreeMap::new(),
+            tags: Tags::default(),
             power: Power::Running,
             nics,
             open: vec![],

@@ -4,13 +4,17 @@
 use crate::command::parse_ttl;
 use crate::enabled::Enabled;
 use crate::lease::Ttl;
-use crate::request::{Ask, Machine, MachineName, Ports, ResourceId, Source, UserId};
+use crate::machine::Tags;
+use crate::request::{Ask, Ports, Source, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+mod about;
 mod explain;
 mod parse;
 
+use about::{Pattern, TagPattern};
+pub use about::{Subject, Trait};
 pub use explain::{Decided, Decision, Explanation, Provided, Question};
 pub use parse::Problem;
 
@@ -31,6 +35,7 @@ pub struct Rule {
     resource_groups: Vec<Pattern>,
     /// By id.
     subscriptions: Vec<String>,
+    tags: Vec<TagPattern>,
     requesters: Vec<Who>,
     approvers: Vec<Who>,
     ports: Vec<u16>,
@@ -63,54 +68,6 @@ impl fmt::Display for Who {
             Self::Everybody => f.write_str("*"),
         }
     }
-}
-
-/// A name with `*` for any characters, compared without case.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Pattern(String);
-
-impl Pattern {
-    fn matches(&self, name: &str) -> bool {
-        let pattern = self.0.to_ascii_lowercase();
-        let name = name.to_ascii_lowercase();
-        let mut pieces = pattern.split('*');
-        let Some(rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
-        let mut rest = rest;
-        let Some(last) = pieces.next_back() else { return rest.is_empty() };
-        for piece in pieces {
-            let Some(at) = rest.find(piece) else { return false };
-            rest = &rest[at + piece.len()..];
-        }
-        rest.ends_with(last)
-    }
-
-    /// Whether all that another one matches is certainly matched by this one.
-    fn includes(&self, other: &Self) -> bool {
-        // Read as a name, the `*` of the other stand for themselves: whatever takes them takes anything there.
-        self.0.bytes().all(|b| b == b'*') || self.matches(&other.0)
-    }
-}
-
-/// What a machine is told apart by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trait {
-    /// Its name.
-    Name,
-    /// The resource group that it is in.
-    ResourceGroup,
-    /// The subscription that it is in.
-    Subscription,
-}
-
-/// Whether a rule is about a machine of which not everything may be known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Covers {
-    /// It is.
-    Yes,
-    /// It is not, for this.
-    No(Trait),
-    /// It depends on this, which is not known.
-    Depends(Trait),
 }
 
 /// Who is in which user group, as Slack said.
@@ -257,20 +214,9 @@ impl Policy {
     /// The rule that decides about a machine.
     ///
     /// # Errors
-    /// No rule matches.
-    pub fn rule_for(&self, machine: &Machine) -> Result<&Rule, NotAllowed> {
-        self.rule_about(&machine.name, &machine.resource_id)
-    }
-
-    /// As [`Policy::rule_for`], for a machine of which the address is not known yet.
-    ///
-    /// # Errors
-    /// No rule matches.
-    pub fn rule_about(&self, name: &MachineName, resource_id: &ResourceId) -> Result<&Rule, NotAllowed> {
-        self.rules
-            .iter()
-            .find(|rule| rule.matches(name, resource_id))
-            .ok_or_else(|| NotAllowed::Machine { machine: name.to_string() })
+    /// No rule is about it; or its tags are not known and decide which one is.
+    pub fn rule_for(&self, machine: &Subject<'_>) -> Result<&Rule, NotAllowed> {
+        self.rule_about(machine).ok_or_else(|| NotAllowed::Machine { machine: machine.name.to_string() })
     }
 
     /// Its rules, in their order.
@@ -305,12 +251,12 @@ impl Policy {
         all.filter_map(|who| if let Who::User(user) = who { Some(user) } else { None }).collect()
     }
 
-    /// Whether the policy lets this request be made and granted.
+    /// Whether the policy lets this request be made and granted, for a machine that has these tags.
     ///
     /// # Errors
     /// The first thing that it does not let.
-    pub fn admits(&self, ask: &Ask, groups: &Groups) -> Result<&Rule, NotAllowed> {
-        let rule = self.rule_for(&ask.wish.machine)?;
+    pub fn admits(&self, ask: &Ask, tags: &Tags, groups: &Groups) -> Result<&Rule, NotAllowed> {
+        let rule = self.rule_for(&Subject::of(&ask.wish.machine, Some(tags)))?;
         rule.objections(&Asked::of(ask), groups).into_iter().next().map_or(Ok(rule), Err)
     }
 }
@@ -346,17 +292,22 @@ impl Rule {
 
     /// Patterns of names: it is about machines that one of these matches.
     pub fn machines(&self) -> impl Iterator<Item = &str> {
-        self.machines.iter().map(|pattern| pattern.0.as_str())
+        self.machines.iter().map(|pattern| pattern.as_str())
     }
 
     /// Patterns of resource groups; none where it is about all.
     pub fn resource_groups(&self) -> impl Iterator<Item = &str> {
-        self.resource_groups.iter().map(|pattern| pattern.0.as_str())
+        self.resource_groups.iter().map(|pattern| pattern.as_str())
     }
 
     /// The ids of the subscriptions that it is about; none where it is about all.
     pub fn subscriptions(&self) -> &[String] {
         &self.subscriptions
+    }
+
+    /// The tags that a machine must have, each with the pattern of its value; none where it is about all.
+    pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tags.iter().map(|wanted| (wanted.name.as_str(), wanted.value.as_str()))
     }
 
     /// The ports that it offers.
@@ -449,53 +400,6 @@ impl Rule {
         }
         people.remove(requester);
         people.len()
-    }
-
-    fn matches(&self, name: &MachineName, resource_id: &ResourceId) -> bool {
-        let group = resource_id.resource_group().unwrap_or_default();
-        self.covers(name, Some(group), Some(resource_id.subscription())) == Covers::Yes
-    }
-
-    /// Whether it is about a machine of this name. What is not known of it is `None`.
-    fn covers(&self, name: &MachineName, group: Option<&str>, subscription: Option<&str>) -> Covers {
-        if !self.machines.iter().any(|pattern| pattern.matches(name.as_str())) {
-            return Covers::No(Trait::Name);
-        }
-        let places = [
-            (
-                Trait::ResourceGroup,
-                group.map(|group| self.resource_groups.iter().any(|pattern| pattern.matches(group))),
-                self.resource_groups.is_empty(),
-            ),
-            (
-                Trait::Subscription,
-                subscription.map(|id| self.subscriptions.iter().any(|named| named.eq_ignore_ascii_case(id))),
-                self.subscriptions.is_empty(),
-            ),
-        ];
-        let mut answer = Covers::Yes;
-        for (what, matched, any) in places {
-            match matched {
-                _ if any => {}
-                Some(true) => {}
-                Some(false) => return Covers::No(what),
-                None => answer = Covers::Depends(what),
-            }
-        }
-        answer
-    }
-
-    /// Whether it is about all machines that `later` is about, so that `later` never decides.
-    fn hides(&self, later: &Self) -> bool {
-        let all = |of: &[Pattern], by: &[Pattern]| {
-            of.iter().all(|pattern| by.iter().any(|wider| wider.includes(pattern)))
-        };
-        let groups = self.resource_groups.is_empty()
-            || (!later.resource_groups.is_empty() && all(&later.resource_groups, &self.resource_groups));
-        let known = |id: &String| self.subscriptions.iter().any(|named| named.eq_ignore_ascii_case(id));
-        let subscriptions = self.subscriptions.is_empty()
-            || (!later.subscriptions.is_empty() && later.subscriptions.iter().all(known));
-        all(&later.machines, &self.machines) && groups && subscriptions
     }
 
     /// All that it does not let, the first of which people are told.

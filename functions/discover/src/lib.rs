@@ -6,7 +6,7 @@
 use access::lease::Timestamp;
 use access::lifecycle::{Cause, Record, State};
 use access::machine::{Found, SeenMachine, find};
-use access::policy::Policy;
+use access::policy::{Policy, Subject};
 use access::request::{Installation, ResourceId, UserId};
 use access::wording::{self, LookedAgain};
 use edge::archive::Archive;
@@ -294,7 +294,7 @@ async fn found(deps: &Deps, question: &Question, all_looked: bool) -> Result<Loo
             return Ok(LookedAgain::Unfit(wording::no_such_machine(&question.machine, &near, false).text));
         }
     };
-    let rule = match deps.policy.rule_about(&machine.name, &machine.resource_id) {
+    let rule = match deps.policy.rule_for(&Subject::seen(machine)) {
         Ok(rule) => rule,
         Err(why) => return Ok(LookedAgain::Unfit(wording::not_allowed(&why, None).text)),
     };

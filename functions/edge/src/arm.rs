@@ -6,6 +6,7 @@ use crate::entra::{NoToken, Tokens};
 use crate::http::{CALL_TIMEOUT, Limits, Route};
 use access::drive::Acted;
 use access::lifecycle::NetworkFault;
+use access::machine::TagsNow;
 use access::nsg::{OurRule, Rule};
 use access::order::ClosingRule;
 use access::refusal::{Again, Outcome, Refusal, Verb};
@@ -118,6 +119,8 @@ pub struct Way {
     pub groups: Vec<ResourceId>,
     /// The application security groups that the address is in; `None` where that is not known.
     pub member_of: Option<Vec<ResourceId>>,
+    /// The machine's tags.
+    pub tags: TagsNow,
 }
 
 /// Why the way to a machine is not known.

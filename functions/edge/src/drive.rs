@@ -4,7 +4,7 @@ use crate::arm::{Arm, ArmError, Said, WayError};
 use crate::clock::{Awake, Clock};
 use crate::glance::Glances;
 use crate::line::{Lines, Place};
-use crate::secrets::{AGAIN_SECONDS, Secrets, SlackSecrets};
+use crate::secrets::{AGAIN_SECONDS, SlackSecrets};
 use crate::slack::Slack;
 use crate::store::{Loaded, Store, StoreError, Stored, Taken};
 use access::click::App;
@@ -12,10 +12,10 @@ use access::drive::{
     Access, Acted, Answer, Call, Checked, Confirmation, Drive, Locked, Role, Sight, Standing, Stopped,
     Verdict, Written,
 };
-use access::evidence::{Judge, Unproven, judge};
+use access::evidence::{Judge, Unproven, proven};
 use access::lifecycle::{Change, Failure, NetworkFault, Plan, PlannedRule, Record, Tempo};
 use access::nsg::{self, Flow, OurRule};
-use access::policy::Policy;
+use access::policy::{Groups, Policy, Subject};
 use access::request::{Installation, ResourceId, RuleName};
 use std::time::Duration;
 
@@ -260,31 +260,37 @@ impl Run<'_> {
             return Checked::NoAnswer;
         };
         let ask = granted.ask();
-        let groups = match checker.policy.rule_for(&ask.wish.machine) {
-            Ok(rule) => checker.slack.groups(&rule.groups()).await,
-            Err(_) => Ok(access::policy::Groups::default()),
-        };
-        let Ok(groups) = groups else { return Checked::NoAnswer };
-        let judge = |secrets: &Secrets| {
-            let Checker { app, policy, .. } = checker;
-            let by = Judge { keys: &secrets.keys, app, policy, groups: &groups };
-            judge(granted, &by, self.driver.clock.now())
-        };
-        let mut judged = judge(&checker.secrets.current());
-        if judged == Err(Unproven::Signature) {
-            // It may have been signed with a secret that is newer than ours.
-            checker.secrets.renew(AGAIN_SECONDS).await;
-            judged = judge(&checker.secrets.current());
-        }
-        if let Err(unproven) = judged {
+        let Checker { app, policy, slack, secrets } = checker;
+        let refused = |unproven: Unproven| {
             tracing::warn!(request = %ask.wish.id, why = %unproven, "the evidence does not prove this grant");
-            return Checked::Refused(Failure::Evidence(unproven));
+            Checked::Refused(Failure::Evidence(unproven))
+        };
+        let mut clicks = proven(granted, &secrets.current().keys, app);
+        if clicks == Err(Unproven::Signature) {
+            // It may have been signed with a secret that is newer than ours.
+            secrets.renew(AGAIN_SECONDS).await;
+            clicks = proven(granted, &secrets.current().keys, app);
         }
+        let clicks = match clicks {
+            Ok(clicks) => clicks,
+            Err(unproven) => return refused(unproven),
+        };
         let way = match self.driver.arm.way(&ask.wish.machine).await {
             Ok(way) => way,
             Err(WayError::Fault(fault)) => return Checked::Refused(Failure::Network(fault)),
             Err(WayError::Arm(error)) => return unchecked(error),
         };
+        // What the list or the record says of the machine's tags counts for nothing here.
+        let tags = &way.tags;
+        let groups = match policy.rule_for(&Subject::of(&ask.wish.machine, Some(tags.tags()))) {
+            Ok(rule) => slack.groups(&rule.groups()).await,
+            Err(_) => Ok(Groups::default()),
+        };
+        let Ok(groups) = groups else { return Checked::NoAnswer };
+        let by = Judge { policy, tags, groups: &groups };
+        if let Err(unproven) = clicks.judge(&by, self.driver.clock.now()) {
+            return refused(unproven);
+        }
         let flow = Flow { member_of: way.member_of, ..Flow::of(ask) };
         let name = RuleName::new(&self.driver.installation, ask.wish.id);
         let mut rules = vec![];

@@ -190,7 +190,11 @@ fn is_told_to_its_end(loaded: &Loaded) -> bool {
 
 async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
     let record = &loaded.record;
-    let rule = deps.policy.rule_for(&record.wish().machine).ok();
+    // Only what waits says who can decide.
+    let rule = match record.state() {
+        State::Pending(_) => deps.store.listed_rule(&deps.policy, &record.wish().machine).await?,
+        _ => None,
+    };
     let Some(card) = wording::card(record, rule, &deps.installation, deps.clock.now()) else { return Ok(()) };
     if let (Some(channel), Some(ts)) = (&shown.channel, &shown.ts) {
         let at = Posted { channel: channel.clone(), ts: ts.clone() };

@@ -5,7 +5,8 @@ use crate::{Broken, Deps, field, message, status};
 use access::command::{Command, parse};
 use access::enabled::Enabled;
 use access::lifecycle::Record;
-use access::machine::{Found, Unfit, find};
+use access::machine::{Found, Tags, Unfit, find};
+use access::policy::{Rule, Subject};
 use access::request::{Ask, Machine, MachineQuery, Ports, Protocol, RequestHash, Source, UserId, Wish};
 use access::signature::Verified;
 use access::wording::{self, Message};
@@ -72,13 +73,9 @@ struct Typed {
 }
 
 async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
-    let (machine, source, enabled) = match machine_for(deps, &typed).await? {
-        Ok(found) => found,
+    let Meant { machine, source, rule, tags, enabled } = match machine_for(deps, &typed).await? {
+        Ok(meant) => meant,
         Err(answer) => return Ok(answer),
-    };
-    let rule = match deps.policy.rule_for(&machine) {
-        Ok(rule) => rule,
-        Err(why) => return Ok(wording::not_allowed(&why, None)),
     };
     let now = deps.clock.now();
     let hash = RequestHash::of(&typed.trigger_id, &machine.resource_id);
@@ -96,7 +93,7 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     };
     let ask = Ask { wish, source };
     let groups = deps.groups(rule).await?;
-    let admitted = deps.policy.admits(&ask, &groups).map(|_| ());
+    let admitted = deps.policy.admits(&ask, &tags, &groups).map(|_| ());
     let within = |()| rule.admits_enabled(&ask, enabled.as_ref());
     if let Err(why) = admitted.and_then(within) {
         return Ok(wording::not_allowed(&why, Some(rule)));
@@ -126,11 +123,21 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     Err(Broken::Ids)
 }
 
-/// A machine by the address that the connection arrives at, where it comes from, and what is enabled there.
-type Meant = (Machine, Source, Option<Enabled>);
+/// What a command is about.
+struct Meant<'d> {
+    /// The machine that was named, by the address that the connection arrives at.
+    machine: Machine,
+    /// Where the connection comes from.
+    source: Source,
+    /// The rule that decides, by the machine's tags in the list.
+    rule: &'d Rule,
+    tags: Tags,
+    /// What an admin has enabled on it.
+    enabled: Option<Enabled>,
+}
 
-/// The machine that was named; else what to say.
-async fn machine_for(deps: &Deps, typed: &Typed) -> Result<Result<Meant, Message>, Broken> {
+/// What was named; else what to say.
+async fn machine_for<'d>(deps: &'d Deps, typed: &Typed) -> Result<Result<Meant<'d>, Message>, Broken> {
     let machines = deps.store.machines().await?;
     let seen = match find(&machines, &typed.machine) {
         Found::One(seen) => seen,
@@ -142,7 +149,7 @@ async fn machine_for(deps: &Deps, typed: &Typed) -> Result<Result<Meant, Message
             return Ok(Err(wording::no_such_machine(&typed.machine, &near, looks)));
         }
     };
-    let rule = match deps.policy.rule_about(&seen.name, &seen.resource_id) {
+    let rule = match deps.policy.rule_for(&Subject::seen(seen)) {
         Ok(rule) => rule,
         Err(why) => return Ok(Err(wording::not_allowed(&why, None))),
     };
@@ -150,7 +157,9 @@ async fn machine_for(deps: &Deps, typed: &Typed) -> Result<Result<Meant, Message
         return Ok(Err(wording::no_source(&seen.name, &typed.machine, &typed.ports)));
     };
     Ok(match seen.reached_from(&source) {
-        Ok(machine) => Ok((machine, source, seen.enabled.clone())),
+        Ok(machine) => {
+            Ok(Meant { machine, source, rule, tags: seen.tags.clone(), enabled: seen.enabled.clone() })
+        }
         Err(why) => {
             // The list may be a quarter of an hour old; a machine's families do not change like that.
             let looks = match why {

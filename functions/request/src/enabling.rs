@@ -6,7 +6,7 @@ use access::enabled::{Enabled, Field, Filled, NotEnabled};
 use access::lifecycle::{Cause, Record, SignedClick, State};
 use access::machine::{Found, SeenMachine, find};
 use access::order::Change;
-use access::policy::Admin;
+use access::policy::{Admin, Subject};
 use access::request::{MachineName, MachineQuery, ResourceId, UserId};
 use access::wording::{self, Message};
 use edge::store::{Offer, Stored};
@@ -43,7 +43,7 @@ pub(crate) async fn enable(deps: &Deps, named: &Named) -> Result<Result<(), Mess
         if let Some(answer) = wording::cannot_enable(machine) {
             return Ok(Err(answer));
         }
-        if let Err(why) = deps.policy.rule_about(&machine.name, &machine.resource_id) {
+        if let Err(why) = deps.policy.rule_for(&Subject::seen(machine)) {
             return Ok(Err(wording::not_allowed(&why, None)));
         }
     }
@@ -169,7 +169,7 @@ fn filled(form: &Submission) -> Filled {
 fn within_policy(deps: &Deps, machines: &[&SeenMachine], enabled: &Enabled) -> Result<(), NotEnabled> {
     for machine in machines {
         let name = machine.name.as_str();
-        match deps.policy.rule_about(&machine.name, &machine.resource_id) {
+        match deps.policy.rule_for(&Subject::seen(machine)) {
             Ok(rule) => enabled.is_within(name, rule)?,
             Err(why) => {
                 return Err(NotEnabled::BeyondPolicy { machine: name.to_owned(), why: why.to_string() });

@@ -76,7 +76,7 @@ async fn decide<'a>(
         if click.terms != TermsDigest::of(ask).as_str() {
             return Ok(Err((ClickRefusal::OtherTerms, None)));
         }
-        let Ok(rule) = deps.policy.rule_for(&ask.wish.machine) else {
+        let Some(rule) = deps.store.listed_rule(&deps.policy, &ask.wish.machine).await? else {
             return Ok(Err((ClickRefusal::NotEntitled, None)));
         };
         if click.user == ask.wish.requester {

@@ -13,6 +13,9 @@ fn row(row: &Row) -> Vec<String> {
     if !row.subscriptions.is_empty() {
         machines.push_str(&format!(" of {}", row.subscriptions.join(", ")));
     }
+    if !row.tags.is_empty() {
+        machines.push_str(&format!(" tagged {}", plain(&row.tags.join(", "))));
+    }
     let ports: Vec<String> = row.ports.iter().map(u16::to_string).collect();
     vec![
         plain(&row.name),
@@ -90,13 +93,15 @@ impl Told for Explained {
         let decision = match (&self.verdict, &self.depends) {
             (Some(verdict), _) => self.decides(verdict),
             (None, Some(depends)) => format!(
-                "Whether the rule `{}` decides depends on the {} of {name}: write it in front, {}.",
+                "Whether the rule `{}` decides depends on the {} of {name}: {}.",
                 plain(&depends.rule),
                 depends.not_its,
-                if depends.not_its == "subscription" {
-                    format!("like 8f3a6f52-90c4-4c5a-8d0e-1b7a2c9d4e60/Contoso-IaaS/{name}")
-                } else {
-                    format!("like Contoso-IaaS/{name}")
+                match depends.not_its {
+                    "tags" => "add all of them, like --tag env=prod".to_owned(),
+                    "subscription" => format!(
+                        "write it in front, like 8f3a6f52-90c4-4c5a-8d0e-1b7a2c9d4e60/Contoso-IaaS/{name}"
+                    ),
+                    _ => format!("write it in front, like Contoso-IaaS/{name}"),
                 }
             ),
             (None, None) => format!("No rule is about {}: nobody can ask for it.", self.machine),

@@ -1,6 +1,6 @@
 //! Policies, the functions' configuration, and single texts that come from elsewhere.
 
-use crate::Walk;
+use crate::{Walk, long};
 use access::policy::Policy;
 use access::request::{Installation, Malformed, RequestId, ResourceId, UserId};
 use edge::config::{ConfigError, Environment};
@@ -44,7 +44,7 @@ pub(crate) struct Parse {
 pub(crate) fn policies(walk: &mut Walk, rows: &[PolicyFile]) {
     assert!(rows.len() >= 40, "{} bad policies", rows.len());
     for row in rows {
-        let text = if row.with.is_empty() { row.text.clone() } else { format!("{GOOD}{}", row.with) };
+        let text = if row.with.is_empty() { row.text.clone() } else { format!("{GOOD}{}", long(&row.with)) };
         let problems = Policy::parse(&text).err().unwrap_or_default();
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         walk.expect(&format!("policy {text}"), &row.problems.join("\n"), &problems.join("\n"));

@@ -4,6 +4,7 @@
 use crate::{Walk, comparable};
 use access::lease::Timestamp;
 use access::lifecycle::{Cause, Failure, Parts, Record, SignedClick};
+use access::policy::Subject;
 use access::wording;
 use sandbox::host::wiring::INSTALLATION;
 use serde::Deserialize;
@@ -83,7 +84,7 @@ pub(crate) fn decisions(walk: &mut Walk, rows: &[Decision]) {
         set.extend(row.set.clone());
         let record = Record::from_parts(parts(set)).unwrap();
         let policy = walk.policy.clone();
-        let rule = policy.rule_for(&record.wish().machine).unwrap();
+        let rule = policy.rule_for(&Subject::of(&record.wish().machine, None)).unwrap();
         let approver = rule.approver(&row.by.parse().unwrap(), &Default::default()).unwrap();
         let click = SignedClick {
             body: String::new(),

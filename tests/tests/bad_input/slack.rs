@@ -5,7 +5,7 @@ use access::click::button_value;
 use access::command;
 use access::lease::Timestamp;
 use access::machine::{Found, SeenMachine, Unfit, find};
-use access::policy::Groups;
+use access::policy::{Groups, Subject};
 use access::request::{Ask, Protocol, RequestHash, RequestId, TermsDigest, UserId, Wish};
 use access::wording::{self, ClickRefusal, refused_click};
 use sandbox::faults::{Fault, How, Part};
@@ -145,7 +145,7 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
     };
     let Found::One(seen) = find(machines, &name) else { return None };
     let policy = walk.policy.clone();
-    let rule = policy.rule_about(&seen.name, &seen.resource_id).ok();
+    let rule = policy.rule_for(&Subject::seen(seen)).ok();
     let source = source.or(rule.and_then(|rule| rule.source())).or("192.0.2.1".parse().ok())?;
     let machine = match seen.reached_from(&source) {
         Ok(machine) => machine,
@@ -171,8 +171,9 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
     let mut groups = Groups::default();
     groups.insert(GROUP_ID.to_owned(), GROUP_MEMBERS.map(|user| user.parse().unwrap()).into());
     let ask = Ask { wish, source };
-    let admitted =
-        policy.admits(&ask, &groups).and_then(|rule| rule.admits_enabled(&ask, seen.enabled.as_ref()));
+    let admitted = policy
+        .admits(&ask, &seen.tags, &groups)
+        .and_then(|rule| rule.admits_enabled(&ask, seen.enabled.as_ref()));
     let why = admitted.err()?;
     walk.see(&why);
     let other_answer = source.to_string() == "192.0.2.1";
@@ -246,8 +247,7 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
         ClickRefusal::Decided { what: "ended", by: None, at },
         ClickRefusal::GroupsUnknown,
     ] {
-        let sentence =
-            comparable(&refused_click(&refusal, policy.rule_about(&machine.name, &machine.resource_id).ok()));
+        let sentence = comparable(&refused_click(&refusal, policy.rule_for(&Subject::seen(machine)).ok()));
         if told.contains(&sentence) {
             walk.see(&refusal);
         } else {

@@ -7,6 +7,7 @@ mod approved;
 mod hidden;
 mod later;
 mod orders;
+mod tags;
 
 use ajar_tests::{ANA, BEA, Item, Story};
 use aws_sdk_dynamodb::types::AttributeValue;

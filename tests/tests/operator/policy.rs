@@ -136,6 +136,32 @@ async fn a_request_is_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_depends_on_tags_is_explained_once_they_are_said() {
+    let (story, tool) = begin().await;
+    let tagged = POLICY.replace("machines = [\"VM*\"]", "machines = [\"VM*\"]\ntags = { env = \"prod*\" }");
+    let file = file(&tool, &tagged);
+    let says = async |arguments: &[&str]| {
+        let ran = tool.run(&[&["policy"], arguments].concat(), "").await;
+        (ran.code, ran.output + &ran.errors)
+    };
+    let (code, said) = says(&["check", &file]).await;
+    assert!(code == 0 && said.contains("VM* tagged env=prod*"), "{said}");
+    let explain = ["explain", &file, "--as", "U0ANA", "VM3", "22"];
+    let (code, said) = says(&explain).await;
+    let depends =
+        "Whether the rule `rest` decides depends on the tags of VM3: add all of them, like --tag env=prod.\n";
+    assert!(code == 1 && said.ends_with(depends), "{said}");
+    let (code, said) = says(&[&explain[..], &["--tag", "ENV=prod-eu", "--tag", "team=blue"]].concat()).await;
+    assert!(code == 0 && said.contains("The rule `rest` decides."), "{said}");
+    let (code, said) = says(&[&explain[..], &["--tag", "env=test"]].concat()).await;
+    assert!(code == 1 && said.contains("`rest` (not its tags).\nNo rule is about VM3"), "{said}");
+    let (code, said) = says(&[&explain[..], &["--tag", "prod"]].concat()).await;
+    let wrong = "ajar: `prod` is not a tag with its value; write it like --tag env=prod\n";
+    assert_eq!((code, said.as_str()), (2, wrong));
+    story.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_explained_says_what_to_type() {
     let (story, tool) = begin().await;
     for (arguments, said) in [

@@ -13,5 +13,6 @@ mod machines;
 mod one_writer;
 mod orphans;
 mod rotation;
+mod tags;
 mod truth;
 mod watcher;

@@ -8,6 +8,13 @@ use serde_json::{Value, json};
 const POLICY: &str = r#"
 channel = "C0JIT"
 [[rules]]
+name = "production"
+machines = ["*"]
+tags = { env = "prod*" }
+requesters = ["*"]
+approvers = ["U0CHRIS"]
+ports = [22]
+[[rules]]
 name = "one"
 machines = ["VM3"]
 requesters = ["*"]
@@ -70,13 +77,21 @@ fn approval(by: &str, payload: &Value, at: u64) -> Value {
 }
 
 fn judged(parts: Value, now: u64) -> Result<(), Unproven> {
+    judged_with(parts, now, &[])
+}
+
+/// Where Azure says that the machine has these tags.
+fn judged_with(parts: Value, now: u64, tags: &[(&str, &str)]) -> Result<(), Unproven> {
     let policy = Policy::parse(POLICY).unwrap();
+    let tags = || tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let app = App { team_id: "T0CONTOSO".to_owned(), app_id: "A0AJAR".to_owned() };
     let mut groups = Groups::default();
     groups.insert("S0ONCALL".to_owned(), ["U0DAN".parse().unwrap()].into());
-    let judge =
-        Judge { keys: &SigningKeys::new(secret(), vec![]), app: &app, policy: &policy, groups: &groups };
-    super::judge(record(parts).granted().unwrap(), &judge, Timestamp::from_unix(now))
+    let (keys, tags) = (SigningKeys::new(secret(), vec![]), TagsNow::said(tags()));
+    let judge = Judge { policy: &policy, tags: &tags, groups: &groups };
+    let record = record(parts);
+    let proven = super::proven(record.granted().unwrap(), &keys, &app)?;
+    proven.judge(&judge, Timestamp::from_unix(now))
 }
 
 /// Approved by these people at these times.
@@ -107,6 +122,15 @@ fn good_clicks_prove() {
     {
         assert_eq!(judged(approved(&two, &clicks), CLICKED + 1), Ok(()));
     }
+}
+
+#[test]
+fn the_tags_that_azure_says_choose_the_rule() {
+    let by = |user: &str| approved(&json!({}), &[(user, CLICKED)]);
+    let not_entitled = |user: &str| Err(Unproven::NotEntitled { user: user.parse().unwrap() });
+    assert_eq!(judged_with(by("U0BEA"), CLICKED, &[("env", "test")]), Ok(()));
+    assert_eq!(judged_with(by("U0BEA"), CLICKED, &[("Env", "production")]), not_entitled("U0BEA"));
+    assert_eq!(judged_with(by("U0CHRIS"), CLICKED, &[("Env", "production")]), Ok(()));
 }
 
 #[test]

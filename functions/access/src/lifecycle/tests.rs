@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lease::Ttl;
-use crate::policy::{Groups, Policy};
+use crate::policy::{Groups, Policy, Subject};
 use crate::request::{Machine, Ports, Protocol, RequestHash};
 
 const POLICY: &str = r#"
@@ -47,7 +47,7 @@ fn source() -> Source {
 
 fn approver(user: &str) -> Approver {
     let policy = Policy::parse(POLICY).unwrap();
-    let rule = policy.rule_for(&wish().machine).unwrap();
+    let rule = policy.rule_for(&Subject::of(&wish().machine, None)).unwrap();
     rule.approver(&user.parse().unwrap(), &Groups::default()).unwrap()
 }
 

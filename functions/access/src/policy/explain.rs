@@ -1,5 +1,6 @@
 //! What the policy says to a request before anybody makes it: which rule decides, who approves, and why not.
 
+use super::about::Covers;
 use super::*;
 use crate::request::{Justification, MachineQuery};
 
@@ -10,6 +11,8 @@ pub struct Question<'q> {
     pub requester: &'q UserId,
     /// For which machine.
     pub machine: &'q MachineQuery,
+    /// All tags of the machine; `None` where nobody said.
+    pub tags: Option<&'q Tags>,
     /// For which ports.
     pub ports: &'q Ports,
     /// For how long; without it the rule's duration.
@@ -80,10 +83,10 @@ pub enum Provided {
 impl Policy {
     /// What it says to a request, given who is in which user group as far as that is known.
     pub fn explain(&self, question: &Question<'_>, groups: &Groups) -> Explanation<'_> {
-        let machine = question.machine;
+        let machine = Subject::named(question.machine, question.tags);
         let mut passed_over = vec![];
         for rule in &self.rules {
-            let decision = match rule.covers(machine.name(), machine.group(), machine.subscription()) {
+            let decision = match rule.covers(&machine) {
                 Covers::No(what) => {
                     passed_over.push((rule, what));
                     continue;

@@ -43,6 +43,7 @@ pub(super) const RULE: &[&str] = &[
     "machines",
     "resource_groups",
     "subscriptions",
+    "tags",
     "requesters",
     "approvers",
     "duration",
@@ -257,6 +258,7 @@ impl Reader<'_> {
             self.required(table, at, "approvers", "like approvers = [\"U012ABCDEF\"]", Self::approver);
         let resource_groups = self.some(table, "resource_groups", "leave it out for all", Self::pattern);
         let subscriptions = self.some(table, "subscriptions", "leave it out for all", Self::subscription);
+        let tags = self.tags(table);
         let ports = own.ports.or_else(|| defaults.ports.clone());
         if ports.is_none() {
             self.problem(
@@ -306,6 +308,7 @@ impl Reader<'_> {
             machines: machines?,
             resource_groups: resource_groups.unwrap_or_default(),
             subscriptions: subscriptions.unwrap_or_default(),
+            tags: tags?,
             requesters: requesters?,
             approvers: approvers?,
             ports: ports?,

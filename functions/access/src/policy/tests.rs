@@ -1,6 +1,6 @@
 use super::*;
 use crate::lease::Timestamp;
-use crate::request::{Protocol, RequestHash, Wish};
+use crate::request::{Machine, Protocol, RequestHash, Wish};
 
 const POLICY: &str = r#"
 channel = "C0JIT"
@@ -101,17 +101,24 @@ fn a_star_stands_for_anything() {
 #[test]
 fn the_first_rule_that_matches_decides() {
     let policy = Policy::parse(POLICY).unwrap();
-    let rule = |group, name| policy.rule_for(&machine(group, name)).unwrap().name();
+    let rule = |group, name| policy.rule_for(&Subject::of(&machine(group, name), None)).unwrap().name();
     assert_eq!(rule("prod-eu", "eu-db-1"), "production databases");
     assert_eq!(rule("PROD-EU", "EU-DB-1"), "production databases");
     assert_eq!(rule("test", "eu-db-1"), "databases");
     assert_eq!(rule("prod-eu", "web1"), "rest");
     // No later rule helps somebody whom the first that matches does not let ask.
-    let refused = policy.admits(&ask(machine("prod-eu", "eu-db-1"), "U0ANA", |_| {}), &Groups::default());
+    let refused = policy.admits(
+        &ask(machine("prod-eu", "eu-db-1"), "U0ANA", |_| {}),
+        &Tags::default(),
+        &Groups::default(),
+    );
     assert!(matches!(refused, Err(NotAllowed::Requester { rule, .. }) if rule == "production databases"));
     let none = POLICY.replace("machines = [\"*\"]", "machines = [\"VM*\"]");
     let none = Policy::parse(&none).unwrap();
-    assert_eq!(none.rule_for(&machine("g", "web1")), Err(NotAllowed::Machine { machine: "web1".to_owned() }));
+    assert_eq!(
+        none.rule_for(&Subject::of(&machine("g", "web1"), None)),
+        Err(NotAllowed::Machine { machine: "web1".to_owned() })
+    );
 }
 
 #[test]
@@ -135,7 +142,7 @@ fn a_rule_says_more_than_the_defaults() {
 fn members_of_a_group_are_those_slack_names() {
     let policy = Policy::parse(POLICY).unwrap();
     let machine = machine("prod-eu", "eu-db-1");
-    let rule = policy.rule_for(&machine).unwrap();
+    let rule = policy.rule_for(&Subject::of(&machine, None)).unwrap();
     assert_eq!(rule.groups(), ["S0DBA", "S0ONCALL"].into());
     let known = groups(&[("S0DBA", &["U0ANA", "U0BEA"]), ("S0ONCALL", &["U0ANA", "U0BEA", "U0DAN"])]);
     // Bea is named and in the group, and counts once; who asks does not count.
@@ -144,9 +151,9 @@ fn members_of_a_group_are_those_slack_names() {
     assert!(rule.approver(&user("U0DAN"), &known).is_some());
     assert!(rule.approver(&user("U0DAN"), &Groups::default()).is_none());
     assert!(rule.approver(&user("U0EVE"), &known).is_none());
-    assert!(policy.admits(&ask(machine.clone(), "U0ANA", |_| {}), &known).is_ok());
+    assert!(policy.admits(&ask(machine.clone(), "U0ANA", |_| {}), &Tags::default(), &known).is_ok());
     let alone = groups(&[("S0DBA", &["U0ANA"]), ("S0ONCALL", &["U0ANA"])]);
-    let refused = policy.admits(&ask(machine, "U0ANA", |_| {}), &alone);
+    let refused = policy.admits(&ask(machine, "U0ANA", |_| {}), &Tags::default(), &alone);
     let rule = "production databases".to_owned();
     assert_eq!(refused, Err(NotAllowed::NobodyCouldApprove { rule, needed: 2, available: 1 }));
 }
@@ -160,7 +167,7 @@ fn each_limit_is_kept() {
     let web = || machine("g", "web1");
     let refused = |change: fn(&mut Ask)| {
         policy
-            .admits(&ask(web(), "U0ANA", change), &Groups::default())
+            .admits(&ask(web(), "U0ANA", change), &Tags::default(), &Groups::default())
             .map(drop)
             .map_err(|why| why.to_string())
     };
@@ -208,8 +215,105 @@ fn a_rule_can_be_about_one_subscription_only() {
         );
         Machine { resource_id: id.parse().unwrap(), ..machine("g", "web1") }
     };
-    assert_eq!(policy.rule_for(&of(&ours.to_ascii_uppercase())).map(Rule::name), Ok("rest"));
-    assert_eq!(policy.rule_for(&of(other)), Err(NotAllowed::Machine { machine: "web1".to_owned() }));
+    assert_eq!(
+        policy.rule_for(&Subject::of(&of(&ours.to_ascii_uppercase()), None)).map(Rule::name),
+        Ok("rest")
+    );
+    assert_eq!(
+        policy.rule_for(&Subject::of(&of(other), None)),
+        Err(NotAllowed::Machine { machine: "web1".to_owned() })
+    );
+}
+
+const TAGGED: &str = r#"
+channel = "C0JIT"
+[[rules]]
+name = "prod"
+machines = ["*"]
+tags = { Env = "prod*", owner = "*" }
+requesters = ["*"]
+approvers = ["U0BEA"]
+ports = [22]
+[[rules]]
+name = "rest"
+machines = ["*"]
+requesters = ["*"]
+approvers = ["U0BEA"]
+ports = [22]
+"#;
+
+fn tags(of: &[(&str, &str)]) -> Tags {
+    of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn a_rule_can_be_about_machines_with_all_these_tags() {
+    let policy = Policy::parse(TAGGED).unwrap();
+    let web = machine("g", "web1");
+    for (has, decides) in [
+        (&[("ENV", "production"), ("Owner", "")][..], "prod"),
+        (&[("env", "prod"), ("owner", "ana"), ("more", "x")], "prod"),
+        (&[("env", "prod")], "rest"),
+        (&[("env", "Prod"), ("owner", "ana")], "rest"),
+        (&[("env", "preprod"), ("owner", "ana")], "rest"),
+        (&[("environment", "prod"), ("owner", "ana")], "rest"),
+        (&[], "rest"),
+    ] {
+        let has = tags(has);
+        assert_eq!(policy.rule_for(&Subject::of(&web, Some(&has))).map(Rule::name), Ok(decides), "{has:?}");
+    }
+    // What is not known does not pass over a rule to a later one.
+    let machine = "web1".to_owned();
+    assert_eq!(policy.rule_for(&Subject::of(&web, None)), Err(NotAllowed::Machine { machine }));
+    assert!(policy.goes_by_tags(&web) && !Policy::parse(POLICY).unwrap().goes_by_tags(&web));
+}
+
+#[test]
+fn a_rule_with_tags_hides_only_what_certainly_has_them() {
+    let hides = |first: &str, second: &str| {
+        let text = TAGGED.replace("tags = { Env = \"prod*\", owner = \"*\" }", first).replacen(
+            "name = \"rest\"",
+            &format!("name = \"rest\"\n{second}"),
+            1,
+        );
+        let problems = Policy::parse(&text).err().unwrap_or_default();
+        problems.iter().any(|problem| problem.message.starts_with("no machine comes to the rule `rest`"))
+    };
+    for (first, second, expected) in [
+        ("tags = { env = \"prod\" }", "", false),
+        ("tags = { env = \"*\" }", "", false),
+        ("", "tags = { env = \"prod\" }", true),
+        ("tags = { ENV = \"prod*\" }", "tags = { env = \"prod-eu\" }", true),
+        ("tags = { env = \"prod*\" }", "tags = { env = \"Prod-eu\" }", false),
+        ("tags = { env = \"prod*\" }", "tags = { env = \"*\" }", false),
+        ("tags = { env = \"*\" }", "tags = { env = \"a*b\", team = \"x\" }", true),
+        ("tags = { env = \"*\", team = \"x\" }", "tags = { env = \"a*b\" }", false),
+    ] {
+        assert_eq!(hides(first, second), expected, "{first} before {second}");
+    }
+}
+
+#[test]
+fn an_explanation_depends_on_the_tags_until_they_are_said() {
+    let policy = Policy::parse(TAGGED).unwrap();
+    let (requester, machine) = (user("U0ANA"), "web1".parse().unwrap());
+    let ports = Ports::new(vec![22]).unwrap();
+    let decides = |tags: Option<&Tags>| {
+        let (requester, machine, ports) = (&requester, &machine, &ports);
+        let (ttl, source, justification) = (None, None, None);
+        let question = Question { requester, machine, tags, ports, ttl, source, justification };
+        let Explanation { passed_over, decision } = policy.explain(&question, &Groups::default());
+        let passed: Vec<Trait> = passed_over.iter().map(|(_, what)| *what).collect();
+        match decision {
+            Decision::Depends { rule, on } => (passed, format!("{} depends on {on:?}", rule.name())),
+            Decision::Rule(decided) => (passed, decided.rule.name().to_owned()),
+            Decision::NoRule => (passed, String::new()),
+        }
+    };
+    assert_eq!(decides(None), (vec![], "prod depends on Tags".to_owned()));
+    let prod = tags(&[("env", "prod"), ("owner", "ana")]);
+    assert_eq!(decides(Some(&prod)), (vec![], "prod".to_owned()));
+    assert_eq!(decides(Some(&tags(&[("env", "test")]))), (vec![Trait::Tags], "rest".to_owned()));
 }
 
 #[test]
@@ -226,7 +330,7 @@ fn explained(policy: &Policy, requester: &str, machine: &str, known: &Groups) ->
     let ports = Ports::new(vec![22, 5432]).unwrap();
     let ttl = Ttl::from_minutes(90);
     let (requester, machine, ports) = (&requester, &machine, &ports);
-    let question = Question { requester, machine, ports, ttl, source: None, justification: None };
+    let question = Question { requester, machine, tags: None, ports, ttl, source: None, justification: None };
     let Explanation { passed_over, decision } = policy.explain(&question, known);
     let passed: Vec<String> =
         passed_over.iter().map(|(rule, what)| format!("{} {what:?}", rule.name())).collect();
@@ -313,7 +417,7 @@ fn the_reference_page_has_every_key_and_its_example_is_taken() {
     let policy = Policy::parse(example).unwrap();
     assert_eq!(
         policy.rules().iter().map(Rule::name).collect::<Vec<_>>(),
-        ["production databases", "everything else"]
+        ["production databases", "shared with partners", "everything else"]
     );
 }
 

@@ -6,7 +6,7 @@ use crate::enabled::{Enabled, EnabledPort, Field, Filled, NotEnabled, SUGGESTED,
 use crate::lifecycle::{Record, State};
 use crate::machine::OpenDoor;
 use crate::order::{Found, Shut};
-use crate::policy::Policy;
+use crate::policy::{Policy, Subject};
 use crate::request::{Protocol, ResourceId};
 
 /// The most machines of one sort that a list names.
@@ -172,7 +172,7 @@ fn section_of(title: &str, none: &str, lines: &[String]) -> String {
 fn configured_line(machine: &SeenMachine, enabled: &Enabled, open: &[&Record], policy: &Policy) -> String {
     let found = Found::of(machine);
     let mut parts = vec![format!("{}: {}", named(machine), enabled_ports(enabled.ports()))];
-    match policy.rule_about(&machine.name, &machine.resource_id) {
+    match policy.rule_for(&Subject::seen(machine)) {
         Ok(rule) => {
             let how_many =
                 if rule.approvals() > 1 { format!("{} of ", rule.approvals()) } else { String::new() };

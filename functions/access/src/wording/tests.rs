@@ -1,7 +1,7 @@
 use super::*;
 use crate::command;
 use crate::lifecycle::{Parts, Record};
-use crate::policy::Policy;
+use crate::policy::{Policy, Subject};
 use crate::request::Installation;
 use proptest::prelude::*;
 
@@ -155,7 +155,7 @@ fn the_largest_card_of_every_state_fits() {
     let policy = crowded();
     for state in states() {
         let record = largest(&state);
-        let rule = policy.rule_for(&record.wish().machine).unwrap();
+        let rule = policy.rule_for(&Subject::of(&record.wish().machine, None)).unwrap();
         for now in [1300, 80_000, 100_000] {
             let now = Timestamp::from_unix(now);
             let card = card(&record, Some(rule), &installation, now).unwrap();
@@ -176,7 +176,7 @@ fn the_largest_answers_fit() {
     let record = largest(&json!({"status": "PENDING"}));
     let ask = record.ask().unwrap();
     let machine = &ask.wish.machine;
-    let rule = policy.rule_for(machine).unwrap();
+    let rule = policy.rule_for(&Subject::of(machine, None)).unwrap();
     let query =
         |n: u16| format!("group-{n}{}/V{}", "g".repeat(80), "m".repeat(63)).parse::<MachineQuery>().unwrap();
     let queries: Vec<MachineQuery> = (0..500).map(query).collect();

@@ -4,7 +4,7 @@ use super::types::{Reference, SecurityGroup};
 use super::{Arm, ArmError, COMPUTE, NETWORK, Way, WayError};
 use access::lease::Timestamp;
 use access::lifecycle::NetworkFault;
-use access::machine::{OnSubnet, Power, SeenAddress, SeenMachine, SeenNic, System, Used};
+use access::machine::{OnSubnet, Power, SeenAddress, SeenMachine, SeenNic, System, Tags, TagsNow, Used};
 use access::nsg::Rule;
 use access::request::{Machine, ResourceId};
 use azure_core::http::Url;
@@ -12,7 +12,7 @@ use futures::StreamExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 /// The most pages of one list: each holds at least 50 resources, and whoever has more than this many has
@@ -35,7 +35,7 @@ struct VirtualMachine {
     // Azure allows names here that we do not.
     name: String,
     #[serde(default)]
-    tags: BTreeMap<String, String>,
+    tags: Tags,
     properties: VirtualMachineProperties,
 }
 
@@ -238,7 +238,8 @@ impl Arm {
         self.fence.admits(&groups).map_err(WayError::Fault)?;
         // Where several interfaces carry the address, each has its own: which one counts is not known.
         let member_of = memberships.pop().filter(|_| memberships.is_empty());
-        Ok((Way { groups, member_of }, vm.properties.instance_view.power()))
+        let tags = TagsNow::said(vm.tags);
+        Ok((Way { groups, member_of, tags }, vm.properties.instance_view.power()))
     }
 
     /// The rules of these groups, which machines of this subscription are behind. What is not there could not be read: it

@@ -5,7 +5,8 @@ use super::*;
 use access::lifecycle::State;
 use access::machine::SeenMachine;
 use access::order::Change;
-use access::request::{MachineQuery, Ports, ResourceId, Source};
+use access::policy::{Policy, Rule, Subject};
+use access::request::{Machine, MachineQuery, Ports, ResourceId, Source};
 use std::collections::BTreeSet;
 
 /// How long a machine that is gone is still known, in seconds: a week.
@@ -89,6 +90,25 @@ impl Store {
     pub async fn machines(&self) -> Result<Vec<SeenMachine>, StoreError> {
         let items = self.query(None, "pk = :pk", &[(":pk", text("MACHINE"))]).await?;
         items.into_iter().map(|item| decode("MACHINE", item)).collect()
+    }
+
+    /// The rule that decides about a request's machine, as far as the machine list tells: its tags are looked up
+    /// there where the rule depends on them. `grant` goes by what Azure says, and never by this.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or the item is not a machine.
+    pub async fn listed_rule<'p>(
+        &self,
+        policy: &'p Policy,
+        machine: &Machine,
+    ) -> Result<Option<&'p Rule>, StoreError> {
+        let item = if policy.goes_by_tags(machine) {
+            self.get("MACHINE".to_owned(), machine.resource_id.key()).await?
+        } else {
+            None
+        };
+        let seen: Option<SeenMachine> = item.map(|item| decode("MACHINE", item)).transpose()?;
+        Ok(policy.rule_for(&Subject::of(machine, seen.as_ref().map(|seen| &seen.tags))).ok())
     }
 
     /// Writes what was seen of a machine, and keeps what others keep with it.

@@ -4,7 +4,7 @@ use super::super::*;
 use super::print::Fingerprint;
 use super::search::{ByPrint, Mix};
 use crate::lifecycle::{Obstacle, Plan, PlannedRule, SignedClick};
-use crate::policy::{Approver, Groups, Policy};
+use crate::policy::{Approver, Groups, Policy, Subject};
 use crate::request::{Machine, Ports, Protocol, RequestHash, Wish};
 use std::cell::RefCell;
 use std::hash::Hash;
@@ -264,7 +264,7 @@ impl Setting {
             public_address: None,
         };
         let policy = Policy::parse(POLICY).unwrap();
-        let rule = policy.rule_for(&machine).unwrap();
+        let rule = policy.rule_for(&Subject::of(&machine, None)).unwrap();
         let approver = |user: &str| rule.approver(&user.parse().unwrap(), &Groups::default()).unwrap();
         let wish = |trigger: &str, minutes| {
             let hash = RequestHash::of(trigger, &machine.resource_id);

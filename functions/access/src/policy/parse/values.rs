@@ -1,7 +1,13 @@
 //! Reading single values of the policy file.
 
 use super::*;
-use crate::request::Malformed;
+use crate::request::{Malformed, is_disguise};
+
+/// The most tags that a resource in Azure has, and the most characters of their names and values
+/// (learn.microsoft.com, "Use tags to organize your Azure resources", limitations).
+const MOST_TAGS: usize = 50;
+const TAG_NAME_CHARS: usize = 512;
+const TAG_VALUE_CHARS: usize = 256;
 
 impl Reader<'_> {
     pub(super) fn string(&mut self, value: &Value<'_>, what: &str) -> Option<String> {
@@ -100,6 +106,74 @@ impl Reader<'_> {
             );
         }
         shaped.then_some(Pattern(text))
+    }
+
+    /// The tags that a machine must have, none where the rule does not say; `None` where they cannot be read:
+    /// with fewer it would be about more machines.
+    pub(super) fn tags(&mut self, rule: &DeTable<'_>) -> Option<Vec<TagPattern>> {
+        let Some(value) = rule.get("tags") else { return Some(vec![]) };
+        let at = value.span().start;
+        let Some(table) = value.get_ref().as_table() else {
+            self.problem(at, "`tags` must be a table; write it like tags = { env = \"prod\" }");
+            return None;
+        };
+        if table.is_empty() {
+            self.problem(at, "`tags` is empty; leave it out for all");
+        }
+        if table.len() > MOST_TAGS {
+            let message = format!(
+                "`tags` names {} tags, and a machine in Azure has at most {MOST_TAGS}; no machine has them all",
+                table.len()
+            );
+            self.problem(at, &message);
+        }
+        let mut tags: Vec<TagPattern> = vec![];
+        for (key, value) in table.iter() {
+            let name = key.get_ref().as_ref();
+            if tags.iter().any(|other| other.is_of(name)) {
+                let message = format!(
+                    "the tag `{}` is there twice: Azure does not tell upper from lower case in names; write it once",
+                    crate::request::clip(name)
+                );
+                self.problem(key.span().start, &message);
+            } else if let (true, Some(value)) = (self.tag_name(key), self.tag_value(name, value)) {
+                tags.push(TagPattern { name: name.to_owned(), value });
+            }
+        }
+        (!table.is_empty() && tags.len() == table.len()).then_some(tags)
+    }
+
+    /// Whether Azure could have a tag of this name. There is no `*` in one: a name is no pattern.
+    fn tag_name(&mut self, key: &Spanned<toml::de::DeString<'_>>) -> bool {
+        let name = key.get_ref().as_ref();
+        let usable = (1..=TAG_NAME_CHARS).contains(&name.chars().count())
+            && !name.contains(|c: char| is_disguise(c) || "<>%&\\?/*`".contains(c));
+        if !usable {
+            let name = crate::request::clip(name);
+            let message = format!(
+                "`{name}` is not the name of a tag; write it as Azure shows it, 1 to {TAG_NAME_CHARS} characters without < > % & \\ ? / and *"
+            );
+            self.problem(key.span().start, &message);
+        }
+        usable
+    }
+
+    fn tag_value(&mut self, name: &str, value: &Value<'_>) -> Option<String> {
+        let name = crate::request::clip(name);
+        let text = self.string(value, &format!("the value of the tag `{name}`"))?;
+        let at = value.span().start;
+        if text.is_empty() {
+            self.problem(at, &format!("the value of the tag `{name}` is empty; write \"*\" for any value"));
+            return None;
+        }
+        let usable = text.chars().count() <= TAG_VALUE_CHARS && !text.contains(is_disguise);
+        if !usable {
+            let message = format!(
+                "the value of the tag `{name}` is no text that Azure could show; write at most {TAG_VALUE_CHARS} visible characters, * for anything"
+            );
+            self.problem(at, &message);
+        }
+        usable.then_some(text)
     }
 
     pub(super) fn requester(&mut self, value: &Value<'_>) -> Option<Who> {

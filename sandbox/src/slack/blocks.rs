@@ -151,7 +151,7 @@ fn section(check: &mut Check, block: &Value, at: &str) {
 }
 
 /// Blocks as Slack keeps and returns them: ids given where the app gave none, and the flags of text
-/// objects at their defaults. `next_id` makes ids.
+/// objects, input blocks and text inputs at their defaults. `next_id` makes ids.
 pub(super) fn filled_in(mut blocks: Vec<Value>, next_id: &mut dyn FnMut() -> String) -> Vec<Value> {
     for block in &mut blocks {
         if block.get("block_id").is_none() {
@@ -162,7 +162,8 @@ pub(super) fn filled_in(mut blocks: Vec<Value>, next_id: &mut dyn FnMut() -> Str
     blocks
 }
 
-fn fill_in(value: &mut Value, next_id: &mut dyn FnMut() -> String) {
+/// As [`filled_in`], for any part of a message or a view.
+pub(super) fn fill_in(value: &mut Value, next_id: &mut dyn FnMut() -> String) {
     match value {
         Value::Array(entries) => entries.iter_mut().for_each(|entry| fill_in(entry, next_id)),
         Value::Object(object) => {
@@ -170,11 +171,27 @@ fn fill_in(value: &mut Value, next_id: &mut dyn FnMut() -> String) {
             match kind.as_str() {
                 "plain_text" => _ = object.entry("emoji").or_insert(json!(true)),
                 "mrkdwn" => _ = object.entry("verbatim").or_insert(json!(false)),
-                "button" | "static_select" | "overflow" | "radio_buttons" | "checkboxes" | "users_select"
-                | "datepicker" | "timepicker" | "plain_text_input" => {
+                "input" => {
+                    object.entry("optional").or_insert(json!(false));
+                    object.entry("dispatch_action").or_insert(json!(false));
+                }
+                "button"
+                | "static_select"
+                | "multi_static_select"
+                | "overflow"
+                | "radio_buttons"
+                | "checkboxes"
+                | "users_select"
+                | "datepicker"
+                | "timepicker"
+                | "plain_text_input" => {
                     object.entry("action_id").or_insert_with(|| json!(next_id()));
                 }
                 _ => {}
+            }
+            if kind == "plain_text_input" {
+                let on_enter = json!({ "trigger_actions_on": ["on_enter_pressed"] });
+                object.entry("dispatch_action_config").or_insert(on_enter);
             }
             object.values_mut().for_each(|value| fill_in(value, next_id));
         }

@@ -7,6 +7,9 @@ use super::check::{Check, Texts};
 use serde_json::Value;
 use std::collections::HashSet;
 
+/// Most characters of a text input, whether it says a limit of its own or not.
+pub(super) const LONGEST_INPUT: usize = 3000;
+
 /// Where an element stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -34,7 +37,7 @@ pub(super) fn element(
     let never_input = matches!(kind, "button" | "overflow" | "image");
     let misplaced = match place {
         Place::Input => never_input,
-        Place::Actions => input_only || kind == "image",
+        Place::Actions => input_only || matches!(kind, "image" | "multi_static_select"),
         Place::Accessory => input_only,
     };
     if misplaced {
@@ -48,15 +51,30 @@ pub(super) fn element(
             let known = ["action_id", "options", "option_groups", "initial_option", "placeholder", "confirm"];
             check.fields(element, at, &[&known[..], &["focus_on_load"]].concat());
             select_options(check, element, at);
+            initially_chosen(check, element, at);
+        }
+        "multi_static_select" => {
+            let known =
+                ["action_id", "options", "option_groups", "initial_options", "placeholder", "confirm"];
+            check.fields(element, at, &[&known[..], &["focus_on_load", "max_selected_items"]].concat());
+            select_options(check, element, at);
+            initially_chosen(check, element, at);
+            if element
+                .get("max_selected_items")
+                .is_some_and(|most| most.as_u64().is_none_or(|most| most == 0))
+            {
+                check.wrong("must be more than 0", &format!("{at}/max_selected_items"));
+            }
         }
         "overflow" => {
             check.fields(element, at, &["action_id", "options", "confirm"]);
             options(check, element, at, 1, 5, Texts::Plain);
         }
         "radio_buttons" | "checkboxes" => {
-            let known = ["action_id", "options", "initial_option", "initial_options", "confirm"];
-            check.fields(element, at, &[&known[..], &["focus_on_load"]].concat());
+            let initial = if kind == "checkboxes" { "initial_options" } else { "initial_option" };
+            check.fields(element, at, &["action_id", "options", "confirm", "focus_on_load", initial]);
             options(check, element, at, 1, 10, Texts::Any);
+            initially_chosen(check, element, at);
         }
         "users_select" => {
             let known = ["action_id", "initial_user", "placeholder", "confirm", "focus_on_load"];
@@ -117,11 +135,16 @@ fn confirm(check: &mut Check, element: &Value, at: &str) {
 fn text_input(check: &mut Check, input: &Value, at: &str) {
     let known = ["action_id", "initial_value", "multiline", "min_length", "max_length", "placeholder"];
     check.fields(input, at, &[&known[..], &["focus_on_load", "dispatch_action_config"]].concat());
+    // It may be empty, unlike the strings of blocks.
+    if input.get("initial_value").and_then(Value::as_str) != Some("") {
+        check.string(input, "initial_value", at, LONGEST_INPUT);
+    }
     for (field, least) in [("min_length", 0), ("max_length", 1)] {
         if let Some(length) = input.get(field)
-            && !length.as_u64().is_some_and(|length| (least..=3000).contains(&length))
+            && !length.as_u64().is_some_and(|length| (least..=LONGEST_INPUT as u64).contains(&length))
         {
-            check.wrong(&format!("must be between {least} and 3000"), &format!("{at}/{field}"));
+            let what = format!("must be between {least} and {LONGEST_INPUT}");
+            check.wrong(&what, &format!("{at}/{field}"));
         }
     }
 }
@@ -138,6 +161,29 @@ fn select_options(check: &mut Check, select: &Value, at: &str) {
         check.fields(group, &at, &["label", "options"]);
         check.required_text(group, "label", &at, Texts::Plain, 75);
         options(check, group, &at, 1, 100, Texts::Plain);
+    }
+}
+
+/// All options of an element, those of its groups included.
+pub(super) fn all_options(element: &Value) -> impl Iterator<Item = &Value> {
+    let grouped = entries(element, "option_groups").iter().flat_map(|group| entries(group, "options"));
+    entries(element, "options").iter().chain(grouped)
+}
+
+fn entries<'a>(holder: &'a Value, field: &str) -> &'a [Value] {
+    holder.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What is chosen at first is one of the options, word for word.
+fn initially_chosen(check: &mut Check, element: &Value, at: &str) {
+    let one = element.get("initial_option").filter(|option| !option.is_null());
+    let one = one.map(|option| (option, format!("{at}/initial_option")));
+    let several = check.list(element, "initial_options", at, 0, usize::MAX).iter().enumerate();
+    let several = several.map(|(index, option)| (option, format!("{at}/initial_options/{index}")));
+    for (initial, at) in one.into_iter().chain(several) {
+        if !all_options(element).any(|option| option == initial) {
+            check.wrong("must match one of the options", &at);
+        }
     }
 }
 

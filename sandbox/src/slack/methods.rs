@@ -2,9 +2,9 @@
 //! `ok` and `error` tell.
 
 use super::serve::{Answer, Arguments};
-use super::store::{Message, Received, Store, View};
+use super::store::{Message, Received, Store};
 use super::world::{self, Kind};
-use super::{Inner, app_message, blocks};
+use super::{Inner, app_message, blocks, views};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -17,8 +17,6 @@ const MARKDOWN_TEXT: usize = 12_000;
 /// All blocks of a message together, as JSON. Not documented; measured by users of Slack
 /// (slackapi/bolt-js#2509: refused from about 13,200 characters).
 const BLOCKS_TOGETHER: usize = 13_200;
-/// Biggest view, in bytes.
-const VIEW_BYTES: usize = 250_000;
 /// How long a `trigger_id` lives.
 const TRIGGER_LIFETIME_MS: u64 = 3_000;
 
@@ -35,7 +33,7 @@ impl Failure {
         Self { error, messages: Vec::new(), scopes: None }
     }
 
-    fn because(error: &'static str, messages: Vec<String>) -> Self {
+    pub(super) fn because(error: &'static str, messages: Vec<String>) -> Self {
         Self { messages, ..Self::new(error) }
     }
 
@@ -393,43 +391,19 @@ fn bot_info(arguments: &Arguments) -> Result<Done, Failure> {
 fn open_view(inner: &Inner, store: &mut Store, arguments: &Arguments) -> Result<Done, Failure> {
     let trigger_id = arguments.text("trigger_id").ok_or_else(|| Failure::missing("trigger_id"))?;
     let view = arguments.json("view").ok().flatten().ok_or_else(|| Failure::missing("view"))?;
-    let trigger = store.triggers.get_mut(&trigger_id).ok_or_else(|| Failure::new("invalid_trigger_id"))?;
+    let trigger = store.triggers.get(&trigger_id).ok_or_else(|| Failure::new("invalid_trigger_id"))?;
     if trigger.used {
         return Err(Failure::new("exchanged_trigger_id"));
     }
     if inner.now_ms().saturating_sub(trigger.sent_at_ms) > TRIGGER_LIFETIME_MS {
         return Err(Failure::new("expired_trigger_id"));
     }
-    if view.to_string().len() > VIEW_BYTES {
-        return Err(Failure::new("view_too_large"));
-    }
-    let problems = blocks::view_problems(&view);
-    if !problems.is_empty() {
-        return Err(Failure::because("invalid_arguments", problems));
-    }
-    let external_id = view["external_id"].as_str().unwrap_or_default().to_owned();
-    if !external_id.is_empty() && store.views.values().any(|open| open.external_id == external_id) {
-        return Err(Failure::new("duplicate_external_id"));
-    }
-    trigger.used = true;
     let user = trigger.user.clone();
-    let id = format!("V0{:06}", store.next_number());
-    let blocks = inner.filled_in(store, view["blocks"].as_array().cloned().unwrap_or_default());
-    let mut shown = json!({
-        "private_metadata": "", "callback_id": "", "external_id": "", "clear_on_close": false,
-        "notify_on_close": false, "close": null, "submit": null,
-    });
-    if let (Some(shown), Some(given)) = (shown.as_object_mut(), view.as_object()) {
-        shown.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
+    views::check(store, &view, None)?;
+    if let Some(trigger) = store.triggers.get_mut(&trigger_id) {
+        trigger.used = true;
     }
-    shown["id"] = json!(id);
-    shown["team_id"] = json!(world::TEAM_ID);
-    shown["root_view_id"] = json!(id);
-    shown["app_id"] = json!(world::APP_ID);
-    shown["bot_id"] = json!(world::BOT_ID);
-    shown["state"] = json!({ "values": {} });
-    shown["hash"] = json!(format!("{}.{}", inner.now_ms() / 1000, &inner.unguessable(store, "view")[..8]));
-    shown["blocks"] = json!(blocks);
-    store.views.insert(user, View { external_id, shown: shown.clone() });
+    let shown = views::shown(inner, store, &view, views::Place::First);
+    store.modals.insert(user, vec![shown.clone()]);
     Ok(Done::only(json!({ "ok": true, "view": shown })))
 }

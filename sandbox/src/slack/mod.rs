@@ -10,14 +10,19 @@
 mod blocks;
 mod check;
 mod elements;
+mod form;
 mod hooks;
 mod methods;
 mod outgoing;
 mod serve;
 mod store;
+mod submitting;
+mod views;
 pub mod world;
 
+pub use form::{FieldProblem, WhyNot};
 pub use outgoing::{ClickOutcome, CommandOutcome, NotPossible};
+pub use submitting::{CloseOutcome, NotSubmitted, SubmitOutcome};
 
 use crate::faults::Faults;
 use hmac::{Hmac, KeyInit, Mac};
@@ -138,16 +143,17 @@ impl Slack {
     }
 
     /// Everything that the app sent and that people could see or that was refused, in order: each
-    /// message, update, ephemeral message, answer to a command, `response_url` post and view. An
-    /// entry has `seq`, `at` (Unix seconds), `method` (a Web API method, `response_url` or
-    /// `command_answer`), `user`, `channel`, `ts`, `body` as received, `ok`, `error`, and `network`
+    /// message, update, ephemeral message, answer to a command, `response_url` post, view and answer
+    /// to a submitted view that was not empty. An entry has `seq`, `at` (Unix seconds), `method` (a
+    /// Web API method, `response_url`, `command_answer` or `view_answer`), `user`, `channel`, `ts`, `body` as received, `ok`, `error`, and `network`
     /// as it was at that instant.
     pub fn messages(&self) -> Vec<Value> {
         self.0.store().record.clone()
     }
 
     /// What one person sees now: the conversations that the person is in with their messages, own
-    /// ephemeral ones included, and the open modal.
+    /// ephemeral ones included, and as `view` the modal that is open for the person, as the app knows
+    /// it. Its `state.values` is what the person had entered when submitting it last.
     pub fn state(&self, viewer: &str) -> Value {
         self.0.store().seen_by(viewer)
     }

@@ -21,6 +21,12 @@ pub enum NotPossible {
     /// The person sees no such message, or it has no such button now.
     #[error("this person sees no message with this button now")]
     NoSuchButton,
+    /// No modal is open for the person.
+    #[error("no modal is open for this person")]
+    NoView,
+    /// The modal has no button to submit it with.
+    #[error("this modal cannot be submitted")]
+    NoSubmit,
     /// [`Slack::set_addresses`] was not called.
     #[error("the app's request URLs are not known yet")]
     NoAddress,
@@ -56,10 +62,11 @@ pub struct ClickOutcome {
 }
 
 /// An answer of the app.
-struct Reply {
-    status: u16,
-    json: bool,
-    body: Vec<u8>,
+pub(super) struct Reply {
+    pub status: u16,
+    /// Whether it says that it is JSON.
+    pub json: bool,
+    pub body: Vec<u8>,
 }
 
 impl Slack {
@@ -184,34 +191,28 @@ impl Slack {
             let trigger_id = self.0.new_trigger(&mut store, user);
             self.0.save(&store);
             let ephemeral = message.visible_to.is_some();
-            let mut payload = json!({
-                "type": "block_actions",
-                "user": { "id": user, "username": person.handle, "name": person.handle, "team_id": world::TEAM_ID },
-                "api_app_id": world::APP_ID,
-                "token": "deprecated-verification-token",
-                "container": {
-                    "type": "message", "message_ts": message_ts, "channel_id": channel,
-                    "is_ephemeral": ephemeral,
-                },
-                "trigger_id": trigger_id,
-                "team": { "id": world::TEAM_ID, "domain": world::TEAM_DOMAIN },
-                "enterprise": null,
-                "is_enterprise_install": false,
-                "channel": { "id": channel, "name": name },
-                "state": { "values": {} },
-                "response_url": response_url,
-                "actions": [action],
-            });
+            let mut payload = with_sender(
+                person,
+                json!({
+                    "type": "block_actions",
+                    "container": {
+                        "type": "message", "message_ts": message_ts, "channel_id": channel,
+                        "is_ephemeral": ephemeral,
+                    },
+                    "trigger_id": trigger_id,
+                    "channel": { "id": channel, "name": name },
+                    "state": { "values": {} },
+                    "response_url": response_url,
+                    "actions": [action],
+                }),
+            );
             if !ephemeral {
                 payload["message"] = message.as_slack_shows_it();
             }
             (payload, response_url, trigger_id)
         };
-        let body = form_urlencoded::Serializer::new(String::new())
-            .append_pair("payload", &payload.to_string())
-            .finish();
         let slack = self.clone();
-        let delivery = tokio::spawn(async move { slack.deliver(&url, body).await });
+        let delivery = tokio::spawn(async move { slack.interact(&url, &payload).await });
         let reply = delivery.await.unwrap_or(Err("internal_error"));
         let status = reply.as_ref().ok().map(|reply| reply.status);
         let error = reply.and_then(acknowledged).err();
@@ -232,6 +233,14 @@ impl Slack {
         self.0.post(&mut store, person_message(channel, user, escape(text), false));
         self.0.save(&store);
         Ok(())
+    }
+
+    /// Sends the payload of an interaction.
+    pub(super) async fn interact(&self, url: &str, payload: &Value) -> Result<Reply, &'static str> {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("payload", &payload.to_string())
+            .finish();
+        self.deliver(url, body).await
     }
 
     /// Posts a signed form and waits for the answer as long as Slack does.
@@ -346,8 +355,21 @@ impl Slack {
     }
 }
 
+/// The payload of an interaction, with what all of them say: who did it, where, and to which app.
+pub(super) fn with_sender(person: &world::Person, mut payload: Value) -> Value {
+    payload["user"] = json!({
+        "id": person.id, "username": person.handle, "name": person.handle, "team_id": world::TEAM_ID,
+    });
+    payload["api_app_id"] = json!(world::APP_ID);
+    payload["token"] = json!("deprecated-verification-token");
+    payload["team"] = json!({ "id": world::TEAM_ID, "domain": world::TEAM_DOMAIN });
+    payload["enterprise"] = Value::Null;
+    payload["is_enterprise_install"] = json!(false);
+    payload
+}
+
 /// Slack takes nothing but 200.
-fn acknowledged(reply: Reply) -> Result<Reply, &'static str> {
+pub(super) fn acknowledged(reply: Reply) -> Result<Reply, &'static str> {
     match reply.status {
         200 => Ok(reply),
         400..=499 => Err("http_client_error"),

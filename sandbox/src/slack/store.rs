@@ -67,14 +67,6 @@ pub(super) struct Hook {
     pub uses: u32,
 }
 
-/// An open modal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct View {
-    pub external_id: String,
-    /// As `views.open` returned it.
-    pub shown: Value,
-}
-
 /// A call of the app, or an answer of its, to be put on record.
 pub(super) struct Received<'a> {
     pub method: &'a str,
@@ -97,8 +89,10 @@ pub(super) struct Store {
     pub record: Vec<Value>,
     pub triggers: BTreeMap<String, Trigger>,
     pub hooks: BTreeMap<String, Hook>,
-    /// By user: one person looks at one modal.
-    pub views: BTreeMap<String, View>,
+    /// By user: the views of the modal that is open, as Slack shows them to the app; the person sees
+    /// the last one. What was entered when a view was submitted is in its `state`.
+    #[serde(default)]
+    pub modals: BTreeMap<String, Vec<Value>>,
     /// When the app last posted, by channel.
     pub posted_at_ms: BTreeMap<String, u64>,
 }
@@ -113,7 +107,7 @@ impl Store {
             record: Vec::new(),
             triggers: BTreeMap::new(),
             hooks: BTreeMap::new(),
-            views: BTreeMap::new(),
+            modals: BTreeMap::new(),
             posted_at_ms: BTreeMap::new(),
         }
     }
@@ -185,6 +179,11 @@ impl Store {
         })
     }
 
+    /// The view that this person sees.
+    pub(super) fn view_of(&self, user: &str) -> Option<&Value> {
+        self.modals.get(user)?.last()
+    }
+
     /// Puts something on record.
     pub(super) fn received(&mut self, at_ms: u64, network: &Value, call: &Received<'_>) {
         let seq = self.record.len() + 1;
@@ -227,7 +226,7 @@ impl Store {
                 })
             })
             .collect();
-        json!({ "conversations": conversations, "view": self.views.get(viewer).map(|view| &view.shown) })
+        json!({ "conversations": conversations, "view": self.view_of(viewer) })
     }
 }
 

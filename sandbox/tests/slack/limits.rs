@@ -323,7 +323,7 @@ async fn modals_have_limits_of_their_own() {
         (modal(), with(modal(), "submit", Value::Null), "missing required field: submit [json-pointer:/view"),
         (modal(), with(modal(), "type", json!("window")), "/view/type"),
     ];
-    for (fine, broken, place) in cases {
+    for (fine, broken, place) in cases.into_iter().chain(inputs()) {
         let trigger = world.slack.command("U0ANA", CHANNEL, "").await.unwrap().trigger_id;
         let got = world.call("views.open", json!({ "trigger_id": trigger, "view": broken })).await;
         assert_eq!(got.error(), "invalid_arguments", "{place}");
@@ -336,6 +336,64 @@ async fn modals_have_limits_of_their_own() {
     let huge = with(modal(), "blocks", json!(repeated(90, |_| section(&plain(&"x".repeat(3000))))));
     let refused = world.refused("views.open", json!({ "trigger_id": trigger, "view": huge })).await;
     assert_eq!(refused, "view_too_large");
+}
+
+/// Modals with one element that is fine, and with one that is not.
+fn inputs() -> Vec<(Value, Value, &'static str)> {
+    let holding = |element: Value| {
+        let mut view = modal();
+        view["blocks"][0]["element"] = element;
+        view
+    };
+    let option = |value: &str| json!({ "text": plain(value), "value": value });
+    let options = json!([option("a"), option("b")]);
+    let choosing = |kind: &str, field: &str, value: Value| {
+        holding(with(json!({ "type": kind, "options": options }), field, value))
+    };
+    let initial = "/view/blocks/0/element/initial_option";
+    let text = |field: &str, value: Value| holding(with(json!({ "type": "plain_text_input" }), field, value));
+    let grouped = |value: &str| {
+        let groups = json!([{ "label": plain("g"), "options": options }]);
+        holding(json!({ "type": "static_select", "option_groups": groups, "initial_option": option(value) }))
+    };
+    let accessory = |kind: &str| {
+        let mut view = modal();
+        let several = json!({ "type": kind, "options": options });
+        view["blocks"] = json!([{ "type": "actions", "elements": [several] }]);
+        view
+    };
+    vec![
+        (
+            choosing("static_select", "initial_option", option("a")),
+            choosing("static_select", "initial_option", option("c")),
+            initial,
+        ),
+        (grouped("b"), grouped("c"), initial),
+        (
+            choosing("radio_buttons", "initial_option", option("b")),
+            choosing("radio_buttons", "initial_options", json!([option("b")])),
+            "invalid additional property: initial_options",
+        ),
+        (
+            choosing("checkboxes", "initial_options", json!([option("a"), option("b")])),
+            choosing("checkboxes", "initial_options", json!([option("a"), option("c")])),
+            "/view/blocks/0/element/initial_options/1",
+        ),
+        (
+            choosing("multi_static_select", "max_selected_items", json!(1)),
+            choosing("multi_static_select", "max_selected_items", json!(0)),
+            "/view/blocks/0/element/max_selected_items",
+        ),
+        (accessory("static_select"), accessory("multi_static_select"), "/view/blocks/0/elements/0/type"),
+        (
+            text("initial_value", json!(long(3000))),
+            text("initial_value", json!(long(3001))),
+            "/view/blocks/0/element/initial_value",
+        ),
+        (text("initial_value", json!("")), text("initial_value", json!(7)), "must be a string"),
+        (text("max_length", json!(3000)), text("max_length", json!(3001)), "must be between 1 and 3000"),
+        (text("min_length", json!(0)), text("min_length", json!(3001)), "must be between 0 and 3000"),
+    ]
 }
 
 #[tokio::test]

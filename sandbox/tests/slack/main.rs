@@ -4,8 +4,10 @@
 mod hooks;
 mod limits;
 mod methods;
+mod modals;
 mod page;
 mod sent;
+mod view_answers;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 const TOKEN: &str = "xoxb-test";
 const SECRET: &str = "a signing secret of the sandbox";
@@ -57,8 +60,12 @@ struct World {
     faults: Faults,
     sent: Arc<Mutex<Vec<Sent>>>,
     reply: Arc<Mutex<Reply>>,
+    held: Held,
     client: reqwest::Client,
 }
+
+/// Makes the app keep its next answer back: it tells that the request has come, and waits.
+type Held = Arc<Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>>;
 
 /// An answer of a server.
 struct Got {
@@ -86,11 +93,11 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
 }
 
-type AppState = (Arc<Mutex<Vec<Sent>>>, Arc<Mutex<Reply>>);
+type AppState = (Arc<Mutex<Vec<Sent>>>, Arc<Mutex<Reply>>, Held);
 
 /// The app: notes what comes and answers as it is told to.
 async fn app(
-    State((sent, reply)): State<AppState>,
+    State((sent, reply, held)): State<AppState>,
     uri: axum::http::Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -98,6 +105,11 @@ async fn app(
     let body = String::from_utf8(body.to_vec()).unwrap();
     sent.lock().unwrap().push(Sent { path: uri.path().to_owned(), headers, body });
     let reply = reply.lock().unwrap().clone();
+    let holding = held.lock().unwrap().take();
+    if let Some((arrived, gate)) = holding {
+        arrived.send(()).unwrap();
+        gate.await.unwrap();
+    }
     let (status, kind, body) = match reply {
         Reply::Text(status, text) => (status, "text/plain", text),
         Reply::Json(body) => (200, "application/json", body.to_string()),
@@ -156,7 +168,9 @@ impl World {
         .unwrap();
         let sent = Arc::new(Mutex::new(Vec::new()));
         let reply = Arc::new(Mutex::new(Reply::Text(200, String::new())));
-        let app = serve(axum::Router::new().fallback(app).with_state((sent.clone(), reply.clone()))).await;
+        let held = Held::default();
+        let state = (sent.clone(), reply.clone(), held.clone());
+        let app = serve(axum::Router::new().fallback(app).with_state(state)).await;
         let url = serve(slack.router()).await;
         let network = Arc::new(|| json!({ "nsgs": [], "machines": [] }));
         let page = serve(router(PageState { slack: slack.clone(), network, now_ms: now })).await;
@@ -165,7 +179,7 @@ impl World {
             command_url: format!("{app}/command"),
             interaction_url: format!("{app}/interaction"),
         });
-        Self { slack, url, page, now_ms, faults, sent, reply, client: client() }
+        Self { slack, url, page, now_ms, faults, sent, reply, held, client: client() }
     }
 
     fn reply(&self, reply: Reply) {

@@ -1,6 +1,6 @@
 //! What Slack sends: fields, signatures, time-outs, and what the person is shown.
 
-use crate::{CHANNEL, Reply, SECRET, START_MS, Setup, World, card};
+use crate::{CHANNEL, Reply, SECRET, START_MS, Sent, Setup, World, card};
 use sandbox::slack::{NotPossible, world};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -14,6 +14,13 @@ fn hmac(key: &[u8], text: &[u8]) -> String {
     let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
     let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
     outer.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The signature that this request must carry.
+pub(crate) fn signature(sent: &Sent) -> String {
+    let timestamp = sent.headers["x-slack-request-timestamp"].to_str().unwrap();
+    let signed = format!("v0:{timestamp}:{}", sent.body);
+    format!("v0={}", hmac(SECRET.as_bytes(), signed.as_bytes()))
 }
 
 #[test]
@@ -32,11 +39,8 @@ async fn a_command_has_all_fields_and_a_good_signature() {
     let sent = world.last_sent();
     assert_eq!(sent.path, "/command");
     assert_eq!(sent.headers["content-type"], "application/x-www-form-urlencoded");
-    let timestamp = sent.headers["x-slack-request-timestamp"].to_str().unwrap();
-    assert_eq!(timestamp, (START_MS / 1000).to_string());
-    let signed = format!("v0:{timestamp}:{}", sent.body);
-    let expected = format!("v0={}", hmac(SECRET.as_bytes(), signed.as_bytes()));
-    assert_eq!(sent.headers["x-slack-signature"], expected);
+    assert_eq!(sent.headers["x-slack-request-timestamp"], (START_MS / 1000).to_string());
+    assert_eq!(sent.headers["x-slack-signature"], signature(&sent));
     let fields = sent.fields();
     for (name, value) in [
         ("team_id", world::TEAM_ID),
@@ -123,12 +127,7 @@ async fn a_click_carries_the_message_and_the_value_that_slack_has() {
     let outcome = world.slack.click("U0BEA", CHANNEL, ts, "decide", "approve").await.unwrap();
     let sent = world.last_sent();
     assert_eq!(sent.path, "/interaction");
-    let timestamp = sent.headers["x-slack-request-timestamp"].to_str().unwrap();
-    let signed = format!("v0:{timestamp}:{}", sent.body);
-    assert_eq!(
-        sent.headers["x-slack-signature"],
-        format!("v0={}", hmac(SECRET.as_bytes(), signed.as_bytes()))
-    );
+    assert_eq!(sent.headers["x-slack-signature"], signature(&sent));
     let fields = sent.fields();
     assert_eq!(fields.len(), 1);
     let payload: Value = serde_json::from_str(&fields["payload"]).unwrap();

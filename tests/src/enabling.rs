@@ -2,7 +2,9 @@
 
 use crate::Story;
 use crate::signed::{self, Signed};
+use sandbox::slack::SubmitOutcome;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What an admin fills in: ticked ports, sources, longest duration, lines.
 #[derive(Clone, Copy, Debug)]
@@ -25,12 +27,11 @@ impl Form<'_> {
     /// As Slack sends it.
     pub fn values(&self) -> Value {
         let options: Vec<Value> = self.ports.iter().map(|port| json!({"value": port.to_string()})).collect();
-        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         json!({
-            "ports": {"ports": {"type": "checkboxes", "selected_options": options}},
-            "sources": {"sources": {"type": "plain_text_input", "value": text(self.sources)}},
-            "longest": {"longest": {"type": "plain_text_input", "value": text(self.longest)}},
-            "lines": {"lines": {"type": "plain_text_input", "value": text(self.lines)}},
+            "ports": {"ports": {"selected_options": options}},
+            "sources": {"sources": {"value": self.sources}},
+            "longest": {"longest": {"value": self.longest}},
+            "lines": {"lines": {"value": self.lines}},
         })
     }
 }
@@ -46,31 +47,29 @@ impl Story {
         self.sign(signed::submission(self.about(), user, view, values))
     }
 
-    /// Somebody types a command that opens a form, fills it in and sends it off: what the app answers; everything that
-    /// follows is done.
-    pub async fn fill_in(&self, user: &str, command: &str, values: &Value) -> String {
+    /// Somebody types a command that opens a form in the simulated Slack, fills it in and sends it off: what became of it;
+    /// everything that follows is done.
+    pub async fn fill_in(&self, user: &str, command: &str, values: &Value) -> SubmitOutcome {
         let said = self.type_in_slack(user, command).await;
         assert_eq!(said, "", "instead of a form");
-        let view = self.form(user);
-        assert_eq!(view["type"], "modal", "no form for {command}");
-        let (status, body) =
-            self.deliver("slack_interaction_url", &self.signed_form(user, &view, values)).await;
-        assert_eq!(status, 200, "{body}");
+        assert_eq!(self.form(user)["type"], "modal", "no form for {command}");
+        let sent = self.world.slack.submit_view(user, values).await.unwrap();
+        assert_eq!((sent.status, sent.error), (Some(200), None));
         self.settle().await;
-        body
+        sent
     }
 
     /// An admin enables machines with this form: the text of the message in the channel.
     pub async fn enable(&self, admin: &str, machines: &str, form: Form<'_>) -> String {
-        let answer = self.fill_in(admin, &format!("enable {machines}"), &form.values()).await;
-        assert_eq!(answer, "", "the form closes");
+        let sent = self.fill_in(admin, &format!("enable {machines}"), &form.values()).await;
+        assert_eq!((sent.errors, sent.view), (BTreeMap::new(), None), "the form closes");
         self.order_says().await
     }
 
     /// An admin disables machines: the text of the message in the channel.
     pub async fn disable(&self, admin: &str, machines: &str) -> String {
-        let answer = self.fill_in(admin, &format!("disable {machines}"), &json!({})).await;
-        assert_eq!(answer, "", "the form closes");
+        let sent = self.fill_in(admin, &format!("disable {machines}"), &json!({})).await;
+        assert_eq!(sent.view, None, "the form closes");
         self.order_says().await
     }
 

@@ -2,19 +2,23 @@
 import { make, mrkdwn, unescape } from "./mrkdwn.js";
 
 /** A text object. plain_text has no markup but emoji, and escapes. */
-function text(object, view) {
+export function text(object, view) {
   if (object.type === "mrkdwn") return mrkdwn(object.text, view.names, view.nowMs, { verbatim: object.verbatim });
   const parts = unescape(object.text).split("\n");
   return parts.flatMap((part, index) => (index === 0 ? [document.createTextNode(part)] : [make("br"), document.createTextNode(part)]));
 }
 
-function withText(name, className, object, view) {
+/** An element that holds a text object. */
+export function withText(name, className, object, view) {
   const element = make(name, className);
   element.append(...text(object, view));
   return element;
 }
 
-/** All blocks of a message. `view` has `names`, `nowMs` and `click(block, button, element)`. */
+/**
+ * All blocks of a message or a modal. `view` has `names` and `nowMs`, and where it can be done `click(block, button,
+ * element)` and, to draw an input block, `field(block)`.
+ */
 export function blocks(list, view) {
   return list.map((block) => {
     const draw = DRAW[block.type];
@@ -55,7 +59,7 @@ const DRAW = {
   // Nothing is loaded from elsewhere, so an image is shown as those who cannot see it know it.
   image: (block) => make("div", "block image", block.alt_text),
   markdown: (block) => make("div", "block markdown", block.text),
-  input: (block, view) => withText("div", "block input", block.label, view),
+  input: (block, view) => view.field?.(block) ?? withText("div", "block input", block.label, view),
 };
 
 function interactive(block, element, view) {
@@ -63,13 +67,17 @@ function interactive(block, element, view) {
   if (element.type !== "button") {
     const other = make("button", "button", element.placeholder?.text ?? element.type);
     other.disabled = true;
-    other.title = "The sandbox's page can click buttons only";
+    other.title = "The sandbox's page cannot change this";
     return other;
   }
   const button = withText("button", `button ${element.style ?? ""}`, element.text, view);
   button.type = "button";
   button.dataset.testid = `action-${element.action_id}`;
   button.dataset.actionId = element.action_id;
+  if (!view.click) {
+    button.disabled = true;
+    button.title = "The sandbox's page can click buttons of messages only";
+  }
   if (element.accessibility_label) button.setAttribute("aria-label", element.accessibility_label);
   button.addEventListener("click", async () => {
     if (element.confirm && !(await confirmed(element.confirm, view))) return;

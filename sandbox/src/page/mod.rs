@@ -7,7 +7,7 @@ mod guard;
 
 pub use guard::same_site_only;
 
-use crate::slack::{NowMs, Slack, people, world};
+use crate::slack::{NotSubmitted, NowMs, Slack, people, world};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -16,6 +16,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the page shows.
@@ -30,20 +31,23 @@ pub struct PageState {
     pub now_ms: NowMs,
 }
 
-/// The page's routes: `/`, its files, `GET /page/state?as=<user>`, `POST /page/command` and
-/// `POST /page/click`. The clock's controls call `POST /sandbox/clock`, which the host serves.
+/// The page's routes: `/`, its files, `GET /page/state?as=<user>`, `POST /page/command`,
+/// `POST /page/click`, `POST /page/view/submit` and `POST /page/view/close`. The clock's controls call `POST /sandbox/clock`, which the host serves.
 pub fn router(state: PageState) -> Router {
     Router::new()
         .route("/", get(|| file("text/html; charset=utf-8", include_str!("index.html"))))
         .route("/page.css", get(|| file("text/css; charset=utf-8", include_str!("page.css"))))
         .route("/page.js", get(|| file(JAVASCRIPT, include_str!("page.js"))))
         .route("/blocks.js", get(|| file(JAVASCRIPT, include_str!("blocks.js"))))
+        .route("/modal.js", get(|| file(JAVASCRIPT, include_str!("modal.js"))))
         .route("/mrkdwn.js", get(|| file(JAVASCRIPT, include_str!("mrkdwn.js"))))
         .route("/network.js", get(|| file(JAVASCRIPT, include_str!("network.js"))))
         .route("/icon.svg", get(|| file("image/svg+xml", include_str!("icon.svg"))))
         .route("/page/state", get(show_state))
         .route("/page/command", post(command))
         .route("/page/click", post(click))
+        .route("/page/view/submit", post(submit_view))
+        .route("/page/view/close", post(close_view))
         .with_state(state)
         .layer(axum::middleware::from_fn(same_site_only))
 }
@@ -167,6 +171,51 @@ async fn click(State(page): State<PageState>, headers: HeaderMap, body: axum::bo
         Ok(outcome) => {
             answer(StatusCode::OK, &json!({ "ok": outcome.error.is_none(), "error": outcome.error }))
         }
+        Err(why) => refuse(StatusCode::CONFLICT, &why.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Submitted {
+    r#as: String,
+    /// As `state.values`: what the person has changed.
+    values: BTreeMap<String, BTreeMap<String, Value>>,
+}
+
+/// `POST /page/view/submit`: the person submits the modal. What is wrong with what was entered, by
+/// Slack's own rules or the app's, comes back as `errors`: a text for each block.
+async fn submit_view(State(page): State<PageState>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
+    let Submitted { r#as, values } = match read(&headers, &body) {
+        Ok(submitted) => submitted,
+        Err((status, why)) => return refuse(status, &why),
+    };
+    let (error, errors) = match page.slack.submit_view(&r#as, &json!(values)).await {
+        Ok(outcome) => (outcome.error, outcome.errors),
+        Err(NotSubmitted::NotPossible(why)) => return refuse(StatusCode::CONFLICT, &why.to_string()),
+        Err(NotSubmitted::Fields(problems)) => {
+            let errors = problems.into_iter().map(|problem| (problem.block_id, problem.why.to_string()));
+            (None, errors.collect())
+        }
+    };
+    let ok = error.is_none() && errors.is_empty();
+    answer(StatusCode::OK, &json!({ "ok": ok, "error": error, "errors": errors }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Closed {
+    r#as: String,
+}
+
+/// `POST /page/view/close`: the person closes the view in front.
+async fn close_view(State(page): State<PageState>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
+    let closed: Closed = match read(&headers, &body) {
+        Ok(closed) => closed,
+        Err((status, why)) => return refuse(status, &why),
+    };
+    match page.slack.close_view(&closed.r#as).await {
+        Ok(_) => answer(StatusCode::OK, &json!({ "ok": true, "error": null })),
         Err(why) => refuse(StatusCode::CONFLICT, &why.to_string()),
     }
 }

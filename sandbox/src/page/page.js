@@ -1,5 +1,6 @@
 // The sandbox's page: who you are, the chat, the network, the clock.
 import { blocks } from "./blocks.js";
+import { modal } from "./modal.js";
 import { make, mrkdwn } from "./mrkdwn.js";
 import * as network from "./network.js";
 
@@ -89,6 +90,7 @@ function draw() {
   drawMessages(shown.find((known) => known.id === conversation));
   drawNetwork();
   drawClock();
+  dialog.show(state.chat.view, me, { names, nowMs: nowMs() });
 }
 
 function drawPeople() {
@@ -398,5 +400,6 @@ for (const tab of ["chat", "network"]) {
   });
 }
 
+const dialog = modal(send, poll);
 setInterval(drawClock, 250);
 poll();

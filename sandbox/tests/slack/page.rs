@@ -1,5 +1,6 @@
 //! The page's routes, and who may not use them.
 
+use crate::modals::{machines, modal};
 use crate::{CHANNEL, Got, Reply, World, card};
 use serde_json::{Value, json};
 
@@ -25,6 +26,7 @@ async fn files_come_with_a_policy_that_lets_nothing_else_in() {
         ("/page.css", "text/css; charset=utf-8"),
         ("/page.js", "text/javascript; charset=utf-8"),
         ("/blocks.js", "text/javascript; charset=utf-8"),
+        ("/modal.js", "text/javascript; charset=utf-8"),
         ("/mrkdwn.js", "text/javascript; charset=utf-8"),
         ("/network.js", "text/javascript; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
@@ -67,6 +69,49 @@ async fn a_person_types_reads_and_clicks() {
 }
 
 #[tokio::test]
+async fn a_person_submits_and_closes_a_modal() {
+    let world = World::new().await;
+    let state = async |viewer: &str| {
+        let url = format!("{}/page/state?as={viewer}", world.page);
+        world.got(world.client.get(url)).await.json()["chat"]["view"].clone()
+    };
+    let opened = world.open("U0ANA", modal()).await;
+    assert_eq!((state("U0ANA").await, state("U0BEA").await), (opened, Value::Null));
+    let submit = async |values: Value| {
+        let body = json!({ "as": "U0ANA", "values": values });
+        let got = send(&world, "/page/view/submit", &body, &[JSON]).await;
+        assert_eq!(got.status, 200, "{}", got.text);
+        got.json()
+    };
+    // Slack's own refusals and the app's look alike.
+    let missing = json!({ "machines": "Please complete this required field." });
+    assert_eq!(submit(json!({})).await, json!({ "ok": false, "error": null, "errors": missing }));
+    let errors = json!({ "time": "not so long" });
+    world.reply(Reply::Json(json!({ "response_action": "errors", "errors": errors })));
+    let chosen = machines(&["VM1"]);
+    assert_eq!(submit(chosen.clone()).await, json!({ "ok": false, "error": null, "errors": errors }));
+    world.reply(Reply::Text(500, String::new()));
+    let trouble = json!({ "ok": false, "error": "http_service_error", "errors": {} });
+    assert_eq!(submit(chosen.clone()).await, trouble);
+    assert!(!state("U0ANA").await.is_null());
+    world.reply(Reply::Text(200, String::new()));
+    assert_eq!(submit(chosen.clone()).await, json!({ "ok": true, "error": null, "errors": {} }));
+    assert_eq!(state("U0ANA").await, Value::Null);
+    world.open("U0ANA", modal()).await;
+    let close = json!({ "as": "U0ANA" });
+    let got = send(&world, "/page/view/close", &close, &[JSON]).await;
+    assert_eq!((got.status, got.json()), (200, json!({ "ok": true, "error": null })));
+    assert_eq!(state("U0ANA").await, Value::Null);
+    let gone = send(&world, "/page/view/close", &close, &[JSON]).await;
+    assert_eq!((gone.status, gone.error()), (409, "no modal is open for this person".to_owned()));
+    let body = json!({ "as": "U0ANA", "values": chosen });
+    assert_eq!(send(&world, "/page/view/submit", &body, &[JSON]).await.status, 409);
+    for wrong in [json!({ "as": "U0ANA" }), json!({ "as": "U0ANA", "values": { "machines": 7 } })] {
+        assert_eq!(send(&world, "/page/view/submit", &wrong, &[JSON]).await.status, 400);
+    }
+}
+
+#[tokio::test]
 async fn other_sites_are_kept_out() {
     let world = World::new().await;
     let body = typed("/jit VM3 22");
@@ -89,7 +134,7 @@ async fn other_sites_are_kept_out() {
         (&[("content-type", "text/plain")], 415),
         (&[("content-type", "application/x-www-form-urlencoded")], 415),
     ];
-    for path in ["/page/command", "/page/click"] {
+    for path in ["/page/command", "/page/click", "/page/view/submit", "/page/view/close"] {
         for (headers, status) in refused {
             assert_eq!(send(&world, path, &body, headers).await.status, status, "{path} {headers:?}");
         }

@@ -140,7 +140,9 @@ async fn closing_rules_are_not_removed_by_an_order_that_no_admin_has_clicked() {
 async fn what_is_delivered_twice_is_done_once() {
     let story = Story::begin().await;
     offered(&story).await;
+    assert_eq!(story.type_in_slack(CHRIS, "enable VM1").await, "");
     let view = story.form(CHRIS);
+    story.world.slack.close_view(CHRIS).await.unwrap();
     story.advance(1).await;
     let form = story.signed_form(CHRIS, &view, &SSH.values());
     for _ in 0..2 {

@@ -35,7 +35,7 @@ MUTANTS = [
     ("iam.tf", 'Null                  = { "sts:IdentityTokenAudience" = "false" }\n', "", "A token for Azure may be had"),
     ("iam.tf", "local.function_arns[name] }", "local.function_arns.grant }", "A token for Azure may be had"),
     ("iam.tf", "Resource = [local.function_arns.revoke, local.function_arns.discover]", "Resource = values(local.function_arns)", "notify may start something else"),
-    ("iam.tf", '"MACHINE", "ORDER#*"] }\n    grant', '"MACHINE", "ORDER#*", "NSG#*"] }\n    grant', "reaches other partitions"),
+    ("iam.tf", '"ORDER#*", "LOCKDOWN"] }\n    grant', '"ORDER#*", "LOCKDOWN", "NSG#*"] }\n    grant', "reaches other partitions"),
     ("iam.tf", 'Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = keys } }\n', "", "A function lists other partitions"),
     ("iam.tf", "local.list.request, local.index.request]", "local.list.request, local.index.grant]", "A function asks other indexes"),
     ("iam.tf", 'Sid      = "Archive"', 'Sid      = "Index"', "Two statements of a policy have the same Sid"),

@@ -60,10 +60,10 @@ def check(ministack, door, functions, told):
     iam = ministack.client("iam")
     described = ministack.client("dynamodb").describe_table(TableName=table)["Table"]
     stream = described["LatestStreamArn"]
-    kinds = ("REQUEST#1", "REPLY#1", "ASK#1", "NSG#1", "MACHINE", "LOOK", "GROUP", "PERSON", "ORPHAN", "ORDER#1", "CLOSING")
-    may_touch = {"request": {"REQUEST#1", "REPLY#1", "ASK#1", "MACHINE", "ORDER#1"}, "grant": {"REQUEST#1", "NSG#1", "ORDER#1", "CLOSING"},
-                 "revoke": {"REQUEST#1", "NSG#1", "ORPHAN", "ORDER#1", "CLOSING"},
-                 "notify": {"REQUEST#1", "REPLY#1", "ORPHAN", "ORDER#1"}, "discover": set(kinds) - {"NSG#1", "ORPHAN", "CLOSING"}}
+    kinds = ("REQUEST#1", "REPLY#1", "ASK#1", "NSG#1", "MACHINE", "LOOK", "GROUP", "PERSON", "ORPHAN", "ORDER#1", "CLOSING", "LOCKDOWN")
+    may_touch = {"request": {"REQUEST#1", "REPLY#1", "ASK#1", "MACHINE", "ORDER#1", "LOCKDOWN"}, "grant": {"REQUEST#1", "NSG#1", "ORDER#1", "CLOSING", "LOCKDOWN"},
+                 "revoke": {"REQUEST#1", "NSG#1", "ORPHAN", "ORDER#1", "CLOSING", "LOCKDOWN"},
+                 "notify": {"REQUEST#1", "REPLY#1", "ORPHAN", "ORDER#1", "LOCKDOWN"}, "discover": set(kinds) - {"NSG#1", "ORPHAN", "CLOSING", "LOCKDOWN"}}
     may_list = {"request": {"MACHINE"}, "grant": set(), "revoke": {"ORPHAN"}, "notify": set(), "discover": {"MACHINE", "PERSON", "REQUEST#1", "CLOSING"}}
     for name in FUNCTIONS:
         statements = policies.documents(iam, told["functions"][name])

@@ -1,6 +1,7 @@
 //! The text after `/jit`, and what to type instead when it cannot be understood.
 
 use crate::lease::Ttl;
+use crate::lockdown::NamePattern;
 use crate::request::{Justification, MachineName, MachineQuery, Malformed, Ports, Source};
 
 /// What somebody typed.
@@ -35,6 +36,16 @@ pub enum Command {
     Disable {
         /// Which machines, each once.
         machines: Vec<MachineQuery>,
+    },
+    /// `/jit lockdown [<pattern>]`: shut what is open, and open nothing until it is lifted.
+    Lockdown {
+        /// Which machines; all where none was said.
+        pattern: NamePattern,
+    },
+    /// `/jit lift [<pattern>]`
+    Lift {
+        /// The lockdown's; every lockdown where none was said.
+        pattern: Option<NamePattern>,
     },
 }
 
@@ -143,20 +154,31 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
 
 /// What the list of machines and the admins' commands begin with.
 fn about_machines(first: &str, rest: &str) -> Option<Result<Command, CommandError>> {
-    let word =
-        ["vms", "enable", "edit", "disable"].into_iter().find(|word| first.eq_ignore_ascii_case(word))?;
+    let word = ["vms", "enable", "edit", "disable", "lockdown", "lift"]
+        .into_iter()
+        .find(|word| first.eq_ignore_ascii_case(word))?;
     // A machine may be called like that, and is asked for with a port.
     if rest.split_whitespace().next().is_some_and(|next| parse_ports(next).is_ok()) {
         return None;
     }
-    if word == "vms" {
-        let part = rest.split_whitespace().next().map(str::parse).transpose();
-        return Some(part.map(|part| Command::Machines { part }).map_err(CommandError::from));
-    }
-    Some(named_machines(word, rest).map(|machines| match word {
-        "disable" => Command::Disable { machines },
-        _ => Command::Enable { machines },
-    }))
+    let next = rest.split_whitespace().next();
+    let pattern = || next.map(str::parse::<NamePattern>).transpose();
+    Some(match word {
+        "vms" => next
+            .map(str::parse)
+            .transpose()
+            .map(|part| Command::Machines { part })
+            .map_err(CommandError::from),
+        "lockdown" => Ok(Command::Lockdown {
+            pattern: match pattern() {
+                Ok(pattern) => pattern.unwrap_or_else(NamePattern::everything),
+                Err(why) => return Some(Err(why.into())),
+            },
+        }),
+        "lift" => pattern().map(|pattern| Command::Lift { pattern }).map_err(CommandError::from),
+        "disable" => named_machines(word, rest).map(|machines| Command::Disable { machines }),
+        _ => named_machines(word, rest).map(|machines| Command::Enable { machines }),
+    })
 }
 
 fn named_machines(word: &'static str, rest: &str) -> Result<Vec<MachineQuery>, CommandError> {
@@ -276,7 +298,9 @@ mod tests {
             other @ (Command::Help
             | Command::Machines { .. }
             | Command::Enable { .. }
-            | Command::Disable { .. }) => panic!("{other:?}"),
+            | Command::Disable { .. }
+            | Command::Lockdown { .. }
+            | Command::Lift { .. }) => panic!("{other:?}"),
             Command::Ask { machine, ports, source, ttl, justification } => (
                 machine.to_string(),
                 ports.as_slice().to_vec(),
@@ -319,6 +343,11 @@ mod tests {
         assert_eq!(of("disable VM1"), Command::Disable { machines: vec![one] });
         assert_eq!(of("VMS"), Command::Machines { part: None });
         assert_eq!(of("vms db"), Command::Machines { part: Some("db".parse().unwrap()) });
+        let pattern: NamePattern = "db*".parse().unwrap();
+        assert_eq!(of("lockdown DB*"), Command::Lockdown { pattern: pattern.clone() });
+        assert_eq!(of("lockdown"), Command::Lockdown { pattern: NamePattern::everything() });
+        assert_eq!(of("lift db*"), Command::Lift { pattern: Some(pattern) });
+        assert_eq!(of("lift"), Command::Lift { pattern: None });
         assert_eq!(parse("disable"), Err(CommandError::MachinesMissing { word: "disable" }));
         let many = (0..11).map(|n| format!("VM{n}")).collect::<Vec<_>>().join(" ");
         assert_eq!(parse(&format!("enable {many}")), Err(CommandError::TooManyMachines(11)));

@@ -10,6 +10,7 @@ pub mod enabled;
 pub mod evidence;
 pub mod lease;
 pub mod lifecycle;
+pub mod lockdown;
 pub mod machine;
 pub mod nsg;
 pub mod order;

@@ -13,6 +13,7 @@ mod about;
 mod explain;
 mod parse;
 
+pub(crate) use about::stands_for;
 use about::{Pattern, TagPattern};
 pub use about::{Subject, Trait};
 pub use explain::{Decided, Decision, Explanation, Provided, Question};

@@ -17,12 +17,14 @@ use crate::request::{Ask, MachineName, MachineQuery, Ports, Source, UserId, Wish
 use serde_json::{Value, json};
 
 mod card;
+mod lockdown;
 mod machines;
 mod news;
 mod order;
 mod orphan;
 
 pub use card::{Told, card, direct};
+pub use lockdown::{LockdownTold, lifted, lockdown, locked_down, not_in_force, nothing_opens};
 pub use machines::{
     DISABLE_FORM, ENABLE_FORM, admins_unknown, cannot_enable, disable_form, enable_form, form_problem,
     form_refused, machines, machines_of, named_by_several, no_form, not_admin, not_found, nothing_enabled,
@@ -370,14 +372,19 @@ pub fn other_app() -> Message {
 
 /// A command that could not be understood.
 pub fn misunderstood(why: &CommandError) -> Message {
-    let mut sentence = why.to_string();
-    if let Some(first) = sentence.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
+    let mut sentence = capital(&why.to_string());
     if !sentence.ends_with('?') {
         sentence.push('.');
     }
     Message::sentence(escaped(&sentence))
+}
+
+fn capital(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }
 
 /// The three characters with which Slack's markup begins and ends, between backticks too
@@ -397,6 +404,9 @@ fn failure(why: &Failure) -> String {
         Failure::NoAnswer => "Azure did not answer, three times in a row.".to_owned(),
         Failure::Throttled => {
             "Azure takes no changes before its time would be over. Ask again in ten minutes.".to_owned()
+        }
+        Failure::LockedDown { by } => {
+            format!("{} has locked it down: nothing is opened until an admin lifts that.", mention(by))
         }
         Failure::Overruled { by } => format!("The rule `{}` decides before ours.", word(by)),
         Failure::Contradicted { by } => format!(

@@ -260,6 +260,17 @@ impl Run<'_> {
             return Checked::NoAnswer;
         };
         let ask = granted.ask();
+        match self.driver.store.lockdowns().await {
+            Ok(known) => {
+                if let Some(one) = known.lockdowns.on(&ask.wish.machine.name) {
+                    return Checked::Refused(Failure::LockedDown { by: one.by.clone() });
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "whether it is locked down is not known");
+                return Checked::NoAnswer;
+            }
+        }
         let Checker { app, policy, slack, secrets } = checker;
         let refused = |unproven: Unproven| {
             tracing::warn!(request = %ask.wish.id, why = %unproven, "the evidence does not prove this grant");

@@ -10,6 +10,7 @@
 //! - `GROUP` / `<id>`, `PERSON` / `<id>`: the members of a user group and a person's time zone, by Slack;
 //! - `ORPHAN` / `<group's key>#<request>`: a rule of ours that no record answers for;
 //! - `ORDER#<id>` / `ORDER`, `CLOSING` / `<id>`: closing rules that are to be written or removed, and those that stand;
+//! - `LOCKDOWN` / `LOCKDOWN`: what is locked down;
 //! - `NSG#<id>` / `LOCK`: who may write to a network security group now.
 //!
 //! Every write of a record is conditional on the version that was read and keeps attributes that this
@@ -23,12 +24,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 mod archive;
 mod audit;
 mod discovery;
 mod lock;
+mod lockdowns;
 mod orders;
 mod orphans;
 mod write;
@@ -36,6 +38,7 @@ mod write;
 pub use audit::{INDEXES, PURGED_BY, Shape};
 pub use discovery::{Asked, Look, Offer, Person, Question};
 pub use lock::{Lease, Lock, Taken};
+pub use lockdowns::KnownLockdowns;
 pub use orders::{KnownClosing, KnownOrder};
 pub use orphans::KnownOrphan;
 use write::line_key;
@@ -118,6 +121,8 @@ pub struct Watched {
     pub orders: Vec<(Timestamp, RequestId)>,
     /// The closing rules that should stand.
     pub closing_rules: Vec<KnownClosing>,
+    /// What is locked down, where something is or the channel does not know all.
+    pub lockdowns: Option<KnownLockdowns>,
 }
 
 impl Watched {
@@ -126,6 +131,7 @@ impl Watched {
         match kind {
             Some(orders::KIND) => self.orders.push((at, orders::known(item)?.order.id)),
             Some(orders::CLOSING) => self.closing_rules.push(decode(orders::CLOSING, item)?),
+            Some(lockdowns::KIND) => self.lockdowns = Some(lockdowns::known(item)?),
             _ => self.records.push((at, load(item)?)),
         }
         Ok(())

@@ -39,6 +39,11 @@ pub fn orders(event: &Event) -> Vec<(RequestId, String)> {
     of_kind(event, "ORDER#")
 }
 
+/// Whether a batch is about the lockdowns, and the sequence number of its first line.
+pub fn lockdowns(event: &Event) -> Option<String> {
+    keys(event).find(|(pk, _)| pk == "LOCKDOWN").map(|(_, number)| number)
+}
+
 fn of_kind(event: &Event, prefix: &str) -> Vec<(RequestId, String)> {
     let mut seen = BTreeMap::new();
     for (pk, sequence_number) in keys(event) {

@@ -19,6 +19,7 @@ use edge::stream;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::json;
 
+mod lockdown;
 mod orders;
 
 /// How often a record is shown anew when it has changed while it was being shown.
@@ -93,6 +94,17 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
             }
             Err(NotShown::Store(error)) => {
                 tracing::error!(request = %id, error = %edge::report::chain(&error), "not shown");
+                failures.push(sequence_number);
+            }
+        }
+    }
+    if let Some(sequence_number) = stream::lockdowns(&event) {
+        match lockdown::attend(deps).await {
+            Ok(()) => {}
+            // The tick has it told later.
+            Err(NotShown::Slack(error)) => tracing::warn!(error = %error, "a lockdown was not told of yet"),
+            Err(NotShown::Store(error)) => {
+                tracing::error!(error = %edge::report::chain(&error), "the lockdowns were not read");
                 failures.push(sequence_number);
             }
         }

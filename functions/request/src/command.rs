@@ -1,10 +1,10 @@
 //! `/jit …`
 
 use crate::enabling::{self, Named};
-use crate::{Broken, Deps, field, message, status};
+use crate::{Broken, Deps, field, lockdown, message, status};
 use access::command::{Command, parse};
 use access::enabled::Enabled;
-use access::lifecycle::Record;
+use access::lifecycle::{Record, SignedClick};
 use access::machine::{Found, Tags, Unfit, find};
 use access::policy::{Rule, Subject};
 use access::request::{Ask, Machine, MachineQuery, Ports, Protocol, RequestHash, Source, UserId, Wish};
@@ -13,7 +13,11 @@ use access::wording::{self, Message};
 use edge::store::{Created, Question};
 use serde_json::Value;
 
-pub(crate) async fn handle(deps: &Deps, verified: &Verified<'_>) -> Result<Value, Broken> {
+pub(crate) async fn handle(
+    deps: &Deps,
+    verified: &Verified<'_>,
+    signed: SignedClick,
+) -> Result<Value, Broken> {
     let get = |name: &str| field(verified, name).unwrap_or_default();
     // Slack's check of the certificate; signed like everything else.
     if get("ssl_check") == "1" {
@@ -43,6 +47,11 @@ pub(crate) async fn handle(deps: &Deps, verified: &Verified<'_>) -> Result<Value
             Ok(()) => return Ok(status(200)),
             Err(answer) => answer,
         },
+        Ok(Command::Lockdown { pattern }) => match lockdown::hash_of(&get("trigger_id")) {
+            Some(hash) => lockdown::lock_down(deps, &requester, &pattern, &signed, hash).await?,
+            None => return Ok(status(400)),
+        },
+        Ok(Command::Lift { pattern }) => lockdown::lift(deps, &requester, pattern.as_ref()).await?,
         Ok(Command::Ask { machine, ports, source, ttl, justification }) => {
             let typed = Typed {
                 requester,
@@ -73,10 +82,15 @@ struct Typed {
 }
 
 async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
-    let Meant { machine, source, rule, tags, enabled } = match machine_for(deps, &typed).await? {
+    let locked = async { Ok(deps.store.lockdowns().await?) };
+    let (meant, locked) = tokio::try_join!(machine_for(deps, &typed), locked)?;
+    let Meant { machine, source, rule, tags, enabled } = match meant {
         Ok(meant) => meant,
         Err(answer) => return Ok(answer),
     };
+    if let Some(lockdown) = locked.lockdowns.on(&machine.name) {
+        return Ok(wording::nothing_opens(lockdown));
+    }
     let now = deps.clock.now();
     let hash = RequestHash::of(&typed.trigger_id, &machine.resource_id);
     let wish = Wish {

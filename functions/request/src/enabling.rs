@@ -81,7 +81,7 @@ async fn open_form(deps: &Deps, named: &Named, form: Option<Value>) -> Result<()
     })
 }
 
-async fn admin(deps: &Deps, user: &UserId) -> Result<Admin, Message> {
+pub(crate) async fn admin(deps: &Deps, user: &UserId) -> Result<Admin, Message> {
     let groups = deps.slack.groups(&deps.policy.admin_groups()).await.map_err(|error| {
         tracing::warn!(error = %error, "Slack does not say who is an admin");
         wording::admins_unknown()

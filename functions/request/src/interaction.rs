@@ -20,17 +20,13 @@ const REPLY_SECONDS: u64 = 30 * 60;
 pub(crate) async fn handle(
     deps: &Deps,
     verified: &Verified<'_>,
-    timestamp: &str,
-    signature: &str,
+    signed: SignedClick,
 ) -> Result<Value, Broken> {
-    let body = || String::from_utf8_lossy(verified.body()).into_owned();
-    let (timestamp, signature) = (timestamp.to_owned(), signature.to_owned());
-    let signed = |body| SignedClick { body, timestamp, signature, key: Some(verified.key()) };
     let click = match Click::parse(verified, &deps.app) {
         Ok(click) => click,
         Err(why) => {
             if let (ClickError::Kind, Ok(form)) = (why, Submission::parse(verified, &deps.app)) {
-                let answer = enabling::submitted(deps, &form, &signed(body())).await?;
+                let answer = enabling::submitted(deps, &form, &signed).await?;
                 return Ok(answer.map_or_else(|| status(200), |answer| json(&answer)));
             }
             tracing::warn!(why = %why, "a signed interaction that is not a click on one of our buttons");
@@ -38,7 +34,6 @@ pub(crate) async fn handle(
             return Ok(status(if why == ClickError::Body { 400 } else { 200 }));
         }
     };
-    let signed = signed(body());
     let at = verified.signed_at();
     let refused = match click.action {
         Action::Approve | Action::Deny => decide(deps, &click, &signed, at)

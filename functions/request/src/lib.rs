@@ -2,6 +2,7 @@
 //! holds no Azure identity.
 
 use access::click::App;
+use access::lifecycle::SignedClick;
 use access::policy::{Groups, Policy, Rule};
 use access::signature::{SignatureError, Verified, verify};
 use access::wording::{self, Message};
@@ -19,6 +20,7 @@ use std::time::Duration;
 mod command;
 mod enabling;
 mod interaction;
+mod lockdown;
 mod ordering;
 
 /// Slack shows an error when an answer takes longer than 3 s; ours must be there before.
@@ -95,13 +97,17 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     let reference = reference(&context.request_id);
     let path = request.raw_path.as_deref().unwrap_or_default();
     let kind = path.rsplit('/').next();
+    // What is kept as evidence.
+    let as_signed = SignedClick {
+        body: String::from_utf8_lossy(verified.body()).into_owned(),
+        timestamp: timestamp.unwrap_or_default().to_owned(),
+        signature: signature.unwrap_or_default().to_owned(),
+        key: Some(verified.key()),
+    };
     let answered = async {
         match kind {
-            Some("command") => command::handle(deps, &verified).await,
-            Some("interaction") => {
-                let (timestamp, signature) = (timestamp.unwrap_or_default(), signature.unwrap_or_default());
-                interaction::handle(deps, &verified, timestamp, signature).await
-            }
+            Some("command") => command::handle(deps, &verified, as_signed).await,
+            Some("interaction") => interaction::handle(deps, &verified, as_signed).await,
             _ => Ok(status(404)),
         }
     };

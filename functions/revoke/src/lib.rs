@@ -15,6 +15,7 @@ use edge::store::{Loaded, Store, StoreError, Wake};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 
+mod lockdown;
 mod orders;
 mod orphans;
 
@@ -60,7 +61,7 @@ impl Deps {
 }
 
 /// One tick, or what `notify` asks for: to shut one request now, `{"request": "7F3K9-QXM2P"}`, or to carry out an admin's
-/// order to remove closing rules, `{"order": "7F3K9-QXM2P"}`.
+/// order to remove closing rules, `{"order": "7F3K9-QXM2P"}`, or to end what is locked down, `{"lockdown": true}`.
 ///
 /// # Errors
 /// The table did not answer; the next tick tries again.
@@ -73,6 +74,8 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
         shut(deps, id, invocation, &clock.awake_now(), None).await?;
     } else if let Some(id) = named("order")? {
         orders::carry_out(deps, id, invocation, &clock.awake_now()).await?;
+    } else if event.get("lockdown").is_some() {
+        lockdown::end_grants(deps, &deps.driver.store.lockdowns().await?).await?;
     } else {
         tick(deps, invocation).await?;
     }
@@ -111,6 +114,13 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
             tracing::error!(error = %edge::report::chain(&error), "closing rules were not attended to");
         }
     };
+    let locked = async {
+        if let Some(known) = &watched.lockdowns
+            && let Err(error) = lockdown::attend(deps, known).await
+        {
+            tracing::error!(error = %error, "a lockdown was not attended to");
+        }
+    };
     let when = |(due_at, loaded): &(Timestamp, Loaded)| {
         // A reminder puts a record off by a minute. What is put off further, and would be due by what the
         // record says, was put off by somebody else.
@@ -137,7 +147,8 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
         futures::future::join_all(shutting),
         futures::future::join_all(comparing),
         orphans,
-        closing
+        closing,
+        locked
     );
     Ok(())
 }

@@ -20,19 +20,24 @@ pub(crate) async fn carry_out(
     invocation: &str,
     at_work: &Awake,
 ) -> Result<(), Error> {
-    let Driver { store, clock, .. } = &deps.driver;
+    let store = &deps.driver.store;
     let Some(known) = store.order(id).await? else { return Ok(()) };
     if known.order.change != Change::Remove || !known.order.is_at_work() {
         return Ok(());
     }
-    let secrets = SlackSecrets::read(&deps.env, clock).await?;
-    let checker = Checker {
+    let checker = checker(deps).await?;
+    Ok(deps.driver.carry_out(&checker, known, invocation, at_work).await?)
+}
+
+/// What an admin's word is judged by.
+pub(crate) async fn checker(deps: &Deps) -> Result<Checker, Error> {
+    let secrets = SlackSecrets::read(&deps.env, &deps.driver.clock).await?;
+    Ok(Checker {
         app: secrets.app(&deps.env)?,
         policy: deps.env.policy()?,
         slack: Slack::new(&deps.env, secrets.clone())?,
         secrets,
-    };
-    Ok(deps.driver.carry_out(&checker, known, invocation, at_work).await?)
+    })
 }
 
 /// Has orders taken up again, and compares the closing rules with Azure.

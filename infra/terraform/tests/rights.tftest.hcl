@@ -161,10 +161,10 @@ run "roles" {
     condition = {
       for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] if statement.Sid == "Items"]
       } == {
-      request  = [["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "ORDER#*"]]
-      grant    = [["REQUEST#*", "NSG#*", "ORDER#*", "CLOSING"]]
-      revoke   = [["REQUEST#*", "NSG#*", "ORPHAN", "ORDER#*", "CLOSING"]]
-      notify   = [["REQUEST#*", "REPLY#*", "ORPHAN", "ORDER#*"]]
+      request  = [["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "ORDER#*", "LOCKDOWN"]]
+      grant    = [["REQUEST#*", "NSG#*", "ORDER#*", "CLOSING", "LOCKDOWN"]]
+      revoke   = [["REQUEST#*", "NSG#*", "ORPHAN", "ORDER#*", "CLOSING", "LOCKDOWN"]]
+      notify   = [["REQUEST#*", "REPLY#*", "ORPHAN", "ORDER#*", "LOCKDOWN"]]
       discover = [["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "LOOK", "GROUP", "PERSON", "ORDER#*"]]
     }
     error_message = "A function reaches other partitions of the table."

@@ -209,6 +209,7 @@ pub(super) const WHY: &[&str] = &[
     "Somebody else changed its rule in Azure.",
     "Somebody else deleted its rule in Azure.",
     "The approval does not hold: {any}.",
+    "{user} has locked it down: nothing is opened until an admin lifts that.",
     "Azure refused the rule (SecurityRuleCountLimitReached). The security group is full: it holds 1,000 rules. Ask its owner to delete some.",
     "Azure refused the rule (AuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
     "Azure refused the rule (LinkedAuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
@@ -259,7 +260,14 @@ pub(super) const OTHER: &[&str] = &[
     "Port {any} is not offered on this machine; {any} can be asked for.",
     "That is longer than allowed; the longest here is {any}. Type {code} or less.",
     "{code} is not among the addresses that may be let in here; these are: {any}.",
+    "{user} has locked down {any} at {time:past}: nothing is opened until an admin lifts that. Nothing was recorded.",
+    "*Lockdown*: {user} has locked down {any} at {time:past}. Grants that were open then are ended, and nothing is opened until an admin types {code}. Sessions that are open are not cut. Ref {ref}",
+    "*Lockdown lifted*: {user} has lifted at {time:past} what {user} had locked down at {time:past}: {any}. Access can be asked for again. Ref {ref}",
     // To admins and those who are none.
+    "{any} is locked down: what is open by grants is being shut, and nothing is opened until an admin types {code}. The channel is told.",
+    "{any} is lifted. What was shut stays shut until somebody asks again.",
+    "Nothing is locked down.",
+    "That is not locked down. Type {any}.",
     "Only admins can do this: {any}.",
     "Nothing is enabled on {any}, so there is nothing to take back.",
     // Answers to a command about a machine that cannot be asked for as it was seen.

@@ -115,6 +115,7 @@ pub(crate) fn failures(walk: &mut Walk, rows: &[Failed]) {
                 Failure::Refused { .. }
                 | Failure::NoAnswer
                 | Failure::Throttled
+                | Failure::LockedDown { .. }
                 | Failure::Overruled { .. }
                 | Failure::Contradicted { .. } => {}
             }

@@ -137,7 +137,9 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
         Ok(
             command::Command::Machines { .. }
             | command::Command::Enable { .. }
-            | command::Command::Disable { .. },
+            | command::Command::Disable { .. }
+            | command::Command::Lockdown { .. }
+            | command::Command::Lift { .. },
         ) => return None,
         Ok(command::Command::Ask { machine, ports, source, ttl, justification }) => {
             (machine, ports, source, ttl, justification)

@@ -50,7 +50,7 @@ variants! {
         TooOld, EarlierTooOld, EndsTooLate, Policy,
     }
     NetworkFault { MachineGone, AddressChanged, NotRunning, Unshielded, GroupsChanged, NoRoom, Fenced }
-    Failure { Evidence, Network, Refused, NoAnswer, Throttled, Overruled, Contradicted }
+    Failure { Evidence, Network, Refused, NoAnswer, Throttled, LockedDown, Overruled, Contradicted }
     Cause { Expired, Revoked, Failed, Altered, Vanished, MachineGone, WayChanged, Overruled }
     Unfit { Gone, Off, Unshielded, OtherFamily, NoAddress }
 }

@@ -6,6 +6,7 @@
 mod approved;
 mod hidden;
 mod later;
+mod lockdown;
 mod orders;
 mod tags;
 

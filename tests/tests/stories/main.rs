@@ -9,6 +9,7 @@ mod crowd;
 mod enabling;
 mod hands;
 mod life;
+mod lockdown;
 mod machines;
 mod one_writer;
 mod orphans;

@@ -20,6 +20,11 @@ pub enum Failure {
     NoAnswer,
     /// Azure takes no changes before the grant would be over.
     Throttled,
+    /// An admin has locked it down.
+    LockedDown {
+        /// Who.
+        by: crate::request::UserId,
+    },
     /// The rule stands but another one decides.
     Overruled {
         /// The rule that decides.

@@ -37,7 +37,7 @@ impl<'m> Subject<'m> {
 }
 
 /// Whether a text is this one, in which each `*` stands for any characters.
-fn stands_for(pattern: &str, text: &str) -> bool {
+pub(crate) fn stands_for(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
     let Some(last) = pieces.next_back() else { return rest.is_empty() };

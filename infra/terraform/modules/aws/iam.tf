@@ -8,11 +8,11 @@ locals {
   # finished is purged by `purge_at`.
   # A transaction needs the rights of the items in it and no action of its own.
   partitions = {
-    request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "ORDER#*"] }
-    grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORDER#*", "CLOSING"] }
-    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORPHAN", "ORDER#*", "CLOSING"] }
-    # Only what it keeps beside a record, a reply, an order and an orphan; it adds no item.
-    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ORPHAN", "ORDER#*"] }
+    request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "ORDER#*", "LOCKDOWN"] }
+    grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORDER#*", "CLOSING", "LOCKDOWN"] }
+    revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORPHAN", "ORDER#*", "CLOSING", "LOCKDOWN"] }
+    # Only what it keeps beside a record, a reply, an order, an orphan and the lockdowns; it adds no item.
+    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ORPHAN", "ORDER#*", "LOCKDOWN"] }
     # What it has seen, what it answers and offers, and the end of a grant whose machine is gone.
     discover = {
       actions = ["GetItem", "PutItem", "UpdateItem"]

@@ -1,0 +1,115 @@
+//! Lockdowns: one item, `LOCKDOWN` / `LOCKDOWN`, so that one read says what is locked down.
+
+use super::write::Expression;
+use super::*;
+use access::lockdown::Lockdowns;
+use access::wording::{LockdownTold, lockdown};
+
+pub(super) const KIND: &str = "LOCKDOWN";
+
+/// The lockdowns as they were read.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct KnownLockdowns {
+    /// All that are remembered.
+    pub lockdowns: Lockdowns,
+    /// What the channel was told, by the lockdown's id.
+    pub told: BTreeMap<String, Vec<LockdownTold>>,
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Beside {
+    #[serde(default)]
+    version: u64,
+    #[serde(default)]
+    told: BTreeMap<String, Vec<LockdownTold>>,
+}
+
+impl KnownLockdowns {
+    /// Whether there is something that the channel does not know.
+    pub fn is_untold(&self) -> bool {
+        let told = |id: &str| self.told.get(id).map(Vec::as_slice).unwrap_or_default();
+        self.lockdowns.all.iter().any(|one| lockdown(one, told(&one.id.to_string())).is_some())
+    }
+}
+
+fn key() -> (String, String) {
+    (KIND.to_owned(), KIND.to_owned())
+}
+
+pub(super) fn known(item: Item) -> Result<KnownLockdowns, StoreError> {
+    let Beside { version, told } = decode(KIND, item.clone())?;
+    Ok(KnownLockdowns { lockdowns: decode(KIND, item)?, told, version })
+}
+
+impl Store {
+    /// What is locked down.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or the item is not what it should be.
+    pub async fn lockdowns(&self) -> Result<KnownLockdowns, StoreError> {
+        let (pk, sk) = key();
+        self.get(pk, sk).await?.map_or_else(|| Ok(KnownLockdowns::default()), known)
+    }
+
+    /// Writes the lockdowns as they are now and has the channel told; `before` is what was read. As long as one is in
+    /// force each tick sees them. `false` where somebody else has written meanwhile.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn write_lockdowns(
+        &self,
+        before: &KnownLockdowns,
+        lockdowns: &Lockdowns,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        for (attribute, value) in encode(KIND, lockdowns)? {
+            expression.set(&attribute, value);
+        }
+        expression.set("version", number(before.version + 1));
+        let (tell, notify) = Wake::Notify.attribute();
+        expression.set(tell, text(notify));
+        expression.set("due_shard", text(DUE_SHARD));
+        expression.set("due_at", number(now.unix()));
+        if before.version == 0 {
+            return self.update(key(), expression, "attribute_not_exists(pk)", vec![]).await;
+        }
+        let extra = vec![(":before", number(before.version))];
+        self.update(key(), expression, "#version = :before", extra).await
+    }
+
+    /// What the channel was told. `done`: it knows all; then the tick has no more to do with what was lifted.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn lockdowns_told(&self, known: &KnownLockdowns, done: bool) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        let told = serde_dynamo::to_attribute_value(&known.told)
+            .map_err(|error| StoreError::Item { kind: KIND, why: error.to_string() })?;
+        expression.set("told", told);
+        if !done {
+            return self.update(key(), expression, "attribute_exists(pk)", vec![]).await;
+        }
+        expression.remove(Wake::Notify.attribute().0);
+        if known.lockdowns.in_force().next().is_none() {
+            expression.remove("due_shard");
+            expression.remove("due_at");
+        }
+        let extra = vec![(":seen", number(known.version))];
+        self.update(key(), expression, "#version = :seen", extra).await
+    }
+
+    /// Has `notify` look at the lockdowns again, of which the channel does not know all yet.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn touch_lockdowns(&self, known: &KnownLockdowns, now: Timestamp) -> Result<bool, StoreError> {
+        let mut expression = Expression::default();
+        let (tell, notify) = Wake::Notify.attribute();
+        expression.set(tell, text(notify));
+        expression.set("touched_at", number(now.unix()));
+        let extra = vec![(":version", number(known.version))];
+        self.update(key(), expression, "#version = :version", extra).await
+    }
+}

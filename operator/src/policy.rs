@@ -5,8 +5,8 @@ use crate::cli::ExplainAsked;
 use crate::ending::Problem;
 use access::command::{self, Command};
 use access::machine::Tags;
-use access::policy::{Decided, Decision, Groups, Policy, Provided, Question, Rule, Trait, Who};
-use access::request::UserId;
+use access::policy::{BreaksGlass, Decided, Decision, Groups, Policy, Provided, Question, Rule, Trait, Who};
+use access::request::{Means, UserId};
 use edge::report::plain;
 use serde::Serialize;
 use std::path::Path;
@@ -28,6 +28,8 @@ pub(crate) struct Row {
     pub(crate) justification_required: bool,
     pub(crate) approvals: u8,
     pub(crate) approvers: Vec<String>,
+    /// Who may open for themselves without approval.
+    pub(crate) break_glass: Vec<String>,
     /// As people write it.
     #[serde(skip)]
     pub(crate) longest: String,
@@ -71,6 +73,12 @@ pub(crate) struct Verdict {
     pub(crate) approvals: u8,
     /// Who may approve, without the requester.
     pub(crate) approvers: Vec<String>,
+    /// Whether it is asked for without approval.
+    pub(crate) asks_break_glass: bool,
+    /// Whether the requester may open without approval; nothing where only Slack knows.
+    pub(crate) may_break_glass: Option<bool>,
+    /// The user groups, one of which the requester must be in for that.
+    pub(crate) break_glass_groups: Vec<String>,
 }
 
 /// What a policy says to a request.
@@ -112,20 +120,22 @@ pub(crate) fn explain(asked: &ExplainAsked) -> Result<Explained, Problem> {
     })?;
     let requester: UserId = asked.requester.parse()?;
     let (groups, tags) = (members(&asked.members)?, tags(&asked.tags)?);
-    let Command::Ask { machine, ports, source, ttl, justification } = command::parse(&asked.words.join(" "))?
+    let Command::Ask { machine, ports, source, ttl, means, justification } =
+        command::parse(&asked.words.join(" "))?
     else {
         return Err(Problem::Unusable("say what is asked for, like VM3 22 for 1h".to_owned()));
     };
     let justification = justification.as_ref();
     let (requester, tags) = (&requester, tags.as_ref());
-    let question = Question { requester, machine: &machine, tags, ports: &ports, ttl, source, justification };
+    let question =
+        Question { requester, machine: &machine, tags, ports: &ports, ttl, source, means, justification };
     let explanation = policy.explain(&question, &groups);
     let passed = |rule: &Rule, what| Passed { rule: rule.name().to_owned(), not_its: word(what) };
     let passed_over = explanation.passed_over.iter().map(|(rule, what)| passed(rule, *what)).collect();
     let (depends, verdict) = match &explanation.decision {
         Decision::NoRule => (None, None),
         Decision::Depends { rule, on } => (Some(passed(rule, *on)), None),
-        Decision::Rule(decided) => (None, Some(verdict(decided, requester))),
+        Decision::Rule(decided) => (None, Some(verdict(decided, requester, means))),
     };
     let (machine, ports) = (machine.to_string(), ports.to_string());
     let requester = requester.clone();
@@ -166,15 +176,23 @@ fn tags(typed: &[String]) -> Result<Option<Tags>, Problem> {
     Ok(Some(tags).filter(|tags| !tags.is_empty()))
 }
 
-fn verdict(decided: &Decided<'_>, requester: &UserId) -> Verdict {
+fn verdict(decided: &Decided<'_>, requester: &UserId, means: Means) -> Verdict {
     let rule = decided.rule;
     let provided = decided.provided.iter().map(|condition| match condition {
         Provided::Asks { groups } => format!("{requester} is in {}", groups.join(" or ")),
+        Provided::BreaksGlass { groups } => {
+            format!("{requester} is in {} (break-glass)", groups.join(" or "))
+        }
         Provided::Approve { groups, missing } => {
             format!("at least {missing} more in {} could approve", groups.join(" or "))
         }
     });
     let others = rule.approvers().iter().filter(|who| !matches!(who, Who::User(user) if user == requester));
+    let (may_break_glass, break_glass_groups) = match &decided.break_glass {
+        BreaksGlass::Yes => (Some(true), vec![]),
+        BreaksGlass::If(groups) => (None, groups.clone()),
+        BreaksGlass::No => (Some(false), vec![]),
+    };
     Verdict {
         rule: rule.name().to_owned(),
         duration: decided.ttl.to_string(),
@@ -183,6 +201,9 @@ fn verdict(decided: &Decided<'_>, requester: &UserId) -> Verdict {
         provided: provided.collect(),
         approvals: rule.approvals(),
         approvers: others.map(ToString::to_string).collect(),
+        asks_break_glass: means == Means::BreakGlass,
+        may_break_glass,
+        break_glass_groups,
     }
 }
 
@@ -201,6 +222,7 @@ fn row(rule: &Rule) -> Row {
         justification_required: rule.justification_required(),
         approvals: rule.approvals(),
         approvers: rule.approvers().iter().map(ToString::to_string).collect(),
+        break_glass: rule.break_glass().iter().map(ToString::to_string).collect(),
         longest: rule.longest().to_string(),
     }
 }

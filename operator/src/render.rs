@@ -246,7 +246,11 @@ impl Told for requests::Listed {
                 format!("{} {}", row.machine, row.ports),
                 or_dash(row.source.as_deref()),
                 row.requester.to_string(),
-                if by.is_empty() { "-".to_owned() } else { by.join(" ") },
+                match by.as_slice() {
+                    _ if row.break_glass => "nobody: break-glass".to_owned(),
+                    [] => "-".to_owned(),
+                    by => by.join(" "),
+                },
                 row.asked_at.to_string(),
                 moment(row.ends_at),
                 if row.overdue_since.is_some() { "OVERDUE".to_owned() } else { String::new() },

@@ -7,7 +7,7 @@ use crate::ending::Problem;
 use crate::outside::Outside;
 use access::lease::Timestamp;
 use access::lifecycle::{Record, State};
-use access::request::{MachineQuery, RequestId, UserId};
+use access::request::{MachineQuery, Means, RequestId, UserId};
 use serde::Serialize;
 
 /// A request in the list.
@@ -24,6 +24,8 @@ pub(crate) struct Row {
     /// When a grant ends, or a wait lapses.
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) approved_by: Vec<UserId>,
+    /// Whether it is opened by its requester alone, without approval.
+    pub(crate) break_glass: bool,
     /// Since when it should be shut and is not.
     pub(crate) overdue_since: Option<Timestamp>,
 }
@@ -86,6 +88,7 @@ fn row(record: &Record, now: Timestamp) -> Row {
         (None, true) => Some(wish.lapses_at),
         (None, false) => None,
     };
+    let break_glass = wish.means == Means::BreakGlass;
     Row {
         request: wish.id,
         status: record.status(),
@@ -96,7 +99,12 @@ fn row(record: &Record, now: Timestamp) -> Row {
         source: record.ask().map(|ask| ask.source.to_string()),
         asked_at: wish.asked_at,
         ends_at,
-        approved_by: record.approvals().iter().map(|approval| approval.by.clone()).collect(),
+        approved_by: if break_glass {
+            vec![]
+        } else {
+            record.approvals().iter().map(|approval| approval.by.clone()).collect()
+        },
+        break_glass,
         overdue_since: record.overdue_since(now),
     }
 }

@@ -103,6 +103,7 @@ def lies(history, evidence, secret):
         "a wider source": (record(source="0.0.0.0/0"), evidence, secret, ["A CLICK IS FOR OTHER TERMS"]),
         "a longer time": (record(ttl_minutes=600), evidence, secret, ["A CLICK IS FOR OTHER TERMS"]),
         "the requester's own click": (record(requester="U0BEA"), evidence, secret, ["THE REQUESTER HAS CLICKED", "A CLICK IS FOR OTHER TERMS"]),
+        "a break-glass that was approved": (record(break_glass=True), evidence, secret, ["A CLICK IS FOR OTHER TERMS", "SOMEBODY ELSE HAS CLICKED"]),
         "a line of another time": (changed(history, lambda read: read["history"][2]["event"].update(at=1)), evidence, secret, ["LINE 3 WAS CHANGED"]),
         "a line that is missing": (changed(history, lambda read: read["history"].pop(1)), evidence, secret, ["LINE 3 WAS CHANGED"]),
     }

@@ -277,7 +277,12 @@ impl Story {
     /// A click as Slack would sign it now.
     pub async fn signed_click(&self, user: &str, id: &str, action: &str) -> Signed {
         let value = self.button(id).await;
-        self.sign(signed::click(&self.about, user, action, &value))
+        self.signed_click_on(user, action, &value)
+    }
+
+    /// A click as Slack would sign it now, on a button with this value.
+    pub fn signed_click_on(&self, user: &str, action: &str, value: &str) -> Signed {
+        self.sign(signed::click(&self.about, user, action, value))
     }
 
     /// A click that Slack signed at another moment.

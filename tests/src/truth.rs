@@ -81,7 +81,8 @@ pub fn check(entries: &[Value]) -> Vec<String> {
             claims.into_iter().filter_map(|claim| claim.untrue(&entry["network"])).for_each(&mut say);
             continue;
         }
-        let said = sentences(text);
+        // A mark in the title of what was opened without approval.
+        let said = sentences(text).replacen(" (break-glass). ", ". ", usize::from(is_marked(&entry["body"])));
         let wording = REQUEST.iter().find_map(|(wording, claim)| Some((find(wording, &said)?, *claim)));
         let at = entry["at"].as_f64().unwrap_or_default();
         let Some((found, claim)) = wording else {
@@ -103,6 +104,13 @@ pub fn check(entries: &[Value]) -> Vec<String> {
         seen.holds(claim).into_iter().for_each(&mut say);
     }
     wrong
+}
+
+/// Whether the title of a card marks what was opened without approval.
+fn is_marked(body: &Value) -> bool {
+    let first = &body["blocks"][0];
+    let title = first["text"]["text"].as_str().filter(|_| first["type"] == "header");
+    title.is_some_and(|title| title.ends_with(" (break-glass)"))
 }
 
 /// The sentences of a card and its reference, without its terms and notes; of another text all.

@@ -1,6 +1,6 @@
 //! A click in Slack: the body of an interaction, read only after its signature was checked.
 
-use crate::request::{RequestId, TermsDigest, UserId};
+use crate::request::{Means, RequestId, TermsDigest, UserId};
 use crate::signature::Verified;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,6 +13,8 @@ pub enum Action {
     Approve,
     /// Deny.
     Deny,
+    /// Open without approval.
+    BreakGlass,
     /// Write the closing rules of an order.
     WriteClosing,
     /// Remove the closing rules of an order.
@@ -25,13 +27,23 @@ impl Action {
         match self {
             Self::Approve => "approve",
             Self::Deny => "deny",
+            Self::BreakGlass => "break_glass",
             Self::WriteClosing => "write_closing",
             Self::RemoveClosing => "remove_closing",
         }
     }
 
+    /// What the request must be opened by for this button to be about it; `None` where it is about an order.
+    pub const fn means(self) -> Option<Means> {
+        match self {
+            Self::Approve | Self::Deny => Some(Means::Approval),
+            Self::BreakGlass => Some(Means::BreakGlass),
+            Self::WriteClosing | Self::RemoveClosing => None,
+        }
+    }
+
     fn of(id: &str) -> Option<Self> {
-        [Self::Approve, Self::Deny, Self::WriteClosing, Self::RemoveClosing]
+        [Self::Approve, Self::Deny, Self::BreakGlass, Self::WriteClosing, Self::RemoveClosing]
             .into_iter()
             .find(|action| action.id() == id)
     }

@@ -2,14 +2,14 @@
 
 use crate::lease::Ttl;
 use crate::lockdown::NamePattern;
-use crate::request::{Justification, MachineName, MachineQuery, Malformed, Ports, Source};
+use crate::request::{Justification, MachineName, MachineQuery, Malformed, Means, Ports, Source};
 
 /// What somebody typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// `/jit help`, or nothing at all.
     Help,
-    /// `/jit [[<subscription>/]<resource group>/]<vm> <port>[,<port>] [from <address>] [for <duration>] [because <text>]`
+    /// `/jit [[<subscription>/]<resource group>/]<vm> <port>[,<port>] [from <address>] [for <duration>] [break-glass] [because <text>]`
     Ask {
         /// Which machine.
         machine: MachineQuery,
@@ -19,6 +19,8 @@ pub enum Command {
         source: Option<Source>,
         /// For how long; without it the policy's default.
         ttl: Option<Ttl>,
+        /// Who is to open it; a break-glass has a reason.
+        means: Means,
         /// Why.
         justification: Option<Justification>,
     },
@@ -54,6 +56,9 @@ pub const MOST_MACHINES: usize = 10;
 
 /// The line that always works, shown wherever one cannot be understood.
 pub const EXAMPLE: &str = "/jit VM3 22 from 203.0.113.7 for 30m because patching";
+
+/// The word with which people ask to open without approval.
+pub const BREAK_GLASS: &str = "break-glass";
 
 /// Why a command cannot be understood. Each says what to type instead.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -92,7 +97,17 @@ pub enum CommandError {
         /// What was probably meant by it.
         meant: Option<String>,
     },
-    /// `from`, `for` or `because` twice.
+    /// To be opened without approval, without a reason.
+    #[error(
+        "`{BREAK_GLASS}` opens without approval and needs a reason; type for example `/jit {machine} {ports} {BREAK_GLASS} because the database is down`"
+    )]
+    Reasonless {
+        /// The machine.
+        machine: MachineQuery,
+        /// The ports, as they are typed.
+        ports: String,
+    },
+    /// `from`, `for`, `break-glass` or `because` twice.
     #[error("`{0}` is there twice; write it once. For example: `{EXAMPLE}`")]
     Twice(&'static str),
 }
@@ -125,7 +140,7 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
         }
     }
     let ports = parse_ports(&list)?;
-    let (mut source, mut ttl, mut justification) = (None, None, None);
+    let (mut source, mut ttl, mut means, mut justification) = (None, None, None, None);
     while let Some(word) = words.next() {
         match keyword(word) {
             None => {
@@ -142,6 +157,7 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
                     parse_ttl(value).ok_or_else(|| CommandError::Duration(crate::request::clip(value)))?;
                 put(&mut ttl, parsed, "for")?;
             }
+            Some(BREAK_GLASS) => put(&mut means, Means::BreakGlass, BREAK_GLASS)?,
             Some(_) => {
                 // The rest of the line, whatever it holds.
                 let rest = std::mem::take(&mut words.rest);
@@ -149,7 +165,10 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
             }
         }
     }
-    Ok(Command::Ask { machine, ports, source, ttl, justification })
+    if means.is_some() && justification.is_none() {
+        return Err(CommandError::Reasonless { machine, ports: ports.to_string().replace(' ', "") });
+    }
+    Ok(Command::Ask { machine, ports, source, ttl, means: means.unwrap_or_default(), justification })
 }
 
 /// What the list of machines and the admins' commands begin with.
@@ -207,6 +226,9 @@ fn instead(meant: Option<&str>) -> String {
 
 /// A value without its keyword, or a port without its comma, is what people forget most.
 fn meant(word: &str, ports: &Ports) -> Option<String> {
+    if word.to_ascii_lowercase().replace(['-', '_'], "") == "breakglass" {
+        return Some(BREAK_GLASS.to_owned());
+    }
     if let Ok(port) = parse_ports(word) {
         return Some(format!("{ports},{port}").replace(' ', ""));
     }
@@ -221,7 +243,7 @@ fn put<T>(place: &mut Option<T>, value: T, word: &'static str) -> Result<(), Com
 }
 
 fn keyword(word: &str) -> Option<&'static str> {
-    ["from", "for", "because"].into_iter().find(|keyword| word.eq_ignore_ascii_case(keyword))
+    ["from", "for", BREAK_GLASS, "because"].into_iter().find(|keyword| word.eq_ignore_ascii_case(keyword))
 }
 
 /// Words of a line, with the rest of it at hand.
@@ -301,7 +323,7 @@ mod tests {
             | Command::Disable { .. }
             | Command::Lockdown { .. }
             | Command::Lift { .. }) => panic!("{other:?}"),
-            Command::Ask { machine, ports, source, ttl, justification } => (
+            Command::Ask { machine, ports, source, ttl, justification, .. } => (
                 machine.to_string(),
                 ports.as_slice().to_vec(),
                 source.map(|s| s.to_string()),
@@ -352,6 +374,29 @@ mod tests {
         let many = (0..11).map(|n| format!("VM{n}")).collect::<Vec<_>>().join(" ");
         assert_eq!(parse(&format!("enable {many}")), Err(CommandError::TooManyMachines(11)));
         assert_eq!(ask("edit 22").0, "edit", "a machine may be called like that");
+    }
+
+    #[test]
+    fn break_glass_stands_anywhere_before_the_reason() {
+        let means = |text: &str| match parse(text) {
+            Ok(Command::Ask { means, justification, .. }) => Ok((means, justification.map(String::from))),
+            Ok(other) => panic!("{other:?}"),
+            Err(why) => Err(why.to_string()),
+        };
+        let down = || Some("the database is down".to_owned());
+        for text in [
+            "VM3 22 break-glass because the database is down",
+            "VM3 22 BREAK-GLASS for 30m from 203.0.113.7 because the database is down",
+            "VM3 22 for 30m break-glass from 203.0.113.7 because the database is down",
+        ] {
+            assert_eq!(means(text), Ok((Means::BreakGlass, down())), "{text}");
+        }
+        let reason = means("VM3 22 because break-glass");
+        assert_eq!(reason, Ok((Means::Approval, Some("break-glass".to_owned()))), "it is the reason");
+        for text in ["VM3 22 breakglass because x", "VM3 22 --break-glass because x"] {
+            let why = means(text).unwrap_err();
+            assert!(why.ends_with("did you mean `break-glass`?"), "{why}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::click::{Action, App, Click};
 use crate::lease::Timestamp;
 use crate::lifecycle::{Approval, Granted};
 use crate::machine::TagsNow;
-use crate::policy::{Groups, NotAllowed, Policy};
-use crate::request::{Ask, TermsDigest, UserId};
+use crate::policy::{Groups, NotAllowed, Policy, Rule};
+use crate::request::{Ask, Means, TermsDigest, UserId};
 use crate::signature::{SigningKeys, Verified};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -28,6 +28,9 @@ pub enum Unproven {
     /// A click did not approve.
     #[error("a click did not approve")]
     NotApprove,
+    /// Its requester did not click to open it without approval.
+    #[error("its requester did not click to open it without approval")]
+    NotBreakGlass,
     /// A click is about another request.
     #[error("a click is about another request")]
     OtherRequest,
@@ -88,8 +91,8 @@ pub struct Proven<'a> {
     signed_at: Vec<Timestamp>,
 }
 
-/// What one click proves, whenever it is looked at: that this person, who is not the requester, said yes to exactly
-/// these terms. Whether they were entitled to is not part of it.
+/// What one click proves, whenever it is looked at: that this person said yes to exactly these terms: somebody else
+/// than the requester, or of a break-glass the requester. Whether they were entitled to is not part of it.
 ///
 /// # Errors
 /// The first thing that it does not prove.
@@ -104,8 +107,10 @@ pub fn prove<'a>(
         .verify_evidence(signed.key, &signed.timestamp, &signed.signature, signed.body.as_bytes())
         .map_err(|_| Unproven::Signature)?;
     let click = Click::parse(&verified, app).map_err(Unproven::Click)?;
-    if click.action != Action::Approve {
-        return Err(Unproven::NotApprove);
+    match ask.wish.means {
+        Means::Approval if click.action != Action::Approve => return Err(Unproven::NotApprove),
+        Means::BreakGlass if click.action != Action::BreakGlass => return Err(Unproven::NotBreakGlass),
+        Means::Approval | Means::BreakGlass => {}
     }
     if click.request != ask.wish.id {
         return Err(Unproven::OtherRequest);
@@ -116,10 +121,11 @@ pub fn prove<'a>(
     if click.user != approval.by {
         return Err(Unproven::OtherPerson);
     }
-    if click.user == ask.wish.requester {
-        return Err(Unproven::OwnRequest);
+    match (ask.wish.means, click.user == ask.wish.requester) {
+        (Means::Approval, true) => Err(Unproven::OwnRequest),
+        (Means::BreakGlass, false) => Err(Unproven::OtherPerson),
+        (Means::Approval, false) | (Means::BreakGlass, true) => Ok(verified),
     }
-    Ok(verified)
 }
 
 /// Whether Slack signed each click of a grant, on exactly its terms.
@@ -148,16 +154,14 @@ impl Proven<'_> {
     pub fn judge(&self, by: &Judge<'_>, now: Timestamp) -> Result<(), Unproven> {
         let (granted, ask) = (self.granted, self.granted.ask());
         let rule = by.policy.admits(ask, by.tags.tags(), by.groups).map_err(Unproven::Policy)?;
-        let mut people = BTreeSet::new();
-        for approval in granted.approvals() {
-            if rule.approver(&approval.by, by.groups).is_none() {
-                return Err(Unproven::NotEntitled { user: approval.by.clone() });
-            }
-            people.insert(&approval.by);
-        }
-        let needed = rule.approvals();
-        let deciding = self.signed_at.iter().max().filter(|_| people.len() >= usize::from(needed));
-        let Some(&deciding) = deciding else { return Err(Unproven::TooFew { got: people.len(), needed }) };
+        let deciding = match ask.wish.means {
+            Means::Approval => self.approved(rule, by.groups)?,
+            // Whose it is was proven, and that the rule names them is part of what it admits.
+            Means::BreakGlass => match self.signed_at.as_slice() {
+                [own] => *own,
+                _ => return Err(Unproven::NotBreakGlass),
+            },
+        };
         // Slack's clock and ours may differ by as much as a signature may be off.
         let from_the_future = deciding.since(now) > crate::signature::WINDOW_SECONDS;
         if now.since(deciding) > DECIDING_CLICK_SECONDS || from_the_future {
@@ -170,6 +174,20 @@ impl Proven<'_> {
             return Err(Unproven::EndsTooLate);
         }
         Ok(())
+    }
+
+    /// When enough people who may had approved.
+    fn approved(&self, rule: &Rule, groups: &Groups) -> Result<Timestamp, Unproven> {
+        let mut people = BTreeSet::new();
+        for approval in self.granted.approvals() {
+            if rule.approver(&approval.by, groups).is_none() {
+                return Err(Unproven::NotEntitled { user: approval.by.clone() });
+            }
+            people.insert(&approval.by);
+        }
+        let needed = rule.approvals();
+        let deciding = self.signed_at.iter().max().filter(|_| people.len() >= usize::from(needed));
+        deciding.copied().ok_or(Unproven::TooFew { got: people.len(), needed })
     }
 }
 

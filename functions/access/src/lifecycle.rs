@@ -13,8 +13,8 @@
 //! only when every planned rule was seen gone. [`Closed`] leads nowhere.
 
 use crate::lease::Timestamp;
-use crate::policy::Approver;
-use crate::request::{Ask, ResourceId, Source, UserId, Wish};
+use crate::policy::{Approver, GlassBreaker};
+use crate::request::{Ask, Means, ResourceId, Source, UserId, Wish};
 use crate::signature::KeyId;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl std::fmt::Debug for SignedClick {
     }
 }
 
-/// One approver's yes.
+/// One approver's yes; of a break-glass the requester's own.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Approval {
     /// Who.
@@ -365,7 +365,7 @@ impl Granted {
         &self.ask
     }
 
-    /// The yeses that decided.
+    /// The yeses that decided; of a break-glass the one of its requester.
     pub fn approvals(&self) -> &[Approval] {
         &self.approvals
     }

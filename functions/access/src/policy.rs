@@ -3,9 +3,10 @@
 
 use crate::command::parse_ttl;
 use crate::enabled::Enabled;
+use crate::evidence::DECIDING_CLICK_SECONDS;
 use crate::lease::Ttl;
 use crate::machine::Tags;
-use crate::request::{Ask, Ports, Source, UserId};
+use crate::request::{Ask, Means, Ports, Source, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -16,7 +17,7 @@ mod parse;
 pub(crate) use about::stands_for;
 use about::{Pattern, TagPattern};
 pub use about::{Subject, Trait};
-pub use explain::{Decided, Decision, Explanation, Provided, Question};
+pub use explain::{BreaksGlass, Decided, Decision, Explanation, Provided, Question};
 pub use parse::Problem;
 
 /// The policy of one installation.
@@ -39,6 +40,8 @@ pub struct Rule {
     tags: Vec<TagPattern>,
     requesters: Vec<Who>,
     approvers: Vec<Who>,
+    /// Who may open for themselves without approval.
+    break_glass: Vec<Who>,
     ports: Vec<u16>,
     sources: Vec<Source>,
     source: Option<Source>,
@@ -105,6 +108,17 @@ impl Groups {
 pub struct Approver(UserId);
 
 impl Approver {
+    /// Who.
+    pub const fn user(&self) -> &UserId {
+        &self.0
+    }
+}
+
+/// Evidence that somebody may open for themselves without approval. Only the policy makes one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GlassBreaker(UserId);
+
+impl GlassBreaker {
     /// Who.
     pub const fn user(&self) -> &UserId {
         &self.0
@@ -185,6 +199,14 @@ pub enum NotAllowed {
         /// The rule that decides.
         rule: String,
     },
+    /// The requester is not among those who may open without approval.
+    #[error("the rule `{rule}` does not let {requester} open without approval")]
+    BreakGlass {
+        /// The rule that decides.
+        rule: String,
+        /// Who asked.
+        requester: UserId,
+    },
     /// Not enough people could approve.
     #[error("the rule `{rule}` needs {needed} approvals and names {available} people who could give them")]
     NobodyCouldApprove {
@@ -242,12 +264,17 @@ impl Policy {
 
     /// The user groups that it names.
     pub fn groups(&self) -> BTreeSet<&str> {
-        self.rules.iter().flat_map(Rule::groups).chain(self.admin_groups()).collect()
+        let named = self.rules.iter().flat_map(|rule| groups_of(&rule.break_glass));
+        let asked = self.rules.iter().flat_map(|rule| rule.groups(Means::Approval));
+        asked.chain(named).chain(self.admin_groups()).collect()
     }
 
     /// The people whom it names one by one.
     pub fn people(&self) -> BTreeSet<&UserId> {
-        let all = self.rules.iter().flat_map(|rule| rule.requesters.iter().chain(&rule.approvers));
+        let all = self
+            .rules
+            .iter()
+            .flat_map(|rule| rule.requesters.iter().chain(&rule.approvers).chain(&rule.break_glass));
         let all = all.chain(&self.admins);
         all.filter_map(|who| if let Who::User(user) = who { Some(user) } else { None }).collect()
     }
@@ -269,6 +296,7 @@ struct Asked<'a> {
     ttl: Ttl,
     /// Without one, the requester's browser will tell, and then it is judged again.
     source: Option<&'a Source>,
+    means: Means,
     has_justification: bool,
 }
 
@@ -280,6 +308,7 @@ impl<'a> Asked<'a> {
             ports: &wish.ports,
             ttl: wish.ttl,
             source: Some(&ask.source),
+            means: wish.means,
             has_justification: wish.justification.is_some(),
         }
     }
@@ -378,9 +407,36 @@ impl Rule {
         &self.requesters
     }
 
+    /// Who may open for themselves without approval.
+    pub fn break_glass(&self) -> &[Who] {
+        &self.break_glass
+    }
+
+    /// How long a request waits for a decision, in seconds: its own requester presses at once or not at all.
+    pub fn waits_seconds(&self, means: Means) -> u64 {
+        match means {
+            Means::Approval => self.undecided.seconds(),
+            Means::BreakGlass => self.undecided.seconds().min(DECIDING_CLICK_SECONDS),
+        }
+    }
+
     /// The user groups whose members must be known to judge a request.
-    pub fn groups(&self) -> BTreeSet<&str> {
-        groups_of(self.requesters.iter().chain(&self.approvers)).collect()
+    pub fn groups(&self, means: Means) -> BTreeSet<&str> {
+        let decide = match means {
+            Means::Approval => &self.approvers,
+            Means::BreakGlass => &self.break_glass,
+        };
+        groups_of(self.requesters.iter().chain(decide)).collect()
+    }
+
+    /// The user groups of those who may approve.
+    pub fn approver_groups(&self) -> BTreeSet<&str> {
+        groups_of(&self.approvers).collect()
+    }
+
+    /// The evidence that `user` may open for themselves without approval, or `None`.
+    pub fn glass_breaker(&self, user: &UserId, groups: &Groups) -> Option<GlassBreaker> {
+        self.break_glass.iter().any(|who| groups.includes(who, user)).then(|| GlassBreaker(user.clone()))
     }
 
     /// The evidence that `user` may decide, or `None`. Whether it is the requester's own request is
@@ -389,18 +445,18 @@ impl Rule {
         self.approvers.iter().any(|who| groups.includes(who, user)).then(|| Approver(user.clone()))
     }
 
-    /// How many people besides the requester could approve.
-    pub fn could_approve(&self, requester: &UserId, groups: &Groups) -> usize {
-        let mut people: BTreeSet<&UserId> = BTreeSet::new();
-        for who in &self.approvers {
-            match who {
-                Who::User(user) => people.extend([user]),
-                Who::Group(group) => people.extend(groups.0.get(group).into_iter().flatten()),
-                Who::Everybody => {}
+    /// The people besides the requester who could approve: those who are named first, in their order.
+    pub fn could_approve<'r>(&'r self, requester: &UserId, groups: &'r Groups) -> Vec<&'r UserId> {
+        let named =
+            self.approvers.iter().filter_map(|who| if let Who::User(user) = who { Some(user) } else { None });
+        let members = groups_of(&self.approvers).filter_map(|group| groups.0.get(group)).flatten();
+        let mut people: Vec<&UserId> = vec![];
+        for user in named.chain(members) {
+            if user != requester && !people.contains(&user) {
+                people.push(user);
             }
         }
-        people.remove(requester);
-        people.len()
+        people
     }
 
     /// All that it does not let, the first of which people are told.
@@ -423,11 +479,16 @@ impl Rule {
             let (source_prefix, allowed) = (*source, self.sources.clone());
             against.push(NotAllowed::Source { rule: rule(), source_prefix, allowed });
         }
-        if self.justification_required && !asked.has_justification {
+        let breaks_glass = asked.means == Means::BreakGlass;
+        if breaks_glass && self.glass_breaker(asked.requester, groups).is_none() {
+            let requester = asked.requester.clone();
+            against.push(NotAllowed::BreakGlass { rule: rule(), requester });
+        }
+        if (self.justification_required || breaks_glass) && !asked.has_justification {
             against.push(NotAllowed::Justification { rule: rule() });
         }
-        let available = self.could_approve(asked.requester, groups);
-        if available < usize::from(self.approvals) {
+        let available = self.could_approve(asked.requester, groups).len();
+        if !breaks_glass && available < usize::from(self.approvals) {
             against.push(NotAllowed::NobodyCouldApprove { rule: rule(), needed: self.approvals, available });
         }
         against

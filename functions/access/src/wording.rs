@@ -13,10 +13,11 @@ use crate::lease::Timestamp;
 use crate::lifecycle::{Cause, Failure, NetworkFault};
 use crate::machine::{Power, SeenMachine, Unfit};
 use crate::policy::{NotAllowed, Rule, Who};
-use crate::request::{Ask, MachineName, MachineQuery, Ports, Source, UserId, Wish};
+use crate::request::{Ask, MachineName, MachineQuery, Means, Ports, Source, UserId, Wish};
 use serde_json::{Value, json};
 
 mod card;
+mod glass;
 mod lockdown;
 mod machines;
 mod news;
@@ -24,6 +25,7 @@ mod order;
 mod orphan;
 
 pub use card::{Told, card, direct};
+pub use glass::{PassedBy, glass_ended, passed_by};
 pub use lockdown::{LockdownTold, lifted, lockdown, locked_down, not_in_force, nothing_opens};
 pub use machines::{
     DISABLE_FORM, ENABLE_FORM, admins_unknown, cannot_enable, disable_form, enable_form, form_problem,
@@ -125,6 +127,7 @@ pub fn help(build: &Build) -> Message {
          • two machines of one name: put the resource group in front, `/jit Contoso-IaaS/VM3 22`\n\
          • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\
          • durations: `30m`, `2h`, `1h30m`\n\
+         • without approval, where your policy lets you: `/jit VM3 22 break-glass because the database is down`\n\
          When it ends the port shuts by itself. Sessions that are open then are not cut.\n\
          _Version {build}_"
     ))
@@ -133,6 +136,9 @@ pub fn help(build: &Build) -> Message {
 /// The answer to a command that was recorded.
 pub fn asked(ask: &Ask, rule: &Rule) -> Message {
     let wish = &ask.wish;
+    if wish.means == Means::BreakGlass {
+        return glass::asked(ask, rule);
+    }
     let how_many = if rule.approvals() > 1 { format!("{} of ", rule.approvals()) } else { String::new() };
     Message::sentence(format!(
         "You asked for {}. {how_many}{} can approve it. If nobody decides by {}, it lapses. Ref {}",
@@ -290,6 +296,7 @@ pub fn not_allowed(why: &NotAllowed, rule: Option<&Rule>) -> Message {
         NotAllowed::NotEnabled { .. } => {
             "Nothing is enabled on this machine. Ask an admin to type `/jit enable` with its name.".to_owned()
         }
+        NotAllowed::BreakGlass { .. } => glass::not_allowed(rule),
         NotAllowed::NobodyCouldApprove { needed, available, .. } => {
             let who = rule.map(|rule| people(rule.approvers())).unwrap_or_default();
             format!(
@@ -326,6 +333,8 @@ pub enum ClickRefusal {
         /// When.
         at: Timestamp,
     },
+    /// Somebody who may not open without approval.
+    NoBreakGlass,
     /// Slack did not say who is in a user group.
     GroupsUnknown,
 }
@@ -350,6 +359,7 @@ pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
             format!("Too late: {} {what} this at {}.", mention(by), moment(*at))
         }
         ClickRefusal::Decided { what, by: None, at } => format!("Too late: this request {what} at {}.", moment(*at)),
+        ClickRefusal::NoBreakGlass => glass::not_allowed(rule),
         ClickRefusal::GroupsUnknown => {
             "Slack did not say who may decide on this. Nothing was changed; click again in a minute.".to_owned()
         }
@@ -394,9 +404,12 @@ fn escaped(text: &str) -> String {
 }
 
 /// Why a grant was not opened.
-fn failure(why: &Failure) -> String {
+fn failure(why: &Failure, means: Means) -> String {
     match why {
-        Failure::Evidence(unproven) => format!("The approval does not hold: {}.", evidence(unproven)),
+        Failure::Evidence(unproven) => {
+            let what = if means == Means::BreakGlass { "break-glass" } else { "approval" };
+            format!("The {what} does not hold: {}.", evidence(unproven))
+        }
         Failure::Network(fault) => network(fault),
         Failure::Refused { code } => {
             format!("Azure refused the rule ({}). {}", word(code), remedy(code))
@@ -473,11 +486,11 @@ fn network(fault: &NetworkFault) -> String {
 }
 
 /// Why a grant ended.
-fn ended(cause: &Cause) -> String {
+fn ended(cause: &Cause, means: Means) -> String {
     match cause {
         Cause::Expired => "Its time is over.".to_owned(),
         Cause::Revoked { by } => format!("{} ended it early.", mention(by)),
-        Cause::Failed(why) => failure(why),
+        Cause::Failed(why) => failure(why, means),
         Cause::Altered => "Somebody else changed its rule in Azure.".to_owned(),
         Cause::Vanished => "Somebody else deleted its rule in Azure.".to_owned(),
         Cause::Overruled { by } => format!("The rule `{}` came before ours.", word(by)),

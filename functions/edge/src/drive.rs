@@ -294,7 +294,7 @@ impl Run<'_> {
         // What the list or the record says of the machine's tags counts for nothing here.
         let tags = &way.tags;
         let groups = match policy.rule_for(&Subject::of(&ask.wish.machine, Some(tags.tags()))) {
-            Ok(rule) => slack.groups(&rule.groups()).await,
+            Ok(rule) => slack.groups(&rule.groups(ask.wish.means)).await,
             Err(_) => Ok(Groups::default()),
         };
         let Ok(groups) = groups else { return Checked::NoAnswer };

@@ -19,6 +19,7 @@ use edge::stream;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::json;
 
+mod glass;
 mod lockdown;
 mod orders;
 
@@ -187,6 +188,7 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
         tell_channel(deps, &now, &mut shown).await?;
         tell_thread(deps, &now, &mut shown).await?;
         tell_requester(deps, &now, &mut shown).await?;
+        glass::tell(deps, &now, &mut shown).await?;
         if deps.store.shown(&now.record, &shown, true).await? {
             return Ok(());
         }
@@ -265,19 +267,30 @@ async fn tell_channel(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result
 async fn tell_thread(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
     let record = &loaded.record;
     let Some(message) = wording::aside(record, &deps.installation) else { return Ok(()) };
+    reply_once(deps, loaded, shown, Told::Aside, &message).await
+}
+
+/// Says something in the thread of the card, once.
+async fn reply_once(
+    deps: &Deps,
+    loaded: &Loaded,
+    shown: &mut Shown,
+    told: Told,
+    message: &Message,
+) -> Result<(), NotShown> {
     let (Some(channel), Some(ts)) = (shown.channel.clone(), shown.ts.clone()) else { return Ok(()) };
-    if shown.told.contains(&Told::Aside) {
+    if shown.told.contains(&told) {
         return Ok(());
     }
-    match deps.slack.reply(&Posted { channel, ts }, &message).await {
+    match deps.slack.reply(&Posted { channel, ts }, message).await {
         // Somebody deleted the card: the channel hears it instead.
         Err(SlackError::Refused(code)) if is_lost(&code) => {
-            deps.slack.post(deps.policy.channel(), &message).await?;
+            deps.slack.post(deps.policy.channel(), message).await?;
         }
         other => other?,
     }
-    shown.told.push(Told::Aside);
-    deps.store.shown(record, shown, false).await?;
+    shown.told.push(told);
+    deps.store.shown(&loaded.record, shown, false).await?;
     Ok(())
 }
 

@@ -4,10 +4,12 @@ use crate::enabling::{self, Named};
 use crate::{Broken, Deps, field, lockdown, message, status};
 use access::command::{Command, parse};
 use access::enabled::Enabled;
-use access::lifecycle::{Record, SignedClick};
+use access::lifecycle::{Record, SignedClick, State};
 use access::machine::{Found, Tags, Unfit, find};
 use access::policy::{Rule, Subject};
-use access::request::{Ask, Machine, MachineQuery, Ports, Protocol, RequestHash, Source, UserId, Wish};
+use access::request::{
+    Ask, Machine, MachineQuery, Means, Ports, Protocol, RequestHash, Source, UserId, Wish,
+};
 use access::signature::Verified;
 use access::wording::{self, Message};
 use edge::store::{Created, Question};
@@ -52,13 +54,14 @@ pub(crate) async fn handle(
             None => return Ok(status(400)),
         },
         Ok(Command::Lift { pattern }) => lockdown::lift(deps, &requester, pattern.as_ref()).await?,
-        Ok(Command::Ask { machine, ports, source, ttl, justification }) => {
+        Ok(Command::Ask { machine, ports, source, ttl, means, justification }) => {
             let typed = Typed {
                 requester,
                 machine,
                 ports,
                 source,
                 ttl,
+                means,
                 justification,
                 trigger_id: get("trigger_id"),
                 response_url: get("response_url"),
@@ -76,6 +79,7 @@ struct Typed {
     ports: Ports,
     source: Option<Source>,
     ttl: Option<access::lease::Ttl>,
+    means: Means,
     justification: Option<access::request::Justification>,
     trigger_id: String,
     response_url: String,
@@ -101,12 +105,13 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
         protocol: enabled.as_ref().map_or(Protocol::Tcp, |enabled| enabled.protocol_of(&typed.ports)),
         ports: typed.ports,
         ttl: typed.ttl.unwrap_or(rule.duration()),
+        means: typed.means,
         justification: typed.justification,
         asked_at: now,
-        lapses_at: now.plus(rule.undecided().seconds()),
+        lapses_at: now.plus(rule.waits_seconds(typed.means)),
     };
     let ask = Ask { wish, source };
-    let groups = deps.groups(rule).await?;
+    let groups = deps.groups(rule, typed.means).await?;
     let admitted = deps.policy.admits(&ask, &tags, &groups).map(|_| ());
     let within = |()| rule.admits_enabled(&ask, enabled.as_ref());
     if let Err(why) = admitted.and_then(within) {
@@ -115,6 +120,12 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     // People type a command again when they saw no answer.
     let live = deps.store.live_of(&ask.wish.requester).await?;
     if let Some(same) = live.iter().find(|loaded| is_same(&loaded.record, &ask)) {
+        // Whose button it is sees it anew: it was in an answer that may not have come.
+        if let (State::Pending(_), Some(ask)) = (same.record.state(), same.record.ask())
+            && ask.wish.means == Means::BreakGlass
+        {
+            return Ok(wording::asked(ask, rule));
+        }
         return Ok(wording::asked_before(same.record.wish(), same.record.status()));
     }
     for candidate in 0..RequestHash::CANDIDATES {
@@ -201,10 +212,13 @@ async fn look_again(deps: &Deps, typed: &Typed, source: Option<Source>) -> Resul
     Ok(true)
 }
 
-/// Whether a request asks for the same as one that waits or is open.
+/// Whether a request asks for the same as one that waits or is open. One that waits for others does not stand in
+/// the way of a break-glass.
 fn is_same(record: &Record, ask: &Ask) -> bool {
     let wish = record.wish();
-    wish.machine.resource_id == ask.wish.machine.resource_id
+    let alike = wish.means == ask.wish.means || record.granted().is_some();
+    alike
+        && wish.machine.resource_id == ask.wish.machine.resource_id
         && wish.protocol == ask.wish.protocol
         && wish.ports == ask.wish.ports
         && record.ask().is_none_or(|other| other.source == ask.source)

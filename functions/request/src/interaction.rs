@@ -4,8 +4,8 @@ use crate::{Broken, Deps, enabling, json, ordering, status};
 use access::click::{Action, Click, ClickError, Submission};
 use access::lease::Timestamp;
 use access::lifecycle::{Change, Closure, NotNow, Record, SignedClick, State};
-use access::policy::{Approver, Rule};
-use access::request::{TermsDigest, UserId};
+use access::policy::{Approver, GlassBreaker, Groups, Rule};
+use access::request::{Means, TermsDigest, UserId};
 use access::signature::Verified;
 use access::wording::{ClickRefusal, refused_click};
 use edge::store::{Loaded, Reply, Stored};
@@ -36,7 +36,7 @@ pub(crate) async fn handle(
     };
     let at = verified.signed_at();
     let refused = match click.action {
-        Action::Approve | Action::Deny => decide(deps, &click, &signed, at)
+        Action::Approve | Action::Deny | Action::BreakGlass => decide(deps, &click, &signed, at)
             .await?
             .map_err(|(refusal, rule)| (format!("{refusal:?}"), refused_click(&refusal, rule))),
         Action::WriteClosing | Action::RemoveClosing => {
@@ -74,14 +74,19 @@ async fn decide<'a>(
         let Some(rule) = deps.store.listed_rule(&deps.policy, &ask.wish.machine).await? else {
             return Ok(Err((ClickRefusal::NotEntitled, None)));
         };
-        if click.user == ask.wish.requester {
+        let means = ask.wish.means;
+        if click.action.means() != Some(means) {
+            return Ok(Err((ClickRefusal::OtherTerms, Some(rule))));
+        }
+        if means == Means::Approval && click.user == ask.wish.requester {
             return Ok(Err((ClickRefusal::OwnRequest, Some(rule))));
         }
-        let Ok(groups) = deps.groups(rule).await else {
+        let Ok(groups) = deps.groups(rule, means).await else {
             return Ok(Err((ClickRefusal::GroupsUnknown, Some(rule))));
         };
-        let Some(approver) = rule.approver(&click.user, &groups) else {
-            return Ok(Err((ClickRefusal::NotEntitled, Some(rule))));
+        let entitled = match entitled(click, rule, &groups) {
+            Ok(entitled) => entitled,
+            Err(refusal) => return Ok(Err((refusal, Some(rule)))),
         };
         // The very same click again: Slack or the network has delivered it twice.
         let again =
@@ -89,7 +94,7 @@ async fn decide<'a>(
         if again {
             return Ok(Ok(()));
         }
-        match changed(&loaded.record, &approver, click.action, signed, at, deps.clock.now()) {
+        match changed(&loaded.record, &entitled, signed, at, deps.clock.now()) {
             Err(not_now) => return Ok(Err((refusal(&not_now, &loaded), Some(rule)))),
             Ok(change) => {
                 if let Stored::Yes(_) = deps.store.write(&loaded, &change, false).await? {
@@ -102,19 +107,38 @@ async fn decide<'a>(
     Err(Broken::Contended)
 }
 
+/// What a click does, with the evidence that the clicker may do it.
+enum Entitled {
+    Approve(Approver),
+    Deny(Approver),
+    BreakGlass(GlassBreaker),
+}
+
+fn entitled(click: &Click, rule: &Rule, groups: &Groups) -> Result<Entitled, ClickRefusal> {
+    let approver = || rule.approver(&click.user, groups).ok_or(ClickRefusal::NotEntitled);
+    match click.action {
+        // Of an order and not of a request.
+        Action::WriteClosing | Action::RemoveClosing => Err(ClickRefusal::OtherTerms),
+        Action::Approve => approver().map(Entitled::Approve),
+        Action::Deny => approver().map(Entitled::Deny),
+        Action::BreakGlass => {
+            let breaker = rule.glass_breaker(&click.user, groups).ok_or(ClickRefusal::NoBreakGlass);
+            breaker.map(Entitled::BreakGlass)
+        }
+    }
+}
+
 fn changed(
     record: &Record,
-    approver: &Approver,
-    action: Action,
+    entitled: &Entitled,
     signed: &SignedClick,
     at: Timestamp,
     now: Timestamp,
 ) -> Result<Change, NotNow> {
-    match action {
-        Action::Approve => record.approve(approver, signed.clone(), at, now),
-        Action::Deny => record.deny(approver, now),
-        // Of an order and not of a request.
-        Action::WriteClosing | Action::RemoveClosing => Err(NotNow::State),
+    match entitled {
+        Entitled::Approve(approver) => record.approve(approver, signed.clone(), at, now),
+        Entitled::Deny(approver) => record.deny(approver, now),
+        Entitled::BreakGlass(breaker) => record.break_glass(breaker, signed.clone(), at, now),
     }
 }
 
@@ -126,7 +150,11 @@ fn refusal(why: &NotNow, loaded: &Loaded) -> ClickRefusal {
         NotNow::AlreadyApproved => ClickRefusal::AlreadyApproved,
         NotNow::Lapsed => ClickRefusal::Lapsed { at: record.wish().lapses_at },
         NotNow::State => {
-            let approved = |by: Option<UserId>, at| ClickRefusal::Decided { what: "approved", by, at };
+            let what = match record.wish().means {
+                Means::Approval => "approved",
+                Means::BreakGlass => "has gone past approval for",
+            };
+            let approved = |by: Option<UserId>, at| ClickRefusal::Decided { what, by, at };
             match (record.state(), record.granted()) {
                 (State::Closed(closed), _) => match closed.closure() {
                     Closure::Lapsed => ClickRefusal::Lapsed { at: closed.closed_at() },

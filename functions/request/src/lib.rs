@@ -4,6 +4,7 @@
 use access::click::App;
 use access::lifecycle::SignedClick;
 use access::policy::{Groups, Policy, Rule};
+use access::request::Means;
 use access::signature::{SignatureError, Verified, verify};
 use access::wording::{self, Message};
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -72,8 +73,8 @@ impl Deps {
     }
 
     /// The members of the user groups that a rule names; none are asked for where it names people.
-    async fn groups(&self, rule: &Rule) -> Result<Groups, SlackError> {
-        self.slack.groups(&rule.groups()).await
+    async fn groups(&self, rule: &Rule, means: Means) -> Result<Groups, SlackError> {
+        self.slack.groups(&rule.groups(means)).await
     }
 }
 

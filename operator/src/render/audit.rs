@@ -4,6 +4,7 @@ use super::{Told, moment, or_dash, pretty, words};
 use crate::audit::{Audited, Chain, ShownClick, ShownLine, Verdict};
 use crate::ending::Ending;
 use crate::export::Exported;
+use access::request::Means;
 use serde_json::{Value, json};
 
 fn chain(chain: &Chain) -> String {
@@ -25,7 +26,7 @@ fn line(line: &ShownLine) -> String {
     format!("{:>4}  {}  {kind}{mark}", line.line.version, event.at)
 }
 
-fn click(click: &ShownClick) -> String {
+fn click(click: &ShownClick, means: Means) -> String {
     let verdict = match &click.verdict {
         Verdict::Verified { key } => {
             format!("verified: Slack signed it on exactly these terms (key {key})")
@@ -33,7 +34,11 @@ fn click(click: &ShownClick) -> String {
         Verdict::Refuted { why } => format!("PROVES NOTHING: {why}"),
         Verdict::Unverifiable { why } => format!("not verifiable: {why}"),
     };
-    format!("  {} approved, signed {}: {verdict}", click.by, click.signed_at)
+    let did = match means {
+        Means::Approval => "approved",
+        Means::BreakGlass => "went past approval (break-glass)",
+    };
+    format!("  {} {did}, signed {}: {verdict}", click.by, click.signed_at)
 }
 
 impl Told for Audited {
@@ -54,6 +59,13 @@ impl Told for Audited {
                 wish.ttl
             ),
             format!("Reason        {}", or_dash(wish.justification.as_ref().map(|why| why.as_str()))),
+            format!(
+                "By            {}",
+                match wish.means {
+                    Means::Approval => "approval of others",
+                    Means::BreakGlass => "BREAK-GLASS: its requester alone, without approval",
+                }
+            ),
             format!("Ends          {}", moment(record.granted().map(access::lifecycle::Granted::expires_at))),
         ];
         for rule in record.plan().map(access::lifecycle::Plan::rules).unwrap_or_default() {
@@ -65,7 +77,7 @@ impl Told for Audited {
         if !self.clicks.is_empty() {
             lines.push(String::new());
             lines.push("Signed clicks:".to_owned());
-            lines.extend(self.clicks.iter().map(click));
+            lines.extend(self.clicks.iter().map(|one| click(one, wish.means)));
         }
         lines.join("\n")
     }

@@ -26,14 +26,24 @@ fn row(row: &Row) -> Vec<String> {
         row.longest.clone(),
         if row.justification_required { "yes".to_owned() } else { "no".to_owned() },
         format!("{} of {}", row.approvals, row.approvers.join(", ")),
+        or(&row.break_glass, "-"),
     ]
 }
 
 impl Told for Checked {
     fn text(&self) -> String {
         if self.problems.is_empty() {
-            let titles =
-                ["RULE", "MACHINES", "WHO ASKS", "PORTS", "FROM", "LONGEST", "REASON", "WHO APPROVES"];
+            let titles = [
+                "RULE",
+                "MACHINES",
+                "WHO ASKS",
+                "PORTS",
+                "FROM",
+                "LONGEST",
+                "REASON",
+                "WHO APPROVES",
+                "BREAK-GLASS",
+            ];
             let rows: Vec<_> = self.rules.iter().map(row).collect();
             return format!(
                 "{}: nothing is wrong. The first rule that is about a machine decides:\n{}\nAdmins: {}",
@@ -74,11 +84,23 @@ impl Explained {
             lines.extend(verdict.against.iter().map(|why| format!("  - {}", plain(why))));
         }
         lines.extend(verdict.provided.iter().map(|what| format!("Only if Slack says that {what}.")));
-        lines.push(format!(
-            "It takes {} of {}.",
-            counted(verdict.approvals.into(), "approval"),
-            or(&verdict.approvers, "nobody else")
-        ));
+        let approvers = or(&verdict.approvers, "nobody else");
+        if verdict.asks_break_glass {
+            lines.push(format!("Nobody approves it (break-glass); told of it: {approvers}."));
+            return lines.join("\n");
+        }
+        lines.push(format!("It takes {} of {approvers}.", counted(verdict.approvals.into(), "approval")));
+        let only = match verdict.may_break_glass {
+            Some(false) => {
+                lines.push(format!("{requester} may not open it without approval (break-glass)."));
+                return lines.join("\n");
+            }
+            Some(true) => String::new(),
+            None => {
+                format!(", if Slack says that {requester} is in {}", verdict.break_glass_groups.join(" or "))
+            }
+        };
+        lines.push(format!("With `break-glass` {requester} may open it without approval{only}."));
         lines.join("\n")
     }
 }

@@ -79,6 +79,39 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         "{place}: grant shut, rule not yet removed. It was shut at {time:past}; then a delayed write in Azure brought its rule back. The rule denies now; Azure refuses to remove it. Tried again each hour. Ref {ref}",
         Claim::Denied,
     ),
+    // A break-glass, before and after its requester has pressed the button.
+    (
+        "{place}: not opened yet. {user} may open {any} without approval (break-glass), and has not pressed the button. Nobody is asked to approve. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "{place}: break-glass, checking. {user} opens it without approval (break-glass). The break-glass and the machine are checked before a rule is written; this card says when it is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: break-glass, opening. {user} opens it without approval (break-glass). The rule is being written in Azure; this card says when it is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: break-glass, waiting for Azure. {user} opens it without approval (break-glass). Azure takes no changes for now; tried again at {time}. This card says when the rule is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: break-glass, opening. {user} opens it without approval (break-glass). The rule is being written in Azure; this card says when it is in place. {already} Ref {ref}",
+        Claim::OpenAlready,
+    ),
+    (
+        "{user} has gone past approval (break-glass) for {any}. You could have approved it, so you are told. It ends by itself, at {time} at the latest. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{user} has gone past approval (break-glass) for {any}. More people could have approved it than are told one by one; these too: {any}. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "You asked for {any} without approval (break-glass). Nobody will be asked; {any} told{any} who opened it and why. Press the button to open it; if you do not by {time}, it lapses. Ref {ref}",
+        Claim::NoRule,
+    ),
     // Beside the card: in the channel.
     (
         "{place} should have shut at {time:past} and has not. {hindrance} Whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
@@ -210,6 +243,7 @@ pub(super) const WHY: &[&str] = &[
     "Somebody else deleted its rule in Azure.",
     "The approval does not hold: {any}.",
     "{user} has locked it down: nothing is opened until an admin lifts that.",
+    "The break-glass does not hold: {any}.",
     "Azure refused the rule (SecurityRuleCountLimitReached). The security group is full: it holds 1,000 rules. Ask its owner to delete some.",
     "Azure refused the rule (AuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
     "Azure refused the rule (LinkedAuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
@@ -252,6 +286,9 @@ pub(super) const OTHER: &[&str] = &[
     "You have approved this already; it waits for somebody else.",
     "Too late: this request lapsed at {time:past}. Nothing was opened.",
     "Too late: {user} approved this at {time:past}.",
+    "Too late: {user} has gone past approval for this at {time:past}.",
+    "Too few people could approve this: it takes {any} besides you, and there are {any}. The policy names {any}; ask an admin to name more. Nothing was recorded.",
+    "You may not open this machine without approval: only {any} may. Type the same line without {code} to ask for approval.",
     "Too late: {user} denied this at {time:past}.",
     "Too late: this request ended at {time:past}.",
     "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",

@@ -124,7 +124,7 @@ pub(crate) async fn commands(walk: &mut Walk, rows: &[Command]) {
 
 /// Notes which variants a command brings up, and the sentence for it.
 fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> Option<String> {
-    let (name, ports, source, ttl, justification) = match command::parse(text) {
+    let (name, ports, source, ttl, means, justification) = match command::parse(text) {
         Err(why) => {
             walk.see(&why);
             if let command::CommandError::Malformed(malformed) = &why {
@@ -141,8 +141,8 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
             | command::Command::Lockdown { .. }
             | command::Command::Lift { .. },
         ) => return None,
-        Ok(command::Command::Ask { machine, ports, source, ttl, justification }) => {
-            (machine, ports, source, ttl, justification)
+        Ok(command::Command::Ask { machine, ports, source, ttl, means, justification }) => {
+            (machine, ports, source, ttl, means, justification)
         }
     };
     let Found::One(seen) = find(machines, &name) else { return None };
@@ -166,6 +166,7 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
         protocol: Protocol::Tcp,
         ports,
         ttl: ttl.or(rule.map(|rule| rule.duration())).unwrap_or(access::lease::Ttl::MIN),
+        means,
         justification,
         asked_at: Timestamp::from_unix(0),
         lapses_at: Timestamp::from_unix(0),
@@ -247,6 +248,7 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
         ClickRefusal::Lapsed { at },
         ClickRefusal::Decided { what: "approved", by: Some(bea), at },
         ClickRefusal::Decided { what: "ended", by: None, at },
+        ClickRefusal::NoBreakGlass,
         ClickRefusal::GroupsUnknown,
     ] {
         let sentence = comparable(&refused_click(&refusal, policy.rule_for(&Subject::seen(machine)).ok()));

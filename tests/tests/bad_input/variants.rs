@@ -35,18 +35,23 @@ variants! {
         RequestId, UserId, MachineName, ResourceId, Port, PortCount, Source, SourceUnusable,
         JustificationLength, JustificationEmpty, Installation,
     }
-    CommandError { PortMissing, MachinesMissing, TooManyMachines, Malformed, Duration, Dangling, Unexpected, Twice }
+    CommandError {
+        PortMissing, MachinesMissing, TooManyMachines, Malformed, Duration, Dangling, Unexpected, Reasonless, Twice,
+    }
     SignatureError { Scheme, Timestamp, Window, Wrong }
     ClickError { Body, Kind, App, Button }
-    NotAllowed { Machine, Requester, Port, Duration, Source, Justification, NotEnabled, NobodyCouldApprove }
+    NotAllowed {
+        Machine, Requester, Port, Duration, Source, Justification, NotEnabled, BreakGlass, NobodyCouldApprove,
+    }
     ClickRefusal {
-        NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, GroupsUnknown,
+        NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, NoBreakGlass,
+        GroupsUnknown,
     }
     NotNow { State, OwnRequest, AlreadyApproved, Lapsed }
     Corrupt { Status, Lacks, Hash }
     ConfigError { Missing, Malformed, File, Policy, Secret, Http }
     Unproven {
-        Signature, Click, NotApprove, OtherRequest, OtherTerms, OtherPerson, NotEntitled, OwnRequest, TooFew,
+        Signature, Click, NotApprove, NotBreakGlass, OtherRequest, OtherTerms, OtherPerson, NotEntitled, OwnRequest, TooFew,
         TooOld, EarlierTooOld, EndsTooLate, Policy,
     }
     NetworkFault { MachineGone, AddressChanged, NotRunning, Unshielded, GroupsChanged, NoRoom, Fenced }

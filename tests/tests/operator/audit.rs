@@ -4,11 +4,15 @@ use crate::secret::put;
 use crate::tool::Tool;
 use ajar_tests::{ANA, BEA, Story};
 use aws_sdk_dynamodb::types::AttributeValue;
-use sandbox::host::wiring::{BOT_TOKEN, SIGNING_SECRET};
+use sandbox::host::wiring::{BOT_TOKEN, POLICY, SIGNING_SECRET};
 use serde_json::{Value, json};
 
 async fn begin() -> (Story, Tool) {
-    let story = Story::begin().await;
+    begin_with(POLICY).await
+}
+
+async fn begin_with(policy: &str) -> (Story, Tool) {
+    let story = Story::begin_with(policy).await;
     let tool = Tool::new(story.sandbox(), &story.world);
     let ran = tool.run(&["secret"], &format!("{SIGNING_SECRET}\n{BOT_TOKEN}\n")).await;
     assert_eq!(ran.code, 0, "{}", ran.errors);
@@ -114,6 +118,50 @@ async fn tamper(story: &Story, id: &str, sk: &str, attribute: &str, value: Attri
     let mut item = items.iter().find(is).unwrap().clone();
     item.insert(attribute.to_owned(), value);
     story.put_item(item).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_glass_is_named_and_its_click_verified() {
+    let (story, tool) =
+        begin_with(&POLICY.replace("approvers =", "break_glass = [\"U0ANA\"]\napprovers =")).await;
+    let id = story.asked(ANA, "VM3 22 for 5m break-glass because the database is down").await;
+    story.click(ANA, &id, "break_glass").await;
+    assert_eq!(story.status(&id).await, "OPEN");
+    let listed = tool.run(&["requests", "--json"], "").await.json();
+    assert_eq!((&listed[0]["break_glass"], &listed[0]["approved_by"]), (&json!(true), &json!([])));
+    let text = tool.run(&["requests"], "").await.output;
+    assert!(text.contains("nobody: break-glass"), "{text}");
+    let history = async || {
+        let ran = tool.run(&["history", &id], "").await;
+        (ran.code, ran.output)
+    };
+    let (code, text) = history().await;
+    for part in [
+        "By            BREAK-GLASS: its requester alone, without approval",
+        "Reason        the database is down",
+        "  U0ANA went past approval (break-glass), signed ",
+        "verified: Slack signed it on exactly these terms (key ",
+    ] {
+        assert!(code == 0 && text.contains(part), "{part}: {text}");
+    }
+    let whole = story.item(&id).await;
+    for (attribute, value, said) in [
+        (
+            "justification",
+            AttributeValue::S("patching".to_owned()),
+            "the terms are not those that were approved",
+        ),
+        ("break_glass", AttributeValue::Bool(false), "a click did not approve"),
+    ] {
+        tamper(&story, &id, "RECORD", attribute, value).await;
+        let (code, text) = history().await;
+        assert!(code == 1 && text.contains(&format!("PROVES NOTHING: {said}")), "{text}");
+        story.put_item(whole.clone()).await;
+    }
+    let rules = tool.run(&["rules"], "").await.output;
+    assert!(rules.contains("break-glass: the database is down"), "{rules}");
+    story.to_next_end().await;
+    story.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

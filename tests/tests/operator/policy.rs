@@ -16,6 +16,7 @@ requesters = ["S0DBA"]
 approvers = ["S0ONCALL", "U0BEA"]
 approvals = 2
 ports = [22, 5432]
+break_glass = ["S0SENIOR", "U0DANA"]
 justification_required = true
 
 [[rules]]
@@ -57,12 +58,12 @@ async fn a_file_is_looked_through() {
         format!("{right}: nothing is wrong. The first rule that is about a machine decides:")
     );
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(words(lines[1]), "RULE MACHINES WHO ASKS PORTS FROM LONGEST REASON WHO APPROVES");
+    assert_eq!(words(lines[1]), "RULE MACHINES WHO ASKS PORTS FROM LONGEST REASON WHO APPROVES BREAK-GLASS");
     assert_eq!(
         words(lines[2]),
-        "databases db* in prod-* S0DBA 22, 5432 anywhere 3 hours yes 2 of S0ONCALL, U0BEA"
+        "databases db* in prod-* S0DBA 22, 5432 anywhere 3 hours yes 2 of S0ONCALL, U0BEA S0SENIOR, U0DANA"
     );
-    assert_eq!(words(lines[3]), "rest VM* * 22 anywhere 3 hours no 1 of U0BEA, U0CHRIS");
+    assert_eq!(words(lines[3]), "rest VM* * 22 anywhere 3 hours no 1 of U0BEA, U0CHRIS -");
     assert_eq!(lines[4], "Admins: nobody");
     let rules = tool.run(&["policy", "check", "--json", &right], "").await.json();
     assert_eq!((&rules["rules"][0]["approvals"], &rules["problems"]), (&json!(2), &json!([])));
@@ -71,7 +72,7 @@ async fn a_file_is_looked_through() {
     let ran = tool.run(&["policy", "check", &wrong], "").await;
     let said = format!(
         "{wrong}:2: `jit` is not a channel id; write one like C012ABCDEF, from the channel's details in Slack\n\
-         {wrong}:19: each of `ports` must be a number from 1 to 65535\n\
+         {wrong}:20: each of `ports` must be a number from 1 to 65535\n\
          2 problems. Such a file is not taken: the functions do not start with it.\n"
     );
     assert_eq!((ran.code, ran.output, ran.errors.as_str()), (1, said, ""));
@@ -97,7 +98,8 @@ async fn a_request_is_explained() {
         (
             0,
             "Not about it: `databases` (not its name).\nThe rule `rest` decides.\n\
-             U0BEA may ask for VM3 port 22 for 2 hours from 203.0.113.7.\nIt takes 1 approval of U0CHRIS.\n"
+             U0BEA may ask for VM3 port 22 for 2 hours from 203.0.113.7.\nIt takes 1 approval of U0CHRIS.\n\
+             U0BEA may not open it without approval (break-glass).\n"
                 .to_owned()
         )
     );
@@ -111,7 +113,8 @@ async fn a_request_is_explained() {
              - the rule `databases` wants a reason\n\
              Only if Slack says that U0ANA is in S0DBA.\n\
              Only if Slack says that at least 1 more in S0ONCALL could approve.\n\
-             It takes 2 approvals of S0ONCALL, U0BEA.\n"
+             It takes 2 approvals of S0ONCALL, U0BEA.\n\
+             With `break-glass` U0ANA may open it without approval, if Slack says that U0ANA is in S0SENIOR.\n"
                 .to_owned()
         )
     );
@@ -121,6 +124,24 @@ async fn a_request_is_explained() {
     assert_eq!(code, 1);
     assert!(said.contains("- the rule `databases` needs 2 approvals and names 1 people"), "{said}");
     assert!(!said.contains("Only if"), "{said}");
+    let glass = ["prod-eu/db1", "22", "break-glass", "because", "down"];
+    let known = ["--members", "S0DBA=U0ANA,U0DANA,U0EVE"];
+    let (code, said) = says(&[&known[..], &["--as", "U0DANA"], &glass].concat()).await;
+    assert!(
+        code == 0 && said.ends_with("\nNobody approves it (break-glass); told of it: S0ONCALL, U0BEA.\n"),
+        "{said}"
+    );
+    let (code, said) = says(&[&known[..], &["--as", "U0ANA"], &glass].concat()).await;
+    assert!(
+        code == 0 && said.contains("Only if Slack says that U0ANA is in S0SENIOR (break-glass).\n"),
+        "{said}"
+    );
+    let known = [&known[..], &["--members", "S0SENIOR=U0ANA"]].concat();
+    let (code, said) = says(&[&known[..], &["--as", "U0EVE"], &glass].concat()).await;
+    assert!(
+        code == 1 && said.contains("- the rule `databases` does not let U0EVE open without approval\n"),
+        "{said}"
+    );
     let (code, said) = says(&["--as", "U0ANA", "db1", "22"]).await;
     let depends = "Whether the rule `databases` decides depends on the resource group of db1: write it in front, like Contoso-IaaS/db1.\n";
     assert_eq!((code, said.as_str()), (1, depends));

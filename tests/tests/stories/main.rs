@@ -7,6 +7,7 @@ mod archive;
 mod closing;
 mod crowd;
 mod enabling;
+mod glass;
 mod hands;
 mod life;
 mod lockdown;

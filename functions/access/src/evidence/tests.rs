@@ -19,6 +19,7 @@ name = "one"
 machines = ["VM3"]
 requesters = ["*"]
 approvers = ["U0BEA", "U0CHRIS", "S0ONCALL"]
+break_glass = ["U0ANA", "S0ONCALL"]
 ports = [22, 3389]
 [[rules]]
 name = "two"
@@ -131,6 +132,65 @@ fn the_tags_that_azure_says_choose_the_rule() {
     assert_eq!(judged_with(by("U0BEA"), CLICKED, &[("env", "test")]), Ok(()));
     assert_eq!(judged_with(by("U0BEA"), CLICKED, &[("Env", "production")]), not_entitled("U0BEA"));
     assert_eq!(judged_with(by("U0CHRIS"), CLICKED, &[("Env", "production")]), Ok(()));
+}
+
+/// A break-glass whose requester clicked on this button at that time.
+fn broken(set: &Value, by: &str, action: &str, at: u64) -> Value {
+    let mut all = json!({"break_glass": true, "justification": "the database is down"});
+    all.as_object_mut().unwrap().extend(set.as_object().unwrap().clone());
+    let mut parts = parts(&all);
+    let mut payload = payload(by, &parts);
+    payload["actions"][0]["action_id"] = json!(action);
+    parts["approvals"] = json!([approval(by, &payload, at)]);
+    parts
+}
+
+#[test]
+fn a_break_glass_is_its_requesters_own_click() {
+    let own = |set: Value| broken(&set, "U0ANA", "break_glass", CLICKED);
+    assert_eq!(judged(own(json!({})), CLICKED + 900), Ok(()));
+    let member = broken(&json!({"requester": "U0DAN"}), "U0DAN", "break_glass", CLICKED);
+    assert_eq!(judged(member, CLICKED), Ok(()), "of the user group");
+    let mut without_mark = own(json!({}));
+    without_mark["break_glass"] = json!(false);
+    let mut other_reason = own(json!({}));
+    other_reason["justification"] = json!("patching");
+    let mut none = own(json!({}));
+    none["approvals"] = json!([]);
+    let mut marked = approved(&json!({"justification": "patching"}), &[("U0BEA", CLICKED)]);
+    marked["break_glass"] = json!(true);
+    let rule = || "one".to_owned();
+    let not_let = |rule: &str, user: &str| {
+        Unproven::Policy(NotAllowed::BreakGlass { rule: rule.to_owned(), requester: user.parse().unwrap() })
+    };
+    let bea = |action: &str| broken(&json!({}), "U0BEA", action, CLICKED);
+    let late = own(json!({"expires_at": CLICKED + 1801}));
+    for (parts, after, expected) in [
+        (without_mark, 0, Unproven::NotApprove),
+        (broken(&json!({}), "U0ANA", "approve", CLICKED), 0, Unproven::NotBreakGlass),
+        (bea("approve"), 0, Unproven::NotBreakGlass),
+        (bea("break_glass"), 0, Unproven::OtherPerson),
+        (marked, 0, Unproven::NotBreakGlass),
+        (none, 0, Unproven::NotBreakGlass),
+        (other_reason, 0, Unproven::OtherTerms),
+        (
+            own(json!({"justification": null})),
+            0,
+            Unproven::Policy(NotAllowed::Justification { rule: rule() }),
+        ),
+        (own(json!({"machine": "VM2"})), 0, not_let("two", "U0ANA")),
+        (broken(&json!({"requester": "U0EVE"}), "U0EVE", "break_glass", CLICKED), 0, not_let("one", "U0EVE")),
+        (own(json!({})), 901, Unproven::TooOld),
+        (broken(&json!({}), "U0ANA", "break_glass", CLICKED + 301), 0, Unproven::TooOld),
+        (late, 0, Unproven::EndsTooLate),
+        (
+            own(json!({"ports": [80]})),
+            0,
+            Unproven::Policy(NotAllowed::Port { rule: rule(), port: 80, offered: vec![22, 3389] }),
+        ),
+    ] {
+        assert_eq!(judged(parts, CLICKED + after), Err(expected));
+    }
 }
 
 #[test]

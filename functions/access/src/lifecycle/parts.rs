@@ -24,6 +24,9 @@ pub struct Parts {
     pub asked_at: Timestamp,
     pub lapses_at: Timestamp,
     pub needed: u8,
+    /// Whether its requester is to open it without approval.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
     #[serde(default)]
     pub approvals: Vec<Approval>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,6 +126,7 @@ impl Record {
             asked_at: wish.asked_at,
             lapses_at: wish.lapses_at,
             needed,
+            break_glass: wish.means == Means::BreakGlass,
             approvals: self.approvals().to_vec(),
             justification: wish.justification.clone(),
             source: self.ask().map(|ask| ask.source),
@@ -189,6 +193,7 @@ impl Record {
             protocol: parts.protocol,
             ports: parts.ports,
             ttl: parts.ttl_minutes,
+            means: if parts.break_glass { Means::BreakGlass } else { Means::Approval },
             justification: parts.justification,
             asked_at: parts.asked_at,
             lapses_at: parts.lapses_at,

@@ -12,6 +12,7 @@ name = "all"
 machines = ["*"]
 requesters = ["U0ANA"]
 approvers = ["U0ANA", "U0BEA", "U0CHRIS"]
+break_glass = ["U0ANA", "U0BEA"]
 ports = [22]
 "#;
 
@@ -35,6 +36,7 @@ fn wish() -> Wish {
         protocol: Protocol::Tcp,
         ports: Ports::new(vec![22]).unwrap(),
         ttl: Ttl::from_minutes(30).unwrap(),
+        means: Default::default(),
         justification: Some("patching".parse().unwrap()),
         asked_at: at(0),
         lapses_at: at(3600),
@@ -94,10 +96,39 @@ fn life() -> Vec<Record> {
     vec![draft, pending, half, approved, opening, open, closing, locked, closed, late, removed, settled]
 }
 
+/// The same wish, to be opened by its requester alone.
+fn glass() -> Record {
+    Record::asked(Wish { means: Means::BreakGlass, ..wish() }, Some(source()), 1).record
+}
+
+fn breaker(user: &str) -> GlassBreaker {
+    let policy = Policy::parse(POLICY).unwrap();
+    let rule = policy.rule_for(&Subject::of(&wish().machine, None)).unwrap();
+    rule.glass_breaker(&user.parse().unwrap(), &Groups::default()).unwrap()
+}
+
+#[test]
+fn only_its_requester_breaks_the_glass_and_nobody_else_decides() {
+    let opened = glass().break_glass(&breaker("U0ANA"), click(), at(20), at(21)).unwrap();
+    assert_eq!(opened.event.kind, EventKind::BrokeGlass { by: "U0ANA".parse().unwrap() });
+    let granted = opened.record.granted().unwrap();
+    assert_eq!((granted.expires_at(), granted.approvals().len()), (at(20 + 1800), 1));
+    let refused = |result: Result<Change, NotNow>| result.map(|change| change.record.status()).unwrap_err();
+    assert_eq!(refused(glass().break_glass(&breaker("U0BEA"), click(), at(20), at(21))), NotNow::State);
+    assert_eq!(refused(glass().break_glass(&breaker("U0ANA"), click(), at(20), at(3600))), NotNow::Lapsed);
+    assert_eq!(refused(opened.record.break_glass(&breaker("U0ANA"), click(), at(20), at(21))), NotNow::State);
+    assert_eq!(refused(glass().approve(&approver("U0BEA"), click(), at(20), at(21))), NotNow::State);
+    assert_eq!(refused(glass().deny(&approver("U0BEA"), at(21))), NotNow::State);
+    let waits = Record::asked(wish(), Some(source()), 1).record;
+    assert_eq!(refused(waits.break_glass(&breaker("U0ANA"), click(), at(20), at(21))), NotNow::State);
+}
+
 #[test]
 fn every_state_reads_back_as_it_was_stored() {
     let undecided = |record: &Record| record.cancel(at(50)).unwrap().record;
     let mut records = life();
+    records
+        .extend([glass(), glass().break_glass(&breaker("U0ANA"), click(), at(20), at(21)).unwrap().record]);
     records.extend([undecided(&records[0]), undecided(&records[1])]);
     records.push(records[2].deny(&approver("U0BEA"), at(60)).unwrap().record);
     records.push(records[3].end(Cause::Revoked { by: "U0BEA".parse().unwrap() }, at(60)).unwrap().record);

@@ -44,6 +44,11 @@ pub enum EventKind {
         /// How many it takes.
         needed: u8,
     },
+    /// The requester opens it without approval.
+    BrokeGlass {
+        /// Who.
+        by: UserId,
+    },
     /// The rules were planned.
     Planned {
         /// Where and at which priority.
@@ -104,6 +109,13 @@ pub enum NotNow {
     Lapsed,
 }
 
+/// What was decided by these clicks, the last of which was signed at `clicked_at`.
+fn granted(ask: Arc<Ask>, approvals: Vec<Approval>, clicked_at: Timestamp, now: Timestamp) -> State {
+    let expires_at = clicked_at.min(now).plus(ask.wish.ttl.seconds());
+    let granted = Granted { ask, approvals, expires_at, approved_at: now };
+    State::Approved(Approved { granted, retry_at: None })
+}
+
 impl Record {
     /// A request as it is first recorded: waiting for approvers, or for the requester's address.
     /// `needed` approvals decide; 0 counts as 1.
@@ -143,7 +155,7 @@ impl Record {
     /// duration that was asked for.
     ///
     /// # Errors
-    /// Not waiting for a decision, lapsed, the requester's own, or a second yes of one person.
+    /// Not waiting for others, lapsed, the requester's own, or a second yes of one person.
     pub fn approve(
         &self,
         approver: &Approver,
@@ -151,12 +163,8 @@ impl Record {
         clicked_at: Timestamp,
         now: Timestamp,
     ) -> Result<Change, NotNow> {
-        let State::Pending(pending) = &self.state else { return Err(NotNow::State) };
-        let wish = &pending.ask.wish;
-        if now >= wish.lapses_at {
-            return Err(NotNow::Lapsed);
-        }
-        if *approver.user() == wish.requester {
+        let pending = self.waiting(Means::Approval, now)?;
+        if *approver.user() == pending.ask.wish.requester {
             return Err(NotNow::OwnRequest);
         }
         if pending.approvals.iter().any(|approval| approval.by == *approver.user()) {
@@ -171,22 +179,48 @@ impl Record {
         let state = if count < pending.needed {
             State::Pending(Pending { ask, approvals, needed: pending.needed })
         } else {
-            let expires_at = clicked_at.min(now).plus(ask.wish.ttl.seconds());
-            let granted = Granted { ask, approvals, expires_at, approved_at: now };
-            State::Approved(Approved { granted, retry_at: None })
+            granted(ask, approvals, clicked_at, now)
         };
         Ok(self.change(now, state, kind))
+    }
+
+    /// The requester opens it without approval. The click fixes the end, as a deciding yes does.
+    ///
+    /// # Errors
+    /// Not waiting for this, lapsed, or somebody else than the requester.
+    pub fn break_glass(
+        &self,
+        by: &GlassBreaker,
+        click: SignedClick,
+        clicked_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Change, NotNow> {
+        let pending = self.waiting(Means::BreakGlass, now)?;
+        if *by.user() != pending.ask.wish.requester {
+            return Err(NotNow::State);
+        }
+        let by = by.user().clone();
+        let own = Approval { by: by.clone(), at: clicked_at, click: Arc::new(click) };
+        let state = granted(Arc::clone(&pending.ask), vec![own], clicked_at, now);
+        Ok(self.change(now, state, EventKind::BrokeGlass { by }))
+    }
+
+    /// What waits to be opened by these means.
+    fn waiting(&self, means: Means, now: Timestamp) -> Result<&Pending, NotNow> {
+        match &self.state {
+            State::Pending(pending) if pending.ask.wish.means == means => {
+                if now >= pending.ask.wish.lapses_at { Err(NotNow::Lapsed) } else { Ok(pending) }
+            }
+            _ => Err(NotNow::State),
+        }
     }
 
     /// An approver says no.
     ///
     /// # Errors
-    /// Not waiting for a decision, lapsed, or the requester's own.
+    /// Not waiting for others, lapsed, or the requester's own.
     pub fn deny(&self, approver: &Approver, now: Timestamp) -> Result<Change, NotNow> {
-        let State::Pending(pending) = &self.state else { return Err(NotNow::State) };
-        if now >= pending.ask.wish.lapses_at {
-            return Err(NotNow::Lapsed);
-        }
+        let pending = self.waiting(Means::Approval, now)?;
         if *approver.user() == pending.ask.wish.requester {
             return Err(NotNow::OwnRequest);
         }

@@ -3,7 +3,7 @@
 
 use crate::lease::Timestamp;
 use crate::lifecycle::Granted;
-use crate::request::{Justification, RequestId, is_disguise};
+use crate::request::{Justification, Means, RequestId, is_disguise};
 
 /// The most characters that Azure takes.
 const LONGEST: usize = 140;
@@ -14,11 +14,15 @@ const LONGEST_OPERATOR: usize = 40;
 /// How a rule begins to say why it was opened past all approvals.
 const BREAK_GLASS: &str = "break-glass: ";
 
-/// What a rule of a grant says. The approvers are cut off where there are many.
+/// What a rule of a grant says. The approvers are cut off where there are many, and a reason where it is long.
 pub(super) fn of_grant(granted: &Granted) -> String {
     let approvers: Vec<&str> = granted.approvals().iter().map(|approval| approval.by.as_str()).collect();
     let wish = &granted.ask().wish;
-    let by = format!("approved by {}", approvers.join(" "));
+    let by = match (wish.means, &wish.justification) {
+        (Means::BreakGlass, Some(because)) => format!("{BREAK_GLASS}{because}"),
+        (Means::BreakGlass, None) => BREAK_GLASS.to_owned(),
+        (Means::Approval, _) => format!("approved by {}", approvers.join(" ")),
+    };
     describe(wish.id, wish.requester.as_str(), granted.expires_at(), &by)
 }
 
@@ -45,7 +49,8 @@ pub fn described_end(description: &str) -> Option<Timestamp> {
 pub enum Basis {
     /// Approvals, by these people; the last one may be cut off.
     Approved(String),
-    /// An operator's own rights, for this reason; its end may be cut off.
+    /// An operator's own rights, or those that the policy gives its requester, for this reason; its end may be
+    /// cut off.
     BreakGlass(String),
 }
 

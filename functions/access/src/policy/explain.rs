@@ -19,6 +19,8 @@ pub struct Question<'q> {
     pub ttl: Option<Ttl>,
     /// From where; without it the rule's source.
     pub source: Option<Source>,
+    /// What it is to be opened by.
+    pub means: Means,
     /// Why.
     pub justification: Option<&'q Justification>,
 }
@@ -61,6 +63,19 @@ pub struct Decided<'p> {
     pub against: Vec<NotAllowed>,
     /// What only Slack knows, and what must come of it.
     pub provided: Vec<Provided>,
+    /// Whether the requester may open for themselves without approval.
+    pub break_glass: BreaksGlass,
+}
+
+/// Whether somebody may open for themselves without approval.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BreaksGlass {
+    /// They may.
+    Yes,
+    /// Only if they are in one of these user groups.
+    If(Vec<String>),
+    /// They may not.
+    No,
 }
 
 /// Something that holds only if Slack says so.
@@ -68,6 +83,11 @@ pub struct Decided<'p> {
 pub enum Provided {
     /// The requester is in one of these user groups.
     Asks {
+        /// Their ids.
+        groups: Vec<String>,
+    },
+    /// The requester is in one of these user groups, whose members may open without approval.
+    BreaksGlass {
         /// Their ids.
         groups: Vec<String>,
     },
@@ -109,6 +129,7 @@ impl Rule {
             ports: question.ports,
             ttl,
             source: source.as_ref(),
+            means: question.means,
             has_justification: question.justification.is_some(),
         };
         let unknown = |all: &[Who]| -> Vec<String> {
@@ -120,19 +141,28 @@ impl Rule {
         against.retain(|why| {
             let condition = match why {
                 NotAllowed::Requester { .. } => Provided::Asks { groups: unknown(&self.requesters) },
+                NotAllowed::BreakGlass { .. } => Provided::BreaksGlass { groups: unknown(&self.break_glass) },
                 NotAllowed::NobodyCouldApprove { needed, available, .. } => Provided::Approve {
                     groups: unknown(&self.approvers),
                     missing: usize::from(*needed).saturating_sub(*available),
                 },
                 _ => return true,
             };
-            let (Provided::Asks { groups } | Provided::Approve { groups, .. }) = &condition;
+            let (Provided::Asks { groups }
+            | Provided::BreaksGlass { groups }
+            | Provided::Approve { groups, .. }) = &condition;
             let certain = groups.is_empty();
             if !certain {
                 provided.push(condition);
             }
             certain
         });
-        Decided { rule: self, ttl, source, against, provided }
+        let break_glass = match self.glass_breaker(question.requester, groups) {
+            Some(_) => BreaksGlass::Yes,
+            None => Some(unknown(&self.break_glass))
+                .filter(|groups| !groups.is_empty())
+                .map_or(BreaksGlass::No, BreaksGlass::If),
+        };
+        Decided { rule: self, ttl, source, against, provided, break_glass }
     }
 }

@@ -46,6 +46,7 @@ pub(super) const RULE: &[&str] = &[
     "tags",
     "requesters",
     "approvers",
+    "break_glass",
     "duration",
     "longest",
     "undecided",
@@ -62,6 +63,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 /// What to write instead of an empty list of them.
 const NO_SOURCES: &str = "leave it out to let any be asked for";
 const NO_ADMINS: &str = "leave it out for none, or name one, like admins = [\"U012ABCDEF\"]";
+const NO_BREAK_GLASS: &str = "leave it out for nobody, or name one, like break_glass = [\"U012ABCDEF\"]";
 const NO_PORTS: &str = "write at least one, like ports = [22, 3389]";
 
 /// Collects problems while values are read.
@@ -256,6 +258,7 @@ impl Reader<'_> {
         let requesters = self.required(table, at, "requesters", "like requesters = [\"*\"]", Self::requester);
         let approvers =
             self.required(table, at, "approvers", "like approvers = [\"U012ABCDEF\"]", Self::approver);
+        let break_glass = self.some(table, "break_glass", NO_BREAK_GLASS, Self::glass_breaker);
         let resource_groups = self.some(table, "resource_groups", "leave it out for all", Self::pattern);
         let subscriptions = self.some(table, "subscriptions", "leave it out for all", Self::subscription);
         let tags = self.tags(table);
@@ -311,6 +314,7 @@ impl Reader<'_> {
             tags: tags?,
             requesters: requesters?,
             approvers: approvers?,
+            break_glass: break_glass.unwrap_or_default(),
             ports: ports?,
             sources,
             source,

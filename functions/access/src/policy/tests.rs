@@ -1,6 +1,6 @@
 use super::*;
 use crate::lease::Timestamp;
-use crate::request::{Machine, Protocol, RequestHash, Wish};
+use crate::request::{Machine, Means, Protocol, RequestHash, Wish};
 
 const POLICY: &str = r#"
 channel = "C0JIT"
@@ -73,6 +73,7 @@ fn ask(machine: Machine, requester: &str, change: impl FnOnce(&mut Ask)) -> Ask 
         protocol: Protocol::Tcp,
         ports: Ports::new(vec![22]).unwrap(),
         ttl: Ttl::from_minutes(30).unwrap(),
+        means: Default::default(),
         justification: Some("patching".parse().unwrap()),
         asked_at: Timestamp::from_unix(0),
         lapses_at: Timestamp::from_unix(600),
@@ -143,11 +144,11 @@ fn members_of_a_group_are_those_slack_names() {
     let policy = Policy::parse(POLICY).unwrap();
     let machine = machine("prod-eu", "eu-db-1");
     let rule = policy.rule_for(&Subject::of(&machine, None)).unwrap();
-    assert_eq!(rule.groups(), ["S0DBA", "S0ONCALL"].into());
+    assert_eq!(rule.groups(Means::Approval), ["S0DBA", "S0ONCALL"].into());
     let known = groups(&[("S0DBA", &["U0ANA", "U0BEA"]), ("S0ONCALL", &["U0ANA", "U0BEA", "U0DAN"])]);
     // Bea is named and in the group, and counts once; who asks does not count.
-    assert_eq!(rule.could_approve(&user("U0EVE"), &known), 3);
-    assert_eq!(rule.could_approve(&user("U0ANA"), &known), 2);
+    assert_eq!(rule.could_approve(&user("U0EVE"), &known).len(), 3);
+    assert_eq!(rule.could_approve(&user("U0ANA"), &known).len(), 2);
     assert!(rule.approver(&user("U0DAN"), &known).is_some());
     assert!(rule.approver(&user("U0DAN"), &Groups::default()).is_none());
     assert!(rule.approver(&user("U0EVE"), &known).is_none());
@@ -300,8 +301,8 @@ fn an_explanation_depends_on_the_tags_until_they_are_said() {
     let ports = Ports::new(vec![22]).unwrap();
     let decides = |tags: Option<&Tags>| {
         let (requester, machine, ports) = (&requester, &machine, &ports);
-        let (ttl, source, justification) = (None, None, None);
-        let question = Question { requester, machine, tags, ports, ttl, source, justification };
+        let (ttl, source, means, justification) = (None, None, Means::Approval, None);
+        let question = Question { requester, machine, tags, ports, ttl, source, means, justification };
         let Explanation { passed_over, decision } = policy.explain(&question, &Groups::default());
         let passed: Vec<Trait> = passed_over.iter().map(|(_, what)| *what).collect();
         match decision {
@@ -314,6 +315,39 @@ fn an_explanation_depends_on_the_tags_until_they_are_said() {
     let prod = tags(&[("env", "prod"), ("owner", "ana")]);
     assert_eq!(decides(Some(&prod)), (vec![], "prod".to_owned()));
     assert_eq!(decides(Some(&tags(&[("env", "test")]))), (vec![Trait::Tags], "rest".to_owned()));
+}
+
+#[test]
+fn only_the_named_break_the_glass_and_only_with_a_reason() {
+    let policy = Policy::parse(&POLICY.replace(
+        "approvers = [\"S0ONCALL\", \"U0BEA\"]",
+        "approvers = [\"S0ONCALL\", \"U0BEA\"]\nbreak_glass = [\"S0SENIOR\", \"U0DAN\"]",
+    ))
+    .unwrap();
+    assert!(policy.groups().contains("S0SENIOR") && policy.people().contains(&user("U0DAN")));
+    let machine = || machine("prod-eu", "eu-db-1");
+    let of = machine();
+    let rule = policy.rule_for(&Subject::of(&of, None)).unwrap();
+    assert_eq!(rule.groups(Means::BreakGlass), ["S0DBA", "S0SENIOR"].into(), "nobody is asked to approve");
+    assert_eq!(rule.waits_seconds(Means::BreakGlass), 600, "no longer than an approval");
+    let known = groups(&[("S0DBA", &["U0ANA", "U0DAN", "U0EVE"]), ("S0SENIOR", &["U0ANA"])]);
+    let admits = |requester: &str, change: fn(&mut Ask)| {
+        let ask = ask(machine(), requester, |ask| {
+            ask.wish.means = Means::BreakGlass;
+            change(ask);
+        });
+        policy.admits(&ask, &Tags::default(), &known).map(drop).map_err(|why| why.to_string())
+    };
+    // Too few could approve it; that is no hindrance here.
+    assert_eq!((admits("U0ANA", |_| {}), admits("U0DAN", |_| {})), (Ok(()), Ok(())));
+    let said = |text: &str| Err(format!("the rule `production databases` {text}"));
+    assert_eq!(admits("U0EVE", |_| {}), said("does not let U0EVE open without approval"));
+    assert_eq!(admits("U0BEA", |_| {}), said("does not let U0BEA ask"));
+    assert_eq!(admits("U0ANA", |ask| ask.wish.justification = None), said("wants a reason"));
+    assert_eq!(
+        admits("U0ANA", |ask| ask.wish.ttl = Ttl::from_minutes(61).unwrap()),
+        said("lets at most 1 hour")
+    );
 }
 
 #[test]
@@ -330,7 +364,8 @@ fn explained(policy: &Policy, requester: &str, machine: &str, known: &Groups) ->
     let ports = Ports::new(vec![22, 5432]).unwrap();
     let ttl = Ttl::from_minutes(90);
     let (requester, machine, ports) = (&requester, &machine, &ports);
-    let question = Question { requester, machine, tags: None, ports, ttl, source: None, justification: None };
+    let (tags, means, source, justification) = (None, Means::Approval, None, None);
+    let question = Question { requester, machine, tags, ports, ttl, source, means, justification };
     let Explanation { passed_over, decision } = policy.explain(&question, known);
     let passed: Vec<String> =
         passed_over.iter().map(|(rule, what)| format!("{} {what:?}", rule.name())).collect();

@@ -22,6 +22,16 @@ pub struct Machine {
     pub public_address: Option<IpAddr>,
 }
 
+/// What a request is to be opened by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Means {
+    /// The clicks of as many others as the policy wants.
+    #[default]
+    Approval,
+    /// The requester's own click, where the policy names them for that: break-glass.
+    BreakGlass,
+}
+
 /// All of a request but where it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wish {
@@ -39,6 +49,8 @@ pub struct Wish {
     pub ports: Ports,
     /// For how long, once approved.
     pub ttl: Ttl,
+    /// What it is to be opened by.
+    pub means: Means,
     /// Why.
     pub justification: Option<Justification>,
     /// When it was asked.
@@ -77,7 +89,8 @@ pub struct TermsDigest(String);
 
 impl TermsDigest {
     /// The digest of request id, requester, machine, private address, protocol, ports, source and
-    /// duration; each part with its length, so that no two different terms read the same.
+    /// duration, and of a break-glass that it is one and why; each part with its length, so that no two
+    /// different terms read the same.
     pub fn of(ask: &Ask) -> Self {
         let wish = &ask.wish;
         let parts = [
@@ -91,8 +104,16 @@ impl TermsDigest {
             ask.source.prefix().to_string(),
             wish.ttl.minutes().to_string(),
         ];
+        // Whoever clicks alone answers for the reason too.
+        let glass = match wish.means {
+            Means::Approval => vec![],
+            Means::BreakGlass => {
+                let why = wish.justification.as_ref().map_or_else(String::new, ToString::to_string);
+                vec!["break-glass".to_owned(), why]
+            }
+        };
         let mut hash = Sha256::new();
-        for part in parts {
+        for part in parts.into_iter().chain(glass) {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }

@@ -10,7 +10,7 @@ use crate::request::{Installation, RuleName, TermsDigest};
 use serde::{Deserialize, Serialize};
 
 /// What was told beside the card, so that it is told once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
     /// To the requester: that it is open.
@@ -21,6 +21,12 @@ pub enum Told {
     Overdue,
     /// In the card's thread: what other hands did to its rule.
     Aside,
+    /// To one of those who could have approved: that it was opened without.
+    PassedBy(UserId),
+    /// To all of those, and in the channel where they are many.
+    AllPassedBy,
+    /// In the card's thread: how a break-glass ended.
+    GlassEnded,
 }
 
 /// Between two tries to shut what is not shut, in seconds, where Azure names no other moment.
@@ -43,7 +49,11 @@ pub fn card(
 ) -> Option<Message> {
     let ask = record.ask()?;
     let wish = &ask.wish;
-    let (title, sentence) = state_of(record, rule, installation, now);
+    let (mut title, sentence) = state_of(record, rule, installation, now);
+    let mark = glass::mark(record);
+    if mark.is_some() {
+        title.push_str(" (break-glass)");
+    }
     let group = wish.machine.resource_id.resource_group().unwrap_or_default();
     let mut fields = vec![
         format!("*Who*\n{}", mention(&wish.requester)),
@@ -71,8 +81,12 @@ pub fn card(
         text.push(format!("Why: {}.", quoted(why.as_str())));
         blocks.push(json!({"type": "section", "text": plain(&format!("Why: {why}"))}));
     }
+    if let Some(mark) = &mark {
+        text.push(mark.clone());
+        blocks.push(section(mark));
+    }
     let mut notes = vec![];
-    if !record.approvals().is_empty() {
+    if mark.is_none() && !record.approvals().is_empty() {
         let names: Vec<String> = record.approvals().iter().map(|approval| mention(&approval.by)).collect();
         notes.push(format!("Approved with Slack by {}.", listed(&names, "and")));
     }
@@ -84,7 +98,7 @@ pub fn card(
     blocks.push(
         json!({"type": "context", "elements": notes.iter().map(|note| mrkdwn(note)).collect::<Vec<_>>()}),
     );
-    if matches!(record.state(), State::Pending(_)) {
+    if matches!(record.state(), State::Pending(_)) && wish.means == Means::Approval {
         blocks.push(buttons(ask));
     }
     Some(Message { text: text.join(" "), blocks })
@@ -129,8 +143,25 @@ fn state_of(
 ) -> (String, String) {
     let wish = record.wish();
     let place = headline(wish);
+    let (decided, said, what) = match wish.means {
+        Means::Approval => ("approved", "Approved.".to_owned(), "approval"),
+        Means::BreakGlass => {
+            let said = format!("{} opens it without approval (break-glass).", mention(&wish.requester));
+            ("break-glass", said, "break-glass")
+        }
+    };
     match record.state() {
         State::Draft(_) => (format!("{place}: not asked yet"), String::new()),
+        State::Pending(_) if wish.means == Means::BreakGlass => {
+            let asks = record.ask().map(terms).unwrap_or_default();
+            let who = mention(&wish.requester);
+            (
+                format!("{place}: not opened yet"),
+                format!(
+                    "{who} may open {asks} without approval (break-glass), and has not pressed the button. Nobody is asked to approve."
+                ),
+            )
+        }
         State::Pending(pending) => {
             let so_far = record.approvals().len();
             let progress = if pending.needed() > 1 {
@@ -146,21 +177,25 @@ fn state_of(
                 format!("{} asks for {asks}.{who}{progress}", mention(&wish.requester)),
             )
         }
-        State::Approved(_) | State::Opening(_) if record.delayed_until().is_some_and(|until| now < until) => (
-            format!("{place}: approved, waiting for Azure"),
+        State::Approved(_) | State::Opening(_) if record.delayed_until().is_some_and(|until| now < until) => {
+            (
+                format!("{place}: {decided}, waiting for Azure"),
+                format!(
+                    "{said} Azure takes no changes for now; tried again at {}. This card says when the rule is in place.",
+                    moment(record.delayed_until().unwrap_or(now))
+                ),
+            )
+        }
+        State::Approved(_) => (
+            format!("{place}: {decided}, checking"),
             format!(
-                "Approved. Azure takes no changes for now; tried again at {}. This card says when the rule is in place.",
-                moment(record.delayed_until().unwrap_or(now))
+                "{said} The {what} and the machine are checked before a rule is written; this card says when it is in place."
             ),
         ),
-        State::Approved(_) => (
-            format!("{place}: approved, checking"),
-            "Approved. The approval and the machine are checked before a rule is written; this card says when it is in place.".to_owned(),
-        ),
         State::Opening(_) => (
-            format!("{place}: approved, opening"),
+            format!("{place}: {decided}, opening"),
             format!(
-                "Approved. The rule is being written in Azure; this card says when it is in place.{}",
+                "{said} The rule is being written in Azure; this card says when it is in place.{}",
                 open_already(record)
             ),
         ),
@@ -252,7 +287,8 @@ fn closing_state(
     granted: Option<&Granted>,
     now: Timestamp,
 ) -> (String, String) {
-    let why = ended(closing.cause());
+    let means = granted.map_or(Means::Approval, |granted| granted.ask().wish.means);
+    let why = ended(closing.cause(), means);
     if closing.is_shut() && !closing.ends().is_empty() {
         let sentence = format!("{why} The rule denies now; {}", removal(closing.obstacle()));
         // Another grant may let the same flow in, so this speaks of the grant and not of the port.
@@ -306,6 +342,7 @@ fn closed_state(place: &str, closed: &Closed, ask: Option<&Ask>, now: Timestamp)
     }
     // What the rules said at the end need not hold later: somebody may have been let in anew.
     let is = if now.since(closed.closed_at()) > FRESH_SECONDS { "was" } else { "is" };
+    let means = ask.map_or(Means::Approval, |ask| ask.wish.means);
     match (closed.closure(), closed.proof()) {
         (Closure::Lapsed, _) => {
             (format!("{place}: lapsed"), format!("Nobody decided by {at}. Nothing was opened."))
@@ -318,10 +355,10 @@ fn closed_state(place: &str, closed: &Closed, ask: Option<&Ask>, now: Timestamp)
             (format!("{place}: denied"), format!("{} denied it at {at}. Nothing was opened.", mention(by)))
         }
         (Closure::Ended(cause), None) => {
-            (format!("{place}: not opened"), format!("{} Nothing was opened.", ended(cause)))
+            (format!("{place}: not opened"), format!("{} Nothing was opened.", ended(cause, means)))
         }
         (Closure::Ended(cause), Some(proof)) => {
-            let why = ended(cause);
+            let why = ended(cause, means);
             match proof {
                 Proof::Shut { by, confirmed } => (
                     format!("{place} {is} shut"),
@@ -393,6 +430,7 @@ mod tests {
             protocol: Protocol::Tcp,
             ports: Ports::new(vec![22, 3389]).unwrap(),
             ttl: Ttl::from_minutes(30).unwrap(),
+            means: Means::Approval,
             justification: Some("*now* <!channel>".parse().unwrap()),
             asked_at: Timestamp::from_unix(1_772_000_000),
             lapses_at: Timestamp::from_unix(1_772_003_600),

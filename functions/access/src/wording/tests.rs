@@ -67,7 +67,7 @@ fn crowded() -> Policy {
     let ports: Vec<String> = (1..2000).map(|n| n.to_string()).collect();
     let sources: Vec<String> = (1..200).map(|n| format!("\"2001:db8:{n}::/48\"")).collect();
     let text = format!(
-        "channel = \"C0JIT\"\n[[rules]]\nname = \"all\"\nmachines = [\"*\"]\nrequesters = [{0}]\napprovers = [{0}]\nports = [{1}]\nsources = [{2}]\napprovals = 10",
+        "channel = \"C0JIT\"\n[[rules]]\nname = \"all\"\nmachines = [\"*\"]\nrequesters = [{0}]\napprovers = [{0}]\nbreak_glass = [{0}]\nports = [{1}]\nsources = [{2}]\napprovals = 10",
         people.join(", "),
         ports.join(", "),
         sources.join(", ")
@@ -166,6 +166,19 @@ fn the_largest_card_of_every_state_fits() {
             if let Some((_, message)) = direct(&record, &installation, now) {
                 fits(&message);
             }
+            let mut glass = state.clone();
+            glass["break_glass"] = json!(true);
+            let record = largest(&glass);
+            let card = super::card(&record, Some(rule), &installation, now).unwrap();
+            fits(&card);
+            assert!(markup(&card).iter().all(|text| is_ours(text)), "{card:?}");
+            assert!(card.text.starts_with(card.blocks[0]["text"]["text"].as_str().unwrap()));
+            let nobody = crate::policy::Groups::default();
+            if let Some(PassedBy { people, message, others }) = passed_by(&record, rule, &nobody) {
+                assert_eq!(people.len(), 30);
+                fits(&message);
+                fits(&others.unwrap());
+            }
         }
     }
 }
@@ -191,10 +204,13 @@ fn the_largest_answers_fit() {
             source_prefix: ask.source,
             allowed: vec![ask.source; 500],
         },
+        NotAllowed::BreakGlass { rule: rule_name.clone(), requester: ask.wish.requester.clone() },
         NotAllowed::NobodyCouldApprove { rule: rule_name, needed: 10, available: 9 },
     ];
     refusals.iter().for_each(|why| fits(&not_allowed(why, Some(rule))));
     fits(&asked(ask, rule));
+    let glass = largest(&json!({"status": "PENDING", "break_glass": true}));
+    fits(&asked(glass.ask().unwrap(), rule));
     fits(&ambiguous(&queries[0], &queries, &ask.wish.ports));
     fits(&no_source(&machine.name, &queries[0], &ask.wish.ports));
     fits(&no_such_machine(&queries[0], &names, true));

@@ -276,6 +276,7 @@ impl Setting {
                 protocol: Protocol::Tcp,
                 ports: Ports::new(vec![22]).unwrap(),
                 ttl: crate::lease::Ttl::from_minutes(minutes).unwrap(),
+                means: Default::default(),
                 justification: None,
                 asked_at: at(0),
                 lapses_at: at(2),

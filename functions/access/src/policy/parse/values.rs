@@ -188,6 +188,10 @@ impl Reader<'_> {
         self.who(value, "each by name: not everybody can approve")
     }
 
+    pub(super) fn glass_breaker(&mut self, value: &Value<'_>) -> Option<Who> {
+        self.who(value, "each by name: not everybody can open without approval")
+    }
+
     pub(super) fn admin(&mut self, value: &Value<'_>) -> Option<Who> {
         self.who(value, "each by name: not everybody can be an admin")
     }

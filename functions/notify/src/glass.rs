@@ -1,0 +1,53 @@
+//! Telling those whom a break-glass has passed by, and how it ended.
+
+use super::{Deps, NotShown, reply_once};
+use access::request::Means;
+use access::wording::{self, Told};
+use edge::slack::SlackError;
+use edge::store::{Loaded, Shown};
+
+/// What Slack says of a person to whom nobody can write (docs.slack.dev, errors of `chat.postMessage`).
+const GONE: [&str; 4] = ["channel_not_found", "user_not_found", "user_disabled", "cannot_dm_bot"];
+
+/// Everybody who could have approved hears of a break-glass, each once; the thread of its card hears its end.
+pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
+    let record = &loaded.record;
+    if record.wish().means != Means::BreakGlass || record.granted().is_none() {
+        return Ok(());
+    }
+    if let Some(message) = wording::glass_ended(record, &deps.installation, deps.clock.now()) {
+        reply_once(deps, loaded, shown, Told::GlassEnded, &message).await?;
+    }
+    if shown.told.contains(&Told::AllPassedBy) {
+        return Ok(());
+    }
+    let rule = deps.store.listed_rule(&deps.policy, &record.wish().machine).await?;
+    let Some(rule) = rule else {
+        // The policy has changed, or the machine has left the list; the channel's card says it all the same.
+        tracing::warn!(request = %record.wish().id, "nobody can be told of a break-glass: no rule is known");
+        return Ok(());
+    };
+    let groups = deps.slack.groups(&rule.approver_groups()).await?;
+    let Some(passed_by) = wording::passed_by(record, rule, &groups) else { return Ok(()) };
+    for user in passed_by.people {
+        let told = Told::PassedBy(user.clone());
+        if shown.told.contains(&told) {
+            continue;
+        }
+        match deps.slack.post(user.as_str(), &passed_by.message).await {
+            // Somebody who has left: the others must hear it all the same.
+            Err(SlackError::Refused(code)) if GONE.contains(&code.as_str()) => {
+                tracing::warn!(%user, code, "could not be told of a break-glass");
+            }
+            other => drop(other?),
+        }
+        shown.told.push(told);
+        deps.store.shown(record, shown, false).await?;
+    }
+    if let Some(others) = passed_by.others {
+        deps.slack.post(deps.policy.channel(), &others).await?;
+    }
+    shown.told.push(Told::AllPassedBy);
+    deps.store.shown(record, shown, false).await?;
+    Ok(())
+}

@@ -125,3 +125,42 @@ impl TermsDigest {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The digests were computed with the commands of infra/RUNBOOK.md, "How an auditor verifies a grant".
+    #[test]
+    fn a_digest_is_what_an_auditor_computes() {
+        let resource_id: ResourceId =
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/VM3"
+                .parse()
+                .unwrap();
+        let wish = |means| Wish {
+            id: "7F3K9-QXM2P".parse().unwrap(),
+            hash: RequestHash::of("1.2", &resource_id),
+            requester: "U0ANA".parse().unwrap(),
+            machine: Machine {
+                name: "VM3".parse().unwrap(),
+                resource_id: resource_id.clone(),
+                private_address: [10, 0, 0, 6].into(),
+                public_address: None,
+            },
+            protocol: Protocol::Tcp,
+            ports: Ports::new(vec![22, 3389]).unwrap(),
+            ttl: Ttl::from_minutes(30).unwrap(),
+            means,
+            justification: Some("the database is down".parse().unwrap()),
+            asked_at: Timestamp::from_unix(0),
+            lapses_at: Timestamp::from_unix(0),
+        };
+        for (means, digest) in [
+            (Means::Approval, "c292beec6addec34b149b29173deaa4c01d3bc210cff6d0fd9959ebf73178a1f"),
+            (Means::BreakGlass, "9318139a72872ede0e9ac0ef7ae8c1f8231b2f1f2893547ada186fa1db647aaf"),
+        ] {
+            let ask = Ask { wish: wish(means), source: "203.0.113.7".parse().unwrap() };
+            assert_eq!(TermsDigest::of(&ask).as_str(), digest, "{means:?}");
+        }
+    }
+}

@@ -9,6 +9,11 @@ export function isOurs(rule) {
   return /^jit-[a-z0-9]+-/i.test(rule.name);
 }
 
+/** Whether it is a closing rule, `jit-<installation>-shut-…`, which stands until it is ordered away. */
+export function isClosing(rule) {
+  return /^jit-[a-z0-9]+-shut-/i.test(rule.name);
+}
+
 /** When the rule ends, in milliseconds; null when nothing says so. */
 export function endsAt(rule) {
   if (typeof rule.ends_at === "number") return rule.ends_at * 1000;
@@ -193,7 +198,8 @@ function ruleRow(rule, fresh) {
   name.append(make("span", "rule-title", rule.name));
   if (rule.direction !== "Inbound") name.append(make("span", "tag", rule.direction.toLowerCase()));
   if (rule.provisioning_state && rule.provisioning_state !== "Succeeded") name.append(make("span", "tag", rule.provisioning_state.toLowerCase()));
-  if (ours) name.append(countdown(rule, "countdown"));
+  if (isClosing(rule)) name.append(make("span", "tag", "closing rule"));
+  else if (ours) name.append(countdown(rule, "countdown"));
   if (rule.description) name.title = rule.description;
   const priority = cell("Priority", "priority", String(rule.priority));
   priority.dataset.testid = "priority";

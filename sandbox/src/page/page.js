@@ -262,12 +262,12 @@ function drawNetwork() {
   byId("nsgs").replaceChildren(...network.groups(state.network, fresh, unfolded));
   const said = [...[...fresh].map((name) => `Rule ${name} was written.`), ...gone.map((name) => `Rule ${name} is gone.`)];
   if (said.length > 0) byId("spoken").textContent = said.join(" ");
-  const ours = state.network.nsgs.flatMap((nsg) => nsg.rules).filter(network.isOurs);
-  byId("to-end").disabled = moving || ours.length === 0;
-  byId("to-end").title = ours.length === 0 ? "Nothing is open" : "Move the clock to the end of the next grant";
+  const grants = state.network.nsgs.flatMap((nsg) => nsg.rules).filter((rule) => network.isOurs(rule) && !network.isClosing(rule));
+  byId("to-end").disabled = moving || grants.length === 0;
+  byId("to-end").title = grants.length === 0 ? "Nothing is open" : "Move the clock to the end of the next grant";
   const badge = byId("tab-open");
-  badge.hidden = ours.length === 0;
-  badge.textContent = String(ours.length);
+  badge.hidden = grants.length === 0;
+  badge.textContent = String(grants.length);
 }
 
 function drawClock() {

@@ -1,0 +1,222 @@
+// SSH that was left open for good becomes access for a while, in a real browser against a running sandbox:
+//   AJAR_PAGE=http://127.0.0.1:8080 npm run enable
+// CHROMIUM names the browser (/usr/bin/chromium). The pictures enable.png and order.png go to docs/, or to AJAR_SCREENSHOTS.
+// The sandbox must be fresh: nothing is enabled in it, and no rule of Ajar's is there.
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const url = process.env.AJAR_PAGE;
+const pictures = process.env.AJAR_SCREENSHOTS ?? fileURLToPath(new URL("../../docs", import.meta.url));
+const ARRIVES = { timeout: 20_000 };
+const LAB = ["VM1", "VM2", "VM3", "VM4"];
+const QUARTER_SECONDS = 900;
+
+let browser;
+let page;
+let about;
+const trouble = [];
+
+before(async () => {
+  assert.ok(url, "AJAR_PAGE must be the address of a running sandbox's page");
+  about = await (await fetch(`${url}/sandbox.json`)).json();
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+  // High enough for the whole of the message about the order.
+  page = await browser.newPage({ viewport: { width: 1440, height: 1180 } });
+  page.on("pageerror", (error) => trouble.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
+  await page.goto(url);
+});
+
+after(async () => {
+  await browser?.close();
+});
+
+const become = async (id) => {
+  await page.getByTestId(`as-${id}`).click();
+  await page.locator(`[data-testid="as-${id}"][aria-pressed="true"]`).waitFor(ARRIVES);
+  await page.getByTestId("conversation-C0JIT").click();
+};
+const type = async (text) => {
+  await page.getByTestId("composer").fill(text);
+  await page.getByTestId("composer").press("Enter");
+};
+/** The newest message that has this text. */
+const message = (text) => page.getByTestId("message").filter({ hasText: text }).last();
+const port = (machine, number, state) => page.locator(`[data-testid="port-${machine}-${number}"][data-state="${state}"]`);
+const dialog = () => page.getByRole("dialog");
+const rulesIn = (group) => page.getByTestId(`nsg-${group}`).locator("tr.ours");
+const closingIn = (group) => rulesIn(group).filter({ hasText: "closing rule" });
+const grantIn = (group) => rulesIn(group).filter({ hasNotText: "closing rule" });
+const priorityOf = async (row) => Number(await row.getByTestId("priority").innerText());
+const advance = async (seconds) => {
+  const moved = await page.request.post(`${url}/sandbox/clock`, { data: { advance_seconds: seconds } });
+  assert.equal(moved.status(), 200);
+};
+
+const loopback = (machine, number) => about.machines.find((one) => one.name === machine).ports.find((one) => one.port === number).address;
+
+/** What a connection to a machine's port meets: what is said first, or why there is none. */
+function greeted(machine, number) {
+  const [host, at] = loopback(machine, number).split(":");
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(at), timeout: ARRIVES.timeout });
+    const end = (met) => {
+      socket.destroy();
+      resolve(met);
+    };
+    socket.once("data", (data) => end(data.toString().trim()));
+    socket.once("error", (error) => end(error.code));
+    socket.once("timeout", () => end("nothing said"));
+  });
+}
+
+async function websiteAnswers() {
+  const response = await fetch(`http://${loopback("VM1", 80)}/`);
+  assert.equal(response.status, 200);
+  assert.match(await response.text(), /Served by VM1\./);
+}
+
+/** The owner lets everybody in by SSH, in a group of the network. */
+async function leaveOpen(group) {
+  const path = `/subscriptions/${about.subscription_id}/resourceGroups/Contoso-IaaS/providers/Microsoft.Network/networkSecurityGroups/${group}/securityRules/allow-ssh?api-version=2025-05-01`;
+  const properties = {
+    priority: 1010, direction: "Inbound", access: "Allow", protocol: "Tcp", sourceAddressPrefix: "*", sourcePortRange: "*", destinationAddressPrefix: "*", destinationPortRange: "22",
+  };
+  const written = await fetch(about.arm_url + path, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${about.arm_token}`, "content-type": "application/json" },
+    body: JSON.stringify({ properties }),
+  });
+  assert.ok([200, 201].includes(written.status), `${written.status} ${await written.text()}`);
+}
+
+async function picture(name, element) {
+  await mkdir(pictures, { recursive: true });
+  await element.screenshot({ path: `${pictures}/${name}.png` });
+}
+
+test("ports that were open to everybody are enabled, shut, asked for, and shut again", async (tour) => {
+  // Each step needs the one before it.
+  let broken = false;
+  const step = (name, carryOut) =>
+    tour.test(name, { skip: broken && "an earlier step failed" }, async () => {
+      broken = true;
+      await carryOut();
+      broken = false;
+    });
+
+  await step("SSH is left open to everybody by the owner's rule", async () => {
+    await port("VM3", 22, "shut").waitFor(ARRIVES);
+    assert.equal(await greeted("VM3", 22), "ECONNREFUSED");
+    for (const group of ["Contoso-NSG", "VM3-nsg"]) await leaveOpen(group);
+    await advance(QUARTER_SECONDS);
+    await port("VM3", 22, "open").waitFor(ARRIVES);
+    assert.match(await greeted("VM3", 22), /^SSH-2\.0-/);
+    await websiteAnswers();
+  });
+
+  await step("Ana's list recommends all four machines, and says by which rule they are open", async () => {
+    await become("U0ANA");
+    await type("/jit vms");
+    const list = message("Recommended (4)");
+    await list.waitFor(ARRIVES);
+    const said = await list.innerText();
+    assert.match(said, /Configured: nothing is enabled yet/);
+    for (const machine of LAB) {
+      const group = machine === "VM3" ? "VM3-nsg" : "Contoso-NSG";
+      assert.ok(said.includes(`${machine} in Contoso-IaaS: 22 is open to everybody on the Internet by the rule allow-ssh in ${group}`), said);
+    }
+    assert.match(said, /Unsupported: none/);
+  });
+
+  await step("Chris enables them in a form with the suggested ports", async () => {
+    await become("U0CHRIS");
+    await type(`/jit enable ${LAB.join(" ")}`);
+    await dialog().waitFor(ARRIVES);
+    assert.equal(await dialog().getByRole("heading").innerText(), "Enable JIT");
+    const ports = dialog().getByRole("group", { name: /^Ports/ }).getByRole("checkbox");
+    const names = ["22 (SSH)", "3389 (RDP)", "5985 (WinRM)", "5986 (WinRM by HTTPS)"];
+    assert.equal(await ports.count(), names.length);
+    assert.equal(await dialog().getByRole("checkbox", { name: names[0], exact: true }).isChecked(), true, "Linux machines are among them");
+    for (const name of names) await dialog().getByRole("checkbox", { name, exact: true }).check();
+    await picture("enable", dialog());
+    await dialog().getByRole("button", { name: "Enable", exact: true }).click();
+    await dialog().waitFor({ state: "hidden", ...ARRIVES });
+  });
+
+  const order = () => message("JIT enabled: VM1, VM2, VM3 and VM4");
+  const write = () => order().getByRole("button", { name: "Write the closing rules", exact: true });
+
+  await step("the channel is told what is not shut, and nothing has changed yet", async () => {
+    await write().waitFor(ARRIVES);
+    const said = await order().innerText();
+    assert.match(said, /Chris( \(you\))? has enabled JIT access\./);
+    for (const machine of LAB) assert.match(said, new RegExp(`• ${machine}: 22 up to 3 hours, .*22 is open to everybody on the Internet by the rule allow-ssh in .*: not shut`));
+    assert.match(said, /An admin can order these 5 closing rules/);
+    assert.equal(await rulesIn("Contoso-NSG").count() + await rulesIn("VM3-nsg").count(), 0);
+    await picture("order", order());
+  });
+
+  await step("Chris orders the closing rules, and nothing listens at port 22 any more", async () => {
+    await write().click();
+    await port("VM3", 22, "shut").waitFor(ARRIVES);
+    await order().filter({ hasText: "Done:" }).waitFor(ARRIVES);
+    assert.equal((await order().innerText()).match(/: shut by jit-sandbox-shut-/g)?.length, 5);
+    assert.equal(await write().count(), 0, "nothing is left to click");
+    assert.equal(await closingIn("Contoso-NSG").count(), 4);
+    assert.equal(await closingIn("VM3-nsg").count(), 1);
+    assert.doesNotMatch(await page.getByTestId("nsg-Contoso-NSG").innerText(), /no end is known/);
+    assert.equal(await page.getByTestId("to-end").isDisabled(), true, "a closing rule is no grant");
+    assert.equal(await greeted("VM3", 22), "ECONNREFUSED");
+    await websiteAnswers();
+  });
+
+  const title = (text) => page.getByTestId("messages").getByRole("heading", { name: text, exact: true });
+
+  await step("Ana asks for VM3, and Bea approves", async () => {
+    await become("U0ANA");
+    await type("/jit VM3 22 for 30m because patching");
+    await become("U0BEA");
+    await title("VM3 port 22: waiting for approval").waitFor(ARRIVES);
+    await page.getByTestId("messages").getByRole("button", { name: "Approve VM3 port 22", exact: true }).click();
+    const yes = page.locator("#confirm-yes");
+    if (await yes.isVisible()) await yes.click();
+    await title("VM3 port 22 is open").waitFor(ARRIVES);
+  });
+
+  await step("her rule stands above the closing rules, and the port greets her", async () => {
+    const grant = grantIn("Contoso-NSG");
+    await grant.waitFor(ARRIVES);
+    assert.equal(await grant.count(), 1);
+    assert.match(await grant.innerText(), /203\.0\.113\.7\/32/);
+    const closing = await Promise.all((await closingIn("Contoso-NSG").all()).map(priorityOf));
+    assert.ok(await priorityOf(grant) < Math.min(...closing), `before ${closing}`);
+    // Packets meet a rule that allows up to 80 seconds after Azure has it in force.
+    await advance(80);
+    await port("VM3", 22, "open").waitFor(ARRIVES);
+    assert.match(await port("VM3", 22, "open").innerText(), /lets in 203\.0\.113\.7/);
+    assert.match(await greeted("VM3", 22), /^SSH-2\.0-/);
+    await websiteAnswers();
+  });
+
+  await step("at the end the port is refused again, and the closing rules stay", async () => {
+    await page.getByTestId("to-end").click();
+    await port("VM3", 22, "shut").waitFor(ARRIVES);
+    await title("VM3 port 22 is shut").waitFor(ARRIVES);
+    await grantIn("Contoso-NSG").waitFor({ state: "detached", ...ARRIVES });
+    assert.equal(await closingIn("Contoso-NSG").count(), 4);
+    assert.equal(await greeted("VM3", 22), "ECONNREFUSED");
+    await websiteAnswers();
+  });
+
+  await step("the browser had nothing to complain about", () => {
+    assert.deepEqual(trouble, []);
+  });
+});

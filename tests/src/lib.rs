@@ -13,6 +13,7 @@ pub mod enabling;
 mod finish;
 pub mod signed;
 mod story;
+mod table;
 pub mod truth;
 
 pub use story::{ANA, BEA, CHRIS, EVE, Item, Story};

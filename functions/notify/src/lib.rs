@@ -115,7 +115,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
             Ok(()) => {}
             // The tick has it shown later.
             Err(NotShown::Slack(error)) => {
-                tracing::warn!(order = %id, error = %error, "not shown in Slack yet")
+                tracing::warn!(order = %id, error = %error, "not shown in Slack yet");
             }
             Err(NotShown::Store(error)) => {
                 tracing::error!(order = %id, error = %edge::report::chain(&error), "an order was not shown");

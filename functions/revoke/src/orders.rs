@@ -71,13 +71,16 @@ pub(crate) async fn attend(
         match (found, known.missed_at) {
             (Standing::Changing, _) | (Standing::Deny, None) => {}
             (Standing::Deny, Some(_)) => {
-                store.put_closing(&KnownClosing { missed_at: None, ..known }, now).await?
+                store.put_closing(&KnownClosing { missed_at: None, ..known }, now).await?;
             }
             (_, Some(_)) => {}
-            (_, None) => missing.push(known),
+            // From an index: it may be removed by now, or be told of already.
+            (_, None) if store.closing_rule(known.rule.id()).await?.as_ref() == Some(&known) => {
+                missing.push(known);
+            }
+            (_, None) => {}
         }
     }
-    tracing::info!(missing_closing_rules = missing.len(), "closing rules compared");
     offer_again(deps, missing).await
 }
 

@@ -108,7 +108,7 @@ impl LineClaim {
                 let is_so = rule(group, name).is_some_and(|rule| {
                     rule["access"] == "Deny"
                         && rule["source"] == "*"
-                        && rule["priority"].to_string() == *priority
+                        && rule["priority"].as_u64() == priority.parse().ok()
                         && rule["provisioning_state"] == "Succeeded"
                 });
                 (!is_so).then(|| format!("{name} does not deny everybody in {group} with {priority}"))

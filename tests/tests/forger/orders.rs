@@ -18,13 +18,13 @@ async fn offered(story: &Story) -> String {
         story.azure.write("Contoso-NSG", "allow-ssh", &everybody).await;
     }
     let said = story.enable(CHRIS, "VM1", SSH).await;
-    said.rsplit_once("Ref ").expect("a reference").1.to_owned()
+    said.rsplit_once("Ref ").unwrap().1.to_owned()
 }
 
 async fn item_of(story: &Story, id: &str) -> Item {
     let items = story.items().await;
     let key = text(&format!("ORDER#{id}"));
-    items.into_iter().find(|item| item["pk"] == key).expect("an order")
+    items.into_iter().find(|item| item["pk"] == key).unwrap()
 }
 
 /// As an order that was clicked looks in the table.
@@ -46,11 +46,12 @@ async fn put(story: &Story, id: &str, mut item: Item) -> Value {
     item.insert("tell".to_owned(), text("notify"));
     wake(&mut item);
     story.put_item(item).await;
-    let known = story.world.store.order(id.parse().unwrap()).await.unwrap().expect("an order");
+    let known = story.world.store.order(id.parse().unwrap()).await.unwrap().unwrap();
     serde_json::to_value(&known.order.outcomes[0]).unwrap()
 }
 
-fn unproven_order(why: Value) -> Value {
+fn unproven_order(why: impl Into<Value>) -> Value {
+    let why = why.into();
     json!({"unproven": {"why": why}})
 }
 

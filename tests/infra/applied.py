@@ -68,7 +68,7 @@ def look(ministack, outputs):
             if "sts:GetWebIdentityToken" in one["Action"]:
                 assert one["Condition"]["ArnEquals"] == {"lambda:SourceFunctionArn": arn}, one
     layers = [layer["Arn"] for one in functions.values() for layer in one.get("Layers", [])]
-    assert len(layers) == 4 and len(set(layers)) == 1, layers
+    assert len(layers) == 5 and len(set(layers)) == 1, layers
     with urllib.request.urlopen(aws["lambda"].get_layer_version_by_arn(Arn=layers[0])["Content"]["Location"]) as answer:
         archive = zipfile.ZipFile(io.BytesIO(answer.read()))
     assert archive.read("policy.toml") == (planned.ROOT / "sandbox/policy.toml").read_bytes(), "the layer holds another policy"

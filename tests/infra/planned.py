@@ -39,7 +39,7 @@ STAND_INS = {"AJAR_SLACK_API_URL", "AJAR_ARM_URL", "AJAR_ENTRA_URL", "AJAR_TIME_
 TYPES = {
     "aws_apigatewayv2_api": 1, "aws_apigatewayv2_integration": 1, "aws_apigatewayv2_route": 2, "aws_apigatewayv2_stage": 1,
     "aws_cloudwatch_log_group": 6, "aws_cloudwatch_log_metric_filter": 9, "aws_cloudwatch_metric_alarm": 21,
-    "aws_dynamodb_table": 1, "aws_iam_outbound_web_identity_federation": 1, "aws_iam_role": 7, "aws_iam_role_policy": 13,
+    "aws_dynamodb_table": 1, "aws_iam_outbound_web_identity_federation": 1, "aws_iam_role": 7, "aws_iam_role_policy": 14,
     "aws_s3_bucket": 1, "aws_s3_bucket_lifecycle_configuration": 1, "aws_s3_bucket_object_lock_configuration": 1,
     "aws_s3_bucket_ownership_controls": 1, "aws_s3_bucket_policy": 1, "aws_s3_bucket_public_access_block": 1,
     "aws_s3_bucket_server_side_encryption_configuration": 1, "aws_s3_bucket_versioning": 1,

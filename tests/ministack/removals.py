@@ -222,6 +222,7 @@ class Removals:
             self.archiving()
             swept.result()
         self.shutting(due)
+        self.locking()
         self.complete()
 
     def rest(self):
@@ -318,6 +319,16 @@ class Removals:
         since = int(time.time() * 1000)
         self.tried("ticking", "revoke", "Index", "dynamodb:Query", lambda: self.invoke("revoke", {}),
                    lambda: any('"message":"tick"' in line for line in self.lines("revoke", since)))
+
+    def locking(self):
+        """`revoke` judges an admin's word itself, with Slack's secrets."""
+        pk, lockdown = self.opened(), {"lockdown": True}
+        self.door.command("U0CHRIS", "lockdown")
+        self.tried("locking", "revoke", "Secret", "secretsmanager:GetSecretValue", lambda: self.invoke("revoke", lockdown), lambda: self.status(pk) != "OPEN")
+        self.invoke("revoke", lockdown)
+        if self.status(pk) == "OPEN":
+            raise Failed(f"{pk} is open on a machine that was locked down, with all rights back")
+        self.door.command("U0CHRIS", "lift")
 
     def sweeping(self):
         """A tick takes a minute where something is looked at again: beside the steps of other functions."""

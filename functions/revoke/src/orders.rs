@@ -31,11 +31,12 @@ pub(crate) async fn carry_out(
 
 /// What an admin's word is judged by.
 pub(crate) async fn checker(deps: &Deps) -> Result<Checker, Error> {
-    let secrets = SlackSecrets::read(&deps.env, &deps.driver.clock).await?;
+    let env = &deps.env;
+    let secrets = SlackSecrets::read(env, &deps.driver.clock).await?;
     Ok(Checker {
-        app: secrets.app(&deps.env)?,
-        policy: deps.env.policy()?,
-        slack: Slack::new(&deps.env, secrets.clone())?,
+        app: secrets.app(env)?,
+        policy: env.policy()?,
+        slack: Slack::new(env, secrets.clone())?,
         secrets,
     })
 }

@@ -50,6 +50,8 @@ const type = async (text) => {
 /** The newest message that has this text. */
 const message = (text) => page.getByTestId("message").filter({ hasText: text }).last();
 const port = (machine, number, state) => page.locator(`[data-testid="port-${machine}-${number}"][data-state="${state}"]`);
+/** What stands beside a machine of what `/jit vms` says. */
+const badge = (machine, says) => page.getByTestId(`listed-${machine}`).filter({ hasText: says });
 const dialog = () => page.getByRole("dialog");
 const rulesIn = (group) => page.getByTestId(`nsg-${group}`).locator("tr.ours");
 const closingIn = (group) => rulesIn(group).filter({ hasText: "closing rule" });
@@ -115,6 +117,7 @@ test("ports that were open to everybody are enabled, shut, asked for, and shut a
   await step("SSH is left open to everybody by the owner's rule", async () => {
     await port("VM3", 22, "shut").waitFor(ARRIVES);
     assert.equal(await greeted("VM3", 22), "ECONNREFUSED");
+    for (const machine of LAB) await badge(machine, /^Recommended: shielded, not enabled$/).waitFor(ARRIVES);
     for (const group of ["Contoso-NSG", "VM3-nsg"]) await leaveOpen(group);
     await advance(QUARTER_SECONDS);
     await port("VM3", 22, "open").waitFor(ARRIVES);
@@ -134,6 +137,7 @@ test("ports that were open to everybody are enabled, shut, asked for, and shut a
       assert.ok(said.includes(`${machine} in Contoso-IaaS: 22 is open to everybody on the Internet by the rule allow-ssh in ${group}`), said);
     }
     assert.match(said, /Unsupported: none/);
+    for (const machine of LAB) await badge(machine, /^Recommended: 22 is open to everybody by allow-ssh$/).waitFor(ARRIVES);
   });
 
   await step("Chris enables them in a form with the suggested ports", async () => {
@@ -160,6 +164,7 @@ test("ports that were open to everybody are enabled, shut, asked for, and shut a
     assert.match(said, /Chris( \(you\))? has enabled JIT access\./);
     for (const machine of LAB) assert.match(said, new RegExp(`• ${machine}: 22 up to 3 hours, .*22 is open to everybody on the Internet by the rule allow-ssh in .*: not shut`));
     assert.match(said, /An admin can order these 5 closing rules/);
+    for (const machine of LAB) await badge(machine, /^Configured: 22, 3389, 5985, 5986$/).waitFor(ARRIVES);
     assert.equal(await rulesIn("Contoso-NSG").count() + await rulesIn("VM3-nsg").count(), 0);
     await picture("order", order());
   });

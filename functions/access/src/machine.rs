@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 mod doors;
+mod standing;
 mod tags;
 
 pub use doors::OpenDoor;
+pub use standing::{Standing, Unsupported};
 pub use tags::{Tags, TagsNow};
 
 /// A virtual machine as it was seen in Azure.

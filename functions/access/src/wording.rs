@@ -30,7 +30,7 @@ use failure::{ended, evidence, remedy};
 pub use glass::{PassedBy, glass_ended, passed_by};
 pub use lockdown::{LockdownTold, lifted, lockdown, locked_down, not_in_force, nothing_opens};
 pub use machines::{
-    DISABLE_FORM, ENABLE_FORM, admins_unknown, cannot_enable, disable_form, enable_form, form_problem,
+    DISABLE_FORM, ENABLE_FORM, admins_unknown, badge, cannot_enable, disable_form, enable_form, form_problem,
     form_refused, machines, machines_of, named_by_several, no_form, not_admin, not_found, nothing_enabled,
     too_many_for_a_form,
 };

@@ -138,7 +138,7 @@ async fn wire(
         let azure = azure.clone();
         Arc::new(move || azure.state())
     };
-    let page = page::router(PageState { slack: slack.clone(), network, now_ms });
+    let page = page::router(PageState { slack: slack.clone(), network, listed: listed(&ground), now_ms });
     let (info, messages, working) = (azure.clone(), slack.clone(), azure.clone());
     let parts = Parts {
         page,
@@ -245,6 +245,11 @@ pub(super) fn variables(
 fn table(env: &Environment) -> Result<Store, StartError> {
     let client = edge::aws::dynamodb(env).map_err(|error| StartError::Part(error.to_string()))?;
     Ok(Store::new(client, TABLE.to_owned()))
+}
+
+/// What the page tells of machines, read past the faults that are ordered for the functions.
+pub(super) fn listed(ground: &Ground) -> page::Listed {
+    page::listed(Store::new(ground.dynamodb.client().clone(), TABLE.to_owned()))
 }
 
 /// What the sandbox's parts add to `/sandbox.json`.

@@ -8,12 +8,17 @@ mod guard;
 pub use guard::same_site_only;
 
 use crate::slack::{NotSubmitted, NowMs, Slack, people, world};
+use access::machine::{SeenMachine, Standing};
+use access::wording;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use edge::store::Store;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,8 +32,39 @@ pub struct PageState {
     /// The network as it is now: `{"nsgs": [...], "machines": [...]}`. A rule may carry `ends_at`
     /// (Unix seconds); without it the page looks for a time in the rule's description.
     pub network: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// What `/jit vms` says of each machine.
+    pub listed: Listed,
     /// The sandbox's clock.
     pub now_ms: NowMs,
+}
+
+/// What `/jit vms` says of machines, by [`ResourceId::key`](access::request::ResourceId::key):
+/// `{"standing": "configured", "says": "…"}`; none while the table does not answer.
+pub type Listed = Arc<dyn Fn() -> BoxFuture<'static, BTreeMap<String, Value>> + Send + Sync>;
+
+/// Reads it from this table.
+pub fn listed(store: Store) -> Listed {
+    Arc::new(move || {
+        let store = store.clone();
+        async move {
+            let machines = store.machines().await.unwrap_or_else(|error| {
+                tracing::warn!(error = %error, "the machine list was not read for the page");
+                Vec::new()
+            });
+            let there = machines.iter().filter(|machine| machine.gone_at.is_none());
+            there.map(|machine| (machine.resource_id.key(), badge(machine))).collect()
+        }
+        .boxed()
+    })
+}
+
+fn badge(machine: &SeenMachine) -> Value {
+    let standing = match machine.standing() {
+        Standing::Configured(_) => "configured",
+        Standing::Recommended => "recommended",
+        Standing::Unsupported(_) => "unsupported",
+    };
+    json!({ "standing": standing, "says": wording::badge(machine) })
 }
 
 /// The page's routes: `/`, its files, `GET /page/state?as=<user>`, `POST /page/command`,
@@ -95,9 +131,14 @@ async fn show_state(State(page): State<PageState>, RawQuery(query): RawQuery) ->
         let network = page.network.clone();
         move || network()
     });
-    let Ok(network) = network.await else {
+    let Ok(mut network) = network.await else {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the network could not be read");
     };
+    let listed = (page.listed)().await;
+    for machine in network["machines"].as_array_mut().into_iter().flatten() {
+        let key = machine["resource_id"].as_str().unwrap_or_default().to_ascii_lowercase();
+        machine["listed"] = listed.get(&key).cloned().unwrap_or_default();
+    }
     answer(
         StatusCode::OK,
         &json!({

@@ -78,7 +78,14 @@ export function machines(network) {
     if (machine.public_address) addresses.append(" · ", machine.public_address);
     const list = make("ul", "ports");
     list.append(...machine.ports.map((port) => portRow(network, machine, port)));
-    card.append(head, addresses, list);
+    card.append(head, addresses);
+    if (machine.listed) {
+      const badge = make("p", "listed", machine.listed.says);
+      badge.dataset.testid = `listed-${machine.name}`;
+      badge.dataset.standing = machine.listed.standing;
+      card.append(badge);
+    }
+    card.append(list);
     return card;
   });
 }

@@ -44,6 +44,7 @@ async fn what_is_open_is_shut_at_ctrl_c() {
     assert_eq!(opened.len(), 1, "{opened:?}");
     let network = page.get("/page/state?as=U0ANA").await["network"].to_string();
     assert!(network.contains("VM1") && network.contains(NSG), "{network}");
+    assert!(network.contains("Recommended: shielded, not enabled"), "{network}");
 
     running.signal("INT");
     let (code, printed, stderr) = running.ended();

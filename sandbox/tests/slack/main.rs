@@ -12,11 +12,12 @@ mod view_answers;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Response};
+use futures::FutureExt;
 use sandbox::faults::Faults;
 use sandbox::page::{PageState, router};
 use sandbox::slack::{Addresses, Options, Slack, world};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -173,7 +174,8 @@ impl World {
         let app = serve(axum::Router::new().fallback(app).with_state(state)).await;
         let url = serve(slack.router()).await;
         let network = Arc::new(|| json!({ "nsgs": [], "machines": [] }));
-        let page = serve(router(PageState { slack: slack.clone(), network, now_ms: now })).await;
+        let listed = Arc::new(|| async { BTreeMap::new() }.boxed());
+        let page = serve(router(PageState { slack: slack.clone(), network, listed, now_ms: now })).await;
         slack.set_addresses(Addresses {
             slack_url: url.clone(),
             command_url: format!("{app}/command"),

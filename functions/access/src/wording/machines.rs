@@ -4,7 +4,7 @@ use super::*;
 use crate::command::MOST_MACHINES;
 use crate::enabled::{Enabled, EnabledPort, Field, Filled, NotEnabled, SUGGESTED, preselected};
 use crate::lifecycle::{Record, State};
-use crate::machine::OpenDoor;
+use crate::machine::{OpenDoor, Standing, Unsupported};
 use crate::order::{Found, Shut};
 use crate::policy::{Policy, Subject};
 use crate::request::{Protocol, ResourceId};
@@ -33,8 +33,8 @@ pub(super) fn enabled_ports(ports: &[EnabledPort]) -> String {
     listed(&ports.iter().map(enabled_port).collect::<Vec<_>>(), "and")
 }
 
-/// `22 is open to everybody by the rule allow-ssh in Contoso-NSG`, for each rule once.
-pub(super) fn open_doors(doors: &[OpenDoor]) -> String {
+/// The rules that open doors, each once, with their ports.
+fn by_rule(doors: &[OpenDoor]) -> Vec<(&OpenDoor, Vec<String>)> {
     let mut rules: Vec<(&OpenDoor, Vec<String>)> = vec![];
     for door in doors {
         let port = door.port.to_string();
@@ -48,6 +48,11 @@ pub(super) fn open_doors(doors: &[OpenDoor]) -> String {
             None => rules.push((door, vec![port])),
         }
     }
+    rules
+}
+
+/// `22 is open to everybody by the rule allow-ssh in Contoso-NSG`, for each rule once.
+pub(super) fn open_doors(doors: &[OpenDoor]) -> String {
     let each = |(door, ports): &(&OpenDoor, Vec<String>)| {
         let is = if ports.len() == 1 { "is" } else { "are" };
         let to = if door.to_everybody { "to everybody on the Internet" } else { "to somebody" };
@@ -58,7 +63,7 @@ pub(super) fn open_doors(doors: &[OpenDoor]) -> String {
             word(&door.nsg)
         )
     };
-    listed(&rules.iter().map(each).collect::<Vec<_>>(), "and")
+    listed(&by_rule(doors).iter().map(each).collect::<Vec<_>>(), "and")
 }
 
 /// Whether what is enabled on a machine is shut.
@@ -75,23 +80,44 @@ pub(super) fn shut(found: &Found) -> String {
     }
 }
 
-/// Which sort a machine is of.
-enum Sort {
-    Configured(Enabled),
-    Recommended,
-    Unsupported(&'static str),
+const fn why_unsupported(why: Unsupported) -> &'static str {
+    match why {
+        Unsupported::Bare => "no network security group is on its way",
+        Unsupported::NoAddress => "it has no network address",
+        Unsupported::Deallocated => "it is deallocated; start it in Azure first",
+    }
 }
 
-fn sort(machine: &SeenMachine) -> Sort {
-    match &machine.enabled {
-        Some(enabled) => Sort::Configured(enabled.clone()),
-        None if machine.is_bare() => Sort::Unsupported("no network security group is on its way"),
-        None if machine.addresses().is_empty() => Sort::Unsupported("it has no network address"),
-        None if machine.power == Power::Deallocated => {
-            Sort::Unsupported("it is deallocated; start it in Azure first")
+/// What `/jit vms` says of a machine, in a few words beside its picture: `Recommended: 22 is open to everybody by
+/// allow-ssh`.
+pub fn badge(machine: &SeenMachine) -> String {
+    match machine.standing() {
+        Standing::Configured(enabled) => {
+            let port = |one: &EnabledPort| match one.protocol {
+                Protocol::Udp => format!("{} (UDP)", one.port),
+                Protocol::Tcp => one.port.to_string(),
+            };
+            format!("Configured: {}", enabled.ports().iter().map(port).collect::<Vec<_>>().join(", "))
         }
-        None => Sort::Recommended,
+        Standing::Recommended => {
+            let door = |(door, ports): &(&OpenDoor, Vec<String>)| {
+                let is = if ports.len() == 1 { "is" } else { "are" };
+                let to = if door.to_everybody { "everybody" } else { "somebody" };
+                format!("{} {is} open to {to} by {}", listed(ports, "and"), door.by)
+            };
+            let doors: Vec<String> = by_rule(&machine.open).iter().map(door).collect();
+            format!(
+                "Recommended: {}",
+                if doors.is_empty() { unopened(machine).to_owned() } else { doors.join("; ") }
+            )
+        }
+        Standing::Unsupported(why) => format!("Unsupported: {}", why_unsupported(why)),
     }
+}
+
+/// What is said of a machine that is not enabled and of which no open door is known.
+const fn unopened(machine: &SeenMachine) -> &'static str {
+    if machine.unread { "a group on its way cannot be read, not enabled" } else { "shielded, not enabled" }
 }
 
 /// `/jit vms`: the machines as they were seen last, whose name has this part. `open`: what is open now.
@@ -116,16 +142,17 @@ pub fn machines(
     };
     let (mut configured, mut recommended, mut unsupported) = (vec![], vec![], vec![]);
     for machine in there {
-        match sort(machine) {
-            Sort::Configured(enabled) => configured.push(configured_line(machine, &enabled, open, policy)),
-            Sort::Recommended if machine.open.is_empty() => {
-                let known = if machine.unread { "a group on its way cannot be read" } else { "shielded" };
-                recommended.push(format!("{}: {known}, not enabled", named(machine)));
+        match machine.standing() {
+            Standing::Configured(enabled) => configured.push(configured_line(machine, enabled, open, policy)),
+            Standing::Recommended if machine.open.is_empty() => {
+                recommended.push(format!("{}: {}", named(machine), unopened(machine)));
             }
-            Sort::Recommended => {
+            Standing::Recommended => {
                 recommended.push(format!("{}: {}", named(machine), open_doors(&machine.open)));
             }
-            Sort::Unsupported(why) => unsupported.push(format!("{}: {why}", named(machine))),
+            Standing::Unsupported(why) => {
+                unsupported.push(format!("{}: {}", named(machine), why_unsupported(why)));
+            }
         }
     }
     let sorts = [

@@ -332,3 +332,46 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_badge_says_in_a_few_words_what_the_list_says() {
+    let says = |set: Value| {
+        let group = |name: &str| {
+            format!(
+                "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/{name}"
+            )
+        };
+        let address = json!({"private": "10.0.0.4", "on_subnet": {"group": group("shared")}});
+        let mut machine = json!({
+            "name": "VM1", "seen_at": 1000, "power": "running", "nics": [{"id": group("nic"), "addresses": [address]}],
+            "resource_id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/VM1",
+        });
+        for (field, value) in set.as_object().unwrap() {
+            machine[field] = value.clone();
+        }
+        badge(&serde_json::from_value::<SeenMachine>(machine).unwrap())
+    };
+    let door = |port: u16, by: &str, to_everybody: bool| {
+        json!({
+            "address": "10.0.0.4", "protocol": "tcp", "port": port, "by": by, "nsg": "shared",
+            "to_everybody": to_everybody,
+        })
+    };
+    assert_eq!(says(json!({})), "Recommended: shielded, not enabled");
+    assert_eq!(says(json!({"unread": true})), "Recommended: a group on its way cannot be read, not enabled");
+    let open = [door(22, "allow-ssh", true), door(22, "allow-ssh", true), door(3389, "allow-ssh", true)];
+    let text = "Recommended: 22 and 3389 are open to everybody by allow-ssh";
+    assert_eq!(says(json!({"open": open})), text);
+    let open = [door(22, "allow-ssh", true), door(5985, "partners", false)];
+    let text = "Recommended: 22 is open to everybody by allow-ssh; 5985 is open to somebody by partners";
+    assert_eq!(says(json!({"open": open})), text);
+    let port = |port: u16, protocol: &str| json!({"port": port, "protocol": protocol, "longest": 60});
+    let enabled = json!({"ports": [port(22, "tcp"), port(53, "udp")], "by": "U0CHRIS", "at": 1000});
+    assert_eq!(says(json!({"enabled": enabled})), "Configured: 22, 53 (UDP)");
+    let nowhere = json!([{"id": "/subscriptions/s/x/nic", "addresses": []}]);
+    assert_eq!(says(json!({"nics": nowhere})), "Unsupported: it has no network address");
+    let bare = json!([{"id": "/subscriptions/s/x/nic", "addresses": [{"private": "10.0.0.4", "on_subnet": "nothing"}]}]);
+    assert_eq!(says(json!({"nics": bare})), "Unsupported: no network security group is on its way");
+    let text = "Unsupported: it is deallocated; start it in Azure first";
+    assert_eq!(says(json!({"power": "deallocated"})), text);
+}

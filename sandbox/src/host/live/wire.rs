@@ -60,7 +60,12 @@ fn wire(ground: &Ground, live: &Live) -> Result<Parts, StartError> {
     });
     let messages = slack.clone();
     Ok(Parts {
-        page: page::router(PageState { slack: slack.clone(), network: Arc::new(move || view.now()), now_ms }),
+        page: page::router(PageState {
+            slack: slack.clone(),
+            network: Arc::new(move || view.now()),
+            listed: wiring::listed(ground),
+            now_ms,
+        }),
         slack_api: slack.router(),
         info: Arc::new(move || about.clone()),
         messages: Arc::new(move || Value::Array(messages.messages())),

@@ -130,6 +130,8 @@ pub fn help(build: &Build) -> Message {
          • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\
          • durations: `30m`, `2h`, `1h30m`\n\
          • without approval, where your policy lets you: `/jit VM3 22 break-glass because the database is down`\n\
+         • which machines there are, and who is in: `/jit vms`\n\
+         • for admins: `/jit enable VM1 VM2`, `/jit edit VM1`, `/jit disable VM1`; in an emergency `/jit lockdown`, later `/jit lift`\n\
          When it ends the port shuts by itself. Sessions that are open then are not cut.\n\
          _Version {build}_"
     ))

@@ -39,7 +39,7 @@ locals {
         command     = "/jit"
         url         = var.command_url
         description = "Ask for a port on a machine, for a while"
-        usage_hint  = "VM3 22 from 203.0.113.7 for 30m because … | help"
+        usage_hint  = "VM3 22 from 203.0.113.7 for 30m because … | vms | help"
         # A reason stays as it was typed: the app escapes what it shows.
         should_escape = false
       }]

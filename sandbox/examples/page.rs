@@ -6,10 +6,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures::FutureExt as _;
 use sandbox::faults::Faults;
 use sandbox::page::{self, PageState, same_site_only};
 use sandbox::slack::{Addresses, Options, Slack, world};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -71,12 +73,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         command_url: format!("{page_url}/slack/command"),
         interaction_url: format!("{page_url}/slack/interaction"),
     });
+    // There is no table here, and so no list of machines.
+    let listed = Arc::new(|| async { BTreeMap::new() }.boxed());
     let app = Router::new()
         .route("/slack/command", post(command))
         .route("/slack/interaction", post(interaction))
         .route("/sandbox/clock", post(move_clock).layer(axum::middleware::from_fn(same_site_only)))
         .with_state(stage)
-        .merge(page::router(PageState { slack: slack.clone(), network, now_ms }));
+        .merge(page::router(PageState { slack: slack.clone(), network, listed, now_ms }));
     tokio::spawn(async move { axum::serve(slack_socket, slack.router()).await });
     println!("{page_url}");
     axum::serve(page_socket, app).await?;

@@ -162,7 +162,7 @@ test("ports that were open to everybody are enabled, shut, asked for, and shut a
     await write().waitFor(ARRIVES);
     const said = await order().innerText();
     assert.match(said, /Chris( \(you\))? has enabled JIT access\./);
-    for (const machine of LAB) assert.match(said, new RegExp(`• ${machine}: 22 up to 3 hours, .*22 is open to everybody on the Internet by the rule allow-ssh in .*: not shut`));
+    for (const machine of LAB) assert.match(said, new RegExp(`• ${machine}: 22, 3389, 5985, 5986 up to 3 hours; 22 is open to everybody on the Internet by the rule allow-ssh in .*: not shut`));
     assert.match(said, /An admin can order these 5 closing rules/);
     for (const machine of LAB) await badge(machine, /^Configured: 22, 3389, 5985, 5986$/).waitFor(ARRIVES);
     assert.equal(await rulesIn("Contoso-NSG").count() + await rulesIn("VM3-nsg").count(), 0);

@@ -46,7 +46,7 @@ async fn the_lab_from_recommended_to_shut_again() {
         said.starts_with("JIT enabled: VM1, VM2, VM3 and VM4. <@U0CHRIS> has enabled JIT access."),
         "{said}"
     );
-    let open = "• `VM3`: 22 up to 3 hours, 3389 up to 3 hours, 5985 up to 3 hours and 5986 up to 3 hours; 22 is open to everybody on the Internet by the rule `allow-ssh` in `VM3-nsg`: *not shut*";
+    let open = "• `VM3`: 22, 3389, 5985, 5986 up to 3 hours; 22 is open to everybody on the Internet by the rule `allow-ssh` in `VM3-nsg`: *not shut*";
     assert!(said.contains(open), "{said}");
     assert_eq!(story.azure.closing_rules().await, [], "an offer changes nothing");
 

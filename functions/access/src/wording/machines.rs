@@ -17,20 +17,28 @@ pub const ENABLE_FORM: &str = "enable";
 /// The form to disable machines.
 pub const DISABLE_FORM: &str = "disable";
 
-/// `22 up to 3 hours`, `53 (UDP) up to 1 hour from 203.0.113.0/24`
-fn enabled_port(one: &EnabledPort) -> String {
-    let protocol = if one.protocol == Protocol::Udp { " (UDP)" } else { "" };
-    let from = if one.sources.is_empty() {
-        String::new()
-    } else {
-        let sources: Vec<String> = one.sources.iter().map(|source| format!("`{source}`")).collect();
-        format!(" from {}", listed(&sources, "and"))
+/// `22, 3389 up to 3 hours and 53 (UDP) up to 1 hour from 203.0.113.0/24`: ports that may be asked for alike, together.
+pub(super) fn enabled_ports(ports: &[EnabledPort]) -> String {
+    let alike = |one: &EnabledPort, other: &EnabledPort| {
+        (one.protocol, one.longest, &one.sources) == (other.protocol, other.longest, &other.sources)
     };
-    format!("{}{protocol} up to {}{from}", one.port, one.longest)
+    let mut groups: Vec<Vec<&EnabledPort>> = vec![];
+    for one in ports {
+        match groups.iter_mut().find(|group| alike(group[0], one)) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    listed(&groups.iter().map(|group| of_group(group)).collect::<Vec<_>>(), "and")
 }
 
-pub(super) fn enabled_ports(ports: &[EnabledPort]) -> String {
-    listed(&ports.iter().map(enabled_port).collect::<Vec<_>>(), "and")
+fn of_group(group: &[&EnabledPort]) -> String {
+    let Some(first) = group.first() else { return String::new() };
+    let numbers: Vec<String> = group.iter().map(|one| one.port.to_string()).collect();
+    let protocol = if first.protocol == Protocol::Udp { " (UDP)" } else { "" };
+    let sources: Vec<String> = first.sources.iter().map(|source| format!("`{source}`")).collect();
+    let from = if sources.is_empty() { String::new() } else { format!(" from {}", listed(&sources, "and")) };
+    format!("{}{protocol} up to {}{from}", numbers.join(", "), first.longest)
 }
 
 /// The rules that open doors, each once, with their ports.

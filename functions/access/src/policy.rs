@@ -7,17 +7,19 @@ use crate::evidence::DECIDING_CLICK_SECONDS;
 use crate::lease::Ttl;
 use crate::machine::Tags;
 use crate::request::{Ask, Means, Ports, Source, UserId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 mod about;
 mod explain;
+mod groups;
 mod parse;
 
 pub(crate) use about::stands_for;
 use about::{Pattern, TagPattern};
 pub use about::{Subject, Trait};
 pub use explain::{BreaksGlass, Decided, Decision, Explanation, Provided, Question};
+pub use groups::Groups;
 pub use parse::Problem;
 
 /// The policy of one installation.
@@ -40,6 +42,8 @@ pub struct Rule {
     tags: Vec<TagPattern>,
     requesters: Vec<Who>,
     approvers: Vec<Who>,
+    /// Where its requests are shown; `None` where in the policy's own channel.
+    channel: Option<String>,
     /// Who may open for themselves without approval.
     break_glass: Vec<Who>,
     ports: Vec<u16>,
@@ -70,35 +74,6 @@ impl fmt::Display for Who {
             Self::User(user) => write!(f, "{user}"),
             Self::Group(group) => f.write_str(group),
             Self::Everybody => f.write_str("*"),
-        }
-    }
-}
-
-/// Who is in which user group, as Slack said.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Groups(BTreeMap<String, BTreeSet<UserId>>);
-
-impl Groups {
-    /// Adds what Slack said of one group.
-    pub fn insert(&mut self, group: String, members: BTreeSet<UserId>) {
-        self.0.insert(group, members);
-    }
-
-    /// The members of a group; none where nothing was said of it.
-    pub fn members(&self, group: &str) -> BTreeSet<UserId> {
-        self.0.get(group).cloned().unwrap_or_default()
-    }
-
-    /// Whether something was said of a group.
-    fn knows(&self, group: &str) -> bool {
-        self.0.contains_key(group)
-    }
-
-    fn includes(&self, who: &Who, user: &UserId) -> bool {
-        match who {
-            Who::User(named) => named == user,
-            Who::Group(group) => self.0.get(group).is_some_and(|members| members.contains(user)),
-            Who::Everybody => true,
         }
     }
 }
@@ -229,9 +204,14 @@ impl Policy {
         parse::parse(text)
     }
 
-    /// The channel that requests are shown in.
+    /// The channel that requests are shown in whose rule names none, and all that is about no rule.
     pub fn channel(&self) -> &str {
         &self.channel
+    }
+
+    /// The channel that requests are shown in which this rule decides about.
+    pub fn channel_for<'p>(&'p self, rule: Option<&'p Rule>) -> &'p str {
+        rule.and_then(|rule| rule.channel.as_deref()).unwrap_or(&self.channel)
     }
 
     /// The rule that decides about a machine.

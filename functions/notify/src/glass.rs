@@ -1,6 +1,6 @@
 //! Telling those whom a break-glass has passed by, and how it ended.
 
-use super::{Deps, NotShown, reply_once};
+use super::{Deps, NotShown, channel_of, reply_once};
 use access::request::Means;
 use access::wording::{self, Told};
 use edge::slack::SlackError;
@@ -45,7 +45,7 @@ pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Res
         deps.store.shown(record, shown, false).await?;
     }
     if let Some(others) = passed_by.others {
-        deps.slack.post(deps.policy.channel(), &others).await?;
+        deps.slack.post(channel_of(deps, shown), &others).await?;
     }
     shown.told.push(Told::AllPassedBy);
     deps.store.shown(record, shown, false).await?;

@@ -234,12 +234,25 @@ fn is_lost(code: &str) -> bool {
 }
 
 async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Message) -> Result<(), NotShown> {
-    let posted = deps.slack.post(deps.policy.channel(), card).await?;
+    // A card that was lost is posted again where it was.
+    let channel = match &shown.channel {
+        Some(channel) => channel.clone(),
+        None => {
+            let rule = deps.store.listed_rule(&deps.policy, &loaded.record.wish().machine).await?;
+            deps.policy.channel_for(rule).to_owned()
+        }
+    };
+    let posted = deps.slack.post(&channel, card).await?;
     shown.channel = Some(posted.channel);
     shown.ts = Some(posted.ts);
     // At once: a second card is worse than a stale one.
     deps.store.shown(&loaded.record, shown, false).await?;
     Ok(())
+}
+
+/// The channel that the card is in.
+fn channel_of<'d>(deps: &'d Deps, shown: &'d Shown) -> &'d str {
+    shown.channel.as_deref().unwrap_or(deps.policy.channel())
 }
 
 /// The channel hears in a message of its own that a grant should be shut and is not, and that it is shut
@@ -252,7 +265,7 @@ async fn tell_channel(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result
         Some(Alarm::Over(message)) if was_told => message,
         _ => return Ok(()),
     };
-    deps.slack.post(deps.policy.channel(), &message).await?;
+    deps.slack.post(channel_of(deps, shown), &message).await?;
     if was_told {
         // Should it ever be late again, that is news.
         shown.told.retain(|told| *told != Told::Overdue);
@@ -285,7 +298,7 @@ async fn reply_once(
     match deps.slack.reply(&Posted { channel, ts }, message).await {
         // Somebody deleted the card: the channel hears it instead.
         Err(SlackError::Refused(code)) if is_lost(&code) => {
-            deps.slack.post(deps.policy.channel(), message).await?;
+            deps.slack.post(channel_of(deps, shown), message).await?;
         }
         other => other?,
     }

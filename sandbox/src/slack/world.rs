@@ -97,7 +97,7 @@ pub(super) enum Kind {
     Group,
 }
 
-/// The channels of a new workspace: one that the app is in, one that it is not in, one archived.
+/// The channels of a new workspace: two that the app is in, one that it is not in, one archived.
 pub(super) fn conversations() -> BTreeMap<String, Conversation> {
     let everybody: Vec<String> = PEOPLE.iter().map(|person| person.id.to_owned()).collect();
     let channel = |name: &str, archived, has_app| Conversation {
@@ -109,6 +109,7 @@ pub(super) fn conversations() -> BTreeMap<String, Conversation> {
     };
     BTreeMap::from([
         (CHANNEL_ID.to_owned(), channel("jit-access", false, true)),
+        ("C0DATABASES".to_owned(), channel("databases", false, true)),
         ("C0GENERAL".to_owned(), channel("general", false, false)),
         ("C0ARCHIVE".to_owned(), channel("old-access", true, true)),
     ])

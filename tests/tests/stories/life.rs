@@ -138,3 +138,18 @@ async fn a_restart_in_the_middle_of_a_grant() {
     assert!(story.says(&id).await.starts_with("VM3 port 22 is shut. Its time is over."));
     story.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_s_own_channel_shows_its_requests() {
+    let databases = "[[rules]]\nname = \"databases\"\nmachines = [\"VM3\"]\nrequesters = [\"U0ANA\"]\napprovers = [\"U0BEA\"]\nsource = \"203.0.113.7\"\nchannel = \"C0DATABASES\"\n\n[[rules]]";
+    let story = Story::begin_with(&sandbox::host::wiring::POLICY.replacen("[[rules]]", databases, 1)).await;
+    for (text, channel) in [("VM3 22 for 5m", "C0DATABASES"), ("VM1 3389 for 5m", "C0JIT")] {
+        let id = story.asked(ANA, text).await;
+        story.click(BEA, &id, "approve").await;
+        assert_eq!(story.status(&id).await, "OPEN");
+        let shown = story.world.store.read(id.parse().unwrap()).await.unwrap().unwrap().shown;
+        assert_eq!(shown.channel.as_deref(), Some(channel), "{text}");
+    }
+    story.advance(6 * 60).await;
+    story.finish().await;
+}

@@ -46,6 +46,7 @@ pub(super) const RULE: &[&str] = &[
     "tags",
     "requesters",
     "approvers",
+    "channel",
     "break_glass",
     "duration",
     "longest",
@@ -258,6 +259,7 @@ impl Reader<'_> {
         let requesters = self.required(table, at, "requesters", "like requesters = [\"*\"]", Self::requester);
         let approvers =
             self.required(table, at, "approvers", "like approvers = [\"U012ABCDEF\"]", Self::approver);
+        let channel = table.get("channel").and_then(|value| self.channel(value));
         let break_glass = self.some(table, "break_glass", NO_BREAK_GLASS, Self::glass_breaker);
         let resource_groups = self.some(table, "resource_groups", "leave it out for all", Self::pattern);
         let subscriptions = self.some(table, "subscriptions", "leave it out for all", Self::subscription);
@@ -314,6 +316,7 @@ impl Reader<'_> {
             tags: tags?,
             requesters: requesters?,
             approvers: approvers?,
+            channel,
             break_glass: break_glass.unwrap_or_default(),
             ports: ports?,
             sources,

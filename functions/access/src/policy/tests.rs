@@ -1,6 +1,7 @@
 use super::*;
 use crate::lease::Timestamp;
 use crate::request::{Machine, Means, Protocol, RequestHash, Wish};
+use std::collections::BTreeMap;
 
 const POLICY: &str = r#"
 channel = "C0JIT"

@@ -137,11 +137,36 @@ test("ports that were open to everybody are enabled, shut, asked for, and shut a
       assert.ok(said.includes(`${machine} in Contoso-IaaS: 22 is open to everybody on the Internet by the rule allow-ssh in ${group}`), said);
     }
     assert.match(said, /Unsupported: none/);
+    assert.equal(await list.getByRole("checkbox").count(), 0, "boxes are for admins");
     for (const machine of LAB) await badge(machine, /^Recommended: 22 is open to everybody by allow-ssh$/).waitFor(ARRIVES);
   });
 
-  await step("Chris enables them in a form with the suggested ports", async () => {
+  await step("Chris, an admin, can tick them under his list, and gets the form for those", async () => {
     await become("U0CHRIS");
+    await type("/jit vms");
+    const list = message("Recommended (4)");
+    const press = list.getByRole("button", { name: "Enable JIT on the ticked machines", exact: true });
+    await press.click(ARRIVES);
+    await message("No machine is ticked.").waitFor(ARRIVES);
+    assert.equal(await dialog().isVisible(), false);
+    const box = (machine) => list.getByRole("checkbox", { name: new RegExp(`^${machine}`) });
+    for (const machine of LAB) assert.equal(await box(machine).isChecked(), false);
+    for (const machine of ["VM1", "VM2", "VM3"]) await box(machine).check();
+    await box("VM2").uncheck();
+    await press.click();
+    await dialog().waitFor(ARRIVES);
+    assert.match(await dialog().innerText(), /From now on these ports of VM1 and VM3 can be asked for/);
+    await dialog().getByRole("button", { name: "Cancel", exact: true }).click();
+    await dialog().waitFor({ state: "hidden", ...ARRIVES });
+    assert.deepEqual(await Promise.all(LAB.map((machine) => box(machine).isChecked())), [true, false, true, false], "what is ticked stays");
+    await become("U0ANA");
+    await message("Recommended (4)").waitFor(ARRIVES);
+    await become("U0CHRIS");
+    await box("VM1").waitFor(ARRIVES);
+    assert.deepEqual(await Promise.all(LAB.map((machine) => box(machine).isChecked())), [true, false, true, false], "also when the page draws it anew");
+  });
+
+  await step("Chris enables them in a form with the suggested ports", async () => {
     await type(`/jit enable ${LAB.join(" ")}`);
     await dialog().waitFor(ARRIVES);
     assert.equal(await dialog().getByRole("heading").innerText(), "Enable JIT");

@@ -1,7 +1,8 @@
 // What the page makes of what is entered in a modal: `npm test`, no browser needed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allOptions, before, chosen, entered, fillable } from "../../sandbox/src/page/modal.js";
+import { allOptions, before, chosen, entered } from "../../sandbox/src/page/elements.js";
+import { fillable } from "../../sandbox/src/page/modal.js";
 
 const [a, b, c] = ["a", "b", "c"].map((value) => ({ text: { type: "plain_text", text: value.toUpperCase() }, value }));
 const grouped = { type: "static_select", action_id: "pick", option_groups: [{ options: [a] }, { options: [b, c] }] };

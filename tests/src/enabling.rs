@@ -73,6 +73,63 @@ impl Story {
         self.order_says().await
     }
 
+    /// What the simulated Slack shows somebody who types `/jit vms`.
+    pub async fn list_in_slack(&self, user: &str) -> Value {
+        let channel = self.about()["channel"].as_str().unwrap_or_default();
+        let outcome = self.world.slack.command(user, channel, "vms").await.unwrap();
+        assert_eq!(outcome.error, None);
+        outcome.shown.expect("a list")
+    }
+
+    /// The machines of a list that have check boxes, each with its option's value.
+    pub fn boxes(list: &Value) -> Vec<(String, String)> {
+        let blocks = list["blocks"].as_array().cloned().unwrap_or_default();
+        let block = blocks.into_iter().find(|block| block["block_id"] == "recommended").unwrap_or_default();
+        let options = block["accessory"]["options"].as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        options.iter().map(|option| (text(&option["text"]["text"]), text(&option["value"]))).collect()
+    }
+
+    /// Somebody ticks exactly these machines of a list in the simulated Slack.
+    pub async fn tick(&self, user: &str, list: &Value, machines: &[&str]) {
+        let mut options = vec![];
+        for (name, value) in Self::boxes(list) {
+            if machines.contains(&name.as_str()) {
+                options.push(json!({"value": value}));
+            }
+        }
+        assert_eq!(options.len(), machines.len(), "each has a box");
+        let chosen = json!({"type": "checkboxes", "selected_options": options});
+        let channel = self.about()["channel"].as_str().unwrap_or_default();
+        let ts = list["ts"].as_str().unwrap_or_default();
+        let told = self.world.slack.choose(user, channel, ts, "recommended", "recommended", &chosen).await;
+        let told = told.unwrap();
+        assert_eq!((told.status, told.error), (Some(200), None));
+    }
+
+    /// Somebody presses the button under the boxes of a list in the simulated Slack, and everything that follows is done.
+    pub async fn press(&self, user: &str, list: &Value) {
+        let channel = self.about()["channel"].as_str().unwrap_or_default();
+        let ts = list["ts"].as_str().unwrap_or_default();
+        let pressed =
+            self.world.slack.click(user, channel, ts, "enable_ticked", "enable_ticked").await.unwrap();
+        assert_eq!((pressed.status, pressed.error), (Some(200), None));
+        self.settle().await;
+    }
+
+    /// A press of that button with these values of boxes, as Slack would sign it now: what the person is told.
+    pub async fn press_with(&self, user: &str, boxes: &[&str]) -> Option<String> {
+        let before = self.told(user).await.len();
+        let channel = self.about()["channel"].as_str().unwrap_or_default();
+        // A command that changes nothing: a form is opened with what Slack sends with it, and answers go there.
+        let command = self.world.slack.command(user, channel, "VM3 22 for 9h").await.unwrap();
+        let signed = self.sign(signed::pressed(self.about(), user, &command, boxes));
+        let (status, body) = self.deliver("slack_interaction_url", &signed).await;
+        assert_eq!((status, body.as_str()), (200, ""));
+        self.settle().await;
+        self.told(user).await.split_off(before).pop()
+    }
+
     /// The message about the last order, as Slack has received it last.
     async fn order_entry(&self) -> Value {
         let is_order = |entry: &Value| {

@@ -2,6 +2,7 @@
 //! Slack and in the product cannot hide each other.
 
 use hmac::{Hmac, KeyInit, Mac};
+use sandbox::slack::CommandOutcome;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -47,6 +48,24 @@ pub fn click(about: &Value, user: &str, action: &str, value: &str) -> String {
         "enterprise": null,
         "channel": {"id": about["channel"]},
         "actions": [{"type": "button", "action_id": action, "block_id": "decide", "value": value}],
+    });
+    form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
+}
+
+/// The body of a click on the button under the machine list, with these values of ticked boxes. `command` is what Slack
+/// sent with a slash command: what a form is opened with, and where an answer goes.
+pub fn pressed(about: &Value, user: &str, command: &CommandOutcome, boxes: &[&str]) -> String {
+    let options: Vec<Value> = boxes.iter().map(|value| json!({"value": value})).collect();
+    let payload = json!({
+        "type": "block_actions",
+        "user": {"id": user, "team_id": about["team_id"]},
+        "api_app_id": about["app_id"],
+        "team": {"id": about["team_id"]},
+        "enterprise": null,
+        "trigger_id": command.trigger_id,
+        "response_url": command.response_url,
+        "state": {"values": {"recommended": {"recommended": {"type": "checkboxes", "selected_options": options}}}},
+        "actions": [{"type": "button", "action_id": "enable_ticked", "block_id": "enable_ticked"}],
     });
     form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
 }

@@ -138,7 +138,9 @@ fn shown_otherwise(body: &Value, text: &str) -> Option<String> {
             ("header", [title, parts @ ..]) => {
                 text.starts_with(&format!("{title}. {} Ref ", parts.join("\n")))
             }
-            (_, parts) => text == parts.join("\n"),
+            (_, parts) => text
+                .strip_prefix(&parts.join("\n"))
+                .is_some_and(|rest| enabling::boxes_are_told(blocks, rest)),
         };
     (!same).then(|| format!("the blocks say something else than the text ({shown:?})"))
 }

@@ -1,9 +1,10 @@
 //! A click in Slack: the body of an interaction, read only after its signature was checked.
 
-use crate::request::{Means, RequestId, TermsDigest, UserId};
+use crate::request::{Means, RequestId, ResourceId, TermsDigest, UserId};
 use crate::signature::Verified;
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// The buttons of our messages.
@@ -103,6 +104,9 @@ struct Payload {
     #[serde(default)]
     actions: Vec<PayloadAction>,
     view: Option<PayloadView>,
+    trigger_id: Option<String>,
+    #[serde(default)]
+    state: Value,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +183,69 @@ impl Click {
     }
 }
 
+/// The check boxes under the list of machines: their block and their action.
+pub const BOXES: &str = "recommended";
+
+/// The button below these boxes: its block and its action.
+pub const ENABLE_TICKED: &str = "enable_ticked";
+
+/// The value of a machine's check box: as long for each machine, whatever Azure lets it be called, and another one for
+/// each.
+pub fn box_of(machine: &ResourceId) -> String {
+    hex::encode(Sha256::digest(machine.key()))
+}
+
+/// What somebody did with the check boxes under the list of machines. It only leads to a form, and the form that is sent
+/// off is what counts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ticking {
+    /// A box was ticked or unticked: Slack tells of each (docs.slack.dev, "Block actions payload").
+    Box,
+    /// The button was pressed.
+    Pressed(Ticked),
+}
+
+/// The machines that were ticked when the button was pressed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ticked {
+    /// Who, by Slack's word.
+    pub user: UserId,
+    /// The values of the ticked boxes.
+    pub boxes: Vec<String>,
+    /// What opens a form for this person.
+    pub trigger_id: String,
+    /// Where a sentence to this person alone can be sent, for 30 minutes.
+    pub response_url: Option<String>,
+}
+
+impl Ticking {
+    /// Reads a signed body.
+    ///
+    /// # Errors
+    /// Something else was done.
+    pub fn parse(verified: &Verified<'_>, app: &App) -> Result<Self, ClickError> {
+        let payload = Payload::of(verified, app)?;
+        if payload.kind != "block_actions" {
+            return Err(ClickError::Kind);
+        }
+        match payload.actions.as_slice() {
+            [action] if action.action_id == BOXES => return Ok(Self::Box),
+            [action] if action.action_id == ENABLE_TICKED => {}
+            _ => return Err(ClickError::Button),
+        }
+        let user = payload.user.and_then(|user| user.id.parse().ok()).ok_or(ClickError::Body)?;
+        let boxes = ticked(&payload.state["values"][BOXES][BOXES]).into_iter().map(str::to_owned).collect();
+        let trigger_id = payload.trigger_id.ok_or(ClickError::Body)?;
+        Ok(Self::Pressed(Ticked { user, boxes, trigger_id, response_url: payload.response_url }))
+    }
+}
+
+/// The values of the ticked ones of check boxes.
+fn ticked(boxes: &Value) -> Vec<&str> {
+    let options = boxes["selected_options"].as_array();
+    options.into_iter().flatten().filter_map(|option| option["value"].as_str()).collect()
+}
+
 /// A form that somebody has filled in and sent off (docs.slack.dev, "View submission payload").
 #[derive(Clone, PartialEq, Debug)]
 pub struct Submission {
@@ -213,8 +280,7 @@ impl Submission {
 
     /// The values of the boxes of this name that were ticked.
     pub fn ticked(&self, field: &str) -> Vec<&str> {
-        let options = self.value(field)["selected_options"].as_array();
-        options.into_iter().flatten().filter_map(|option| option["value"].as_str()).collect()
+        ticked(self.value(field))
     }
 
     fn value(&self, field: &str) -> &Value {
@@ -318,6 +384,52 @@ mod tests {
         for none in ["", "payload=", "payload=junk", "text=VM3"] {
             assert_eq!(readable(none), Value::Null, "{none}");
         }
+    }
+
+    #[test]
+    fn boxes_and_their_button() {
+        let ticking = |payload: &Value| {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            let body = form.append_pair("payload", &payload.to_string()).finish();
+            let secret = SigningSecret::new("s");
+            let signature = secret.sign("1", body.as_bytes());
+            let verified = verify_at_any_time(&secret, "1", &signature, body.as_bytes()).unwrap();
+            let app = App { team_id: "T0CONTOSO".to_owned(), app_id: "A0AJAR".to_owned() };
+            Ticking::parse(&verified, &app)
+        };
+        assert_eq!(ticking(&message()), Err(ClickError::Button), "another button");
+        let mut payload = message();
+        payload["actions"] =
+            json!([{"type": "checkboxes", "action_id": BOXES, "block_id": BOXES, "selected_options": []}]);
+        assert_eq!(ticking(&payload), Ok(Ticking::Box));
+        assert_eq!(of(&payload), Err(ClickError::Button));
+        payload["actions"] =
+            json!([{"type": "button", "action_id": ENABLE_TICKED, "block_id": ENABLE_TICKED}]);
+        let pressed = |boxes: &[&str]| {
+            Ok(Ticking::Pressed(Ticked {
+                user: "U0BEA".parse().unwrap(),
+                boxes: boxes.iter().map(|one| (*one).to_owned()).collect(),
+                trigger_id: "1.2.3".to_owned(),
+                response_url: Some("https://hooks.slack.com/actions/T/1/x".to_owned()),
+            }))
+        };
+        for nothing in [
+            json!(null),
+            json!({}),
+            json!({"values": []}),
+            json!({"values": {BOXES: {BOXES: {"selected_options": 1}}}}),
+        ] {
+            payload["state"] = nothing;
+            assert_eq!(ticking(&payload), pressed(&[]));
+        }
+        payload["state"]["values"] =
+            json!({BOXES: {BOXES: {"selected_options": [{"value": "a"}, {}, {"value": "b"}]}}});
+        assert_eq!(ticking(&payload), pressed(&["a", "b"]));
+        payload["api_app_id"] = json!("A0OTHER");
+        assert_eq!(ticking(&payload), Err(ClickError::App));
+        let one: ResourceId = "/subscriptions/S/resourceGroups/g/x/VM1".parse().unwrap();
+        let same: ResourceId = "/subscriptions/s/resourcegroups/G/x/vm1".parse().unwrap();
+        assert_eq!((box_of(&one), box_of(&one).len()), (box_of(&same), 64));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::policy::{NotAllowed, Rule, Who};
 use crate::request::{Ask, MachineName, MachineQuery, Means, Ports, Source, UserId, Wish};
 use serde_json::{Value, json};
 
+mod boxes;
 mod card;
 mod failure;
 mod glass;
@@ -25,6 +26,7 @@ mod news;
 mod order;
 mod orphan;
 
+pub use boxes::{box_unknown, nothing_ticked};
 pub use card::{Told, card, direct};
 use failure::{ended, evidence, remedy};
 pub use glass::{PassedBy, glass_ended, passed_by};

@@ -40,7 +40,7 @@ pub(crate) async fn handle(
     };
     let answer = match parse(&get("text")) {
         Ok(Command::Help) => wording::help(&edge::report::BUILD),
-        Ok(Command::Machines { part }) => enabling::list(deps, part.as_ref()).await?,
+        Ok(Command::Machines { part }) => enabling::list(deps, &requester, part.as_ref()).await?,
         Ok(Command::Enable { machines }) => match enabling::enable(deps, &admins(machines)).await? {
             Ok(()) => return Ok(status(200)),
             Err(answer) => answer,

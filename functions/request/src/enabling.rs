@@ -1,7 +1,7 @@
-//! `/jit vms`, `/jit enable` and `/jit disable`, and the forms that admins send off.
+//! `/jit vms` with its check boxes, `/jit enable` and `/jit disable`, and the forms that admins send off.
 
 use crate::{Broken, Deps};
-use access::click::Submission;
+use access::click::{Submission, Ticked, box_of};
 use access::enabled::{Enabled, Field, Filled, NotEnabled};
 use access::lifecycle::{Cause, Record, SignedClick, State};
 use access::machine::{Found, SeenMachine, find};
@@ -22,11 +22,15 @@ pub(crate) struct Named {
     pub(crate) trigger_id: String,
 }
 
-/// The machines as they were seen last.
-pub(crate) async fn list(deps: &Deps, part: Option<&MachineName>) -> Result<Message, Broken> {
-    let (machines, unsettled) = tokio::try_join!(deps.store.machines(), deps.store.unsettled())?;
+/// The machines as they were seen last; with check boxes for an admin.
+pub(crate) async fn list(deps: &Deps, user: &UserId, part: Option<&MachineName>) -> Result<Message, Broken> {
+    // Whoever only wants to read the list does not wait for a Slack that does not say who is an admin.
+    let is_admin = tokio::time::timeout(deps.answer_within / 2, admin(deps, user));
+    let read = async { tokio::try_join!(deps.store.machines(), deps.store.unsettled()) };
+    let (read, is_admin) = tokio::join!(read, is_admin);
+    let (machines, unsettled) = read?;
     let open: Vec<&Record> = unsettled.iter().map(|(_, loaded)| &loaded.record).collect();
-    Ok(wording::machines(&machines, part, &open, &deps.policy))
+    Ok(wording::machines(&machines, part, &open, &deps.policy, matches!(is_admin, Ok(Ok(_)))))
 }
 
 /// Opens the form by which these machines are enabled; else what to say.
@@ -39,15 +43,35 @@ pub(crate) async fn enable(deps: &Deps, named: &Named) -> Result<Result<(), Mess
         Ok(meant) => meant,
         Err(answer) => return Ok(Err(answer)),
     };
-    for machine in &meant {
+    Ok(open_enable_form(deps, &named.trigger_id, &meant).await)
+}
+
+/// Opens the form by which the ticked machines are enabled; else what to say.
+pub(crate) async fn enable_ticked(deps: &Deps, ticked: &Ticked) -> Result<Result<(), String>, Broken> {
+    if let Err(answer) = admin(deps, &ticked.user).await {
+        return Ok(Err(answer.text));
+    }
+    if ticked.boxes.is_empty() {
+        return Ok(Err(wording::nothing_ticked()));
+    }
+    let machines = deps.store.machines().await?;
+    let of_box = |value: &String| machines.iter().find(|machine| box_of(&machine.resource_id) == *value);
+    let Some(meant) = ticked.boxes.iter().map(of_box).collect::<Option<Vec<_>>>() else {
+        return Ok(Err(wording::box_unknown()));
+    };
+    Ok(open_enable_form(deps, &ticked.trigger_id, &meant).await.map_err(|answer| answer.text))
+}
+
+async fn open_enable_form(deps: &Deps, trigger_id: &str, machines: &[&SeenMachine]) -> Result<(), Message> {
+    for machine in machines {
         if let Some(answer) = wording::cannot_enable(machine) {
-            return Ok(Err(answer));
+            return Err(answer);
         }
         if let Err(why) = deps.policy.rule_for(&Subject::seen(machine)) {
-            return Ok(Err(wording::not_allowed(&why, None)));
+            return Err(wording::not_allowed(&why, None));
         }
     }
-    Ok(open_form(deps, named, wording::enable_form(&meant)).await)
+    open_form(deps, trigger_id, wording::enable_form(machines)).await
 }
 
 /// Opens the question by which these machines are disabled; else what to say.
@@ -65,7 +89,7 @@ pub(crate) async fn disable(deps: &Deps, named: &Named) -> Result<Result<(), Mes
     }
     let live: Vec<&Record> =
         unsettled.iter().map(|(_, loaded)| &loaded.record).filter(|record| lets_in(record)).collect();
-    Ok(open_form(deps, named, wording::disable_form(&meant, &live)).await)
+    Ok(open_form(deps, &named.trigger_id, wording::disable_form(&meant, &live)).await)
 }
 
 /// Whether a grant lets somebody in, or is about to.
@@ -73,9 +97,9 @@ const fn lets_in(record: &Record) -> bool {
     matches!(record.state(), State::Approved(_) | State::Opening(_) | State::Open(_))
 }
 
-async fn open_form(deps: &Deps, named: &Named, form: Option<Value>) -> Result<(), Message> {
+async fn open_form(deps: &Deps, trigger_id: &str, form: Option<Value>) -> Result<(), Message> {
     let form = form.ok_or_else(wording::too_many_for_a_form)?;
-    deps.slack.open_form(&named.trigger_id, &form).await.map_err(|error| {
+    deps.slack.open_form(trigger_id, &form).await.map_err(|error| {
         tracing::warn!(error = %error, "a form was not opened");
         wording::no_form()
     })

@@ -1,7 +1,7 @@
 //! A click on one of our buttons, or a form that was sent off.
 
 use crate::{Broken, Deps, enabling, json, ordering, status};
-use access::click::{Action, Click, ClickError, Submission};
+use access::click::{Action, Click, ClickError, Submission, Ticking};
 use access::lease::Timestamp;
 use access::lifecycle::{Change, Closure, NotNow, Record, SignedClick, State};
 use access::policy::{Approver, GlassBreaker, Groups, Rule};
@@ -29,6 +29,17 @@ pub(crate) async fn handle(
                 let answer = enabling::submitted(deps, &form, &signed).await?;
                 return Ok(answer.map_or_else(|| status(200), |answer| json(&answer)));
             }
+            match Ticking::parse(verified, &deps.app) {
+                Ok(Ticking::Pressed(ticked)) => {
+                    if let Err(text) = enabling::enable_ticked(deps, &ticked).await? {
+                        tell(deps, text, ticked.response_url, &signed.signature).await?;
+                    }
+                    return Ok(status(200));
+                }
+                // What is ticked counts when the button is pressed.
+                Ok(Ticking::Box) => return Ok(status(200)),
+                Err(_) => {}
+            }
             tracing::warn!(why = %why, "a signed interaction that is not a click on one of our buttons");
             // Slack asks for an empty 200 for whatever an app does not want.
             return Ok(status(if why == ClickError::Body { 400 } else { 200 }));
@@ -45,14 +56,23 @@ pub(crate) async fn handle(
     };
     if let Err((refusal, text)) = refused {
         tracing::info!(request = %click.request, refusal, "a click that changes nothing");
-        if let Some(response_url) = click.response_url {
-            let reply = Reply { text, response_url, said: false };
-            // The same delivery twice is one sentence.
-            let key = format!("REPLY#{}", signed.signature.trim_start_matches("v0="));
-            deps.store.put_reply(&key, &reply, deps.clock.now().plus(REPLY_SECONDS)).await?;
-        }
+        tell(deps, text, click.response_url, &signed.signature).await?;
     }
     Ok(status(200))
+}
+
+/// Has `notify` say a sentence to whoever clicked, where Slack has given an address for it.
+async fn tell(
+    deps: &Deps,
+    text: String,
+    response_url: Option<String>,
+    signature: &str,
+) -> Result<(), Broken> {
+    let Some(response_url) = response_url else { return Ok(()) };
+    let reply = Reply { text, response_url, said: false };
+    // The same delivery twice is one sentence.
+    let key = format!("REPLY#{}", signature.trim_start_matches("v0="));
+    Ok(deps.store.put_reply(&key, &reply, deps.clock.now().plus(REPLY_SECONDS)).await?)
 }
 
 type Refusal<'a> = (ClickRefusal, Option<&'a Rule>);

@@ -1,23 +1,11 @@
 // Block Kit, from the very JSON that Slack received.
-import { make, mrkdwn, unescape } from "./mrkdwn.js";
-
-/** A text object. plain_text has no markup but emoji, and escapes. */
-export function text(object, view) {
-  if (object.type === "mrkdwn") return mrkdwn(object.text, view.names, view.nowMs, { verbatim: object.verbatim });
-  const parts = unescape(object.text).split("\n");
-  return parts.flatMap((part, index) => (index === 0 ? [document.createTextNode(part)] : [make("br"), document.createTextNode(part)]));
-}
-
-/** An element that holds a text object. */
-export function withText(name, className, object, view) {
-  const element = make(name, className);
-  element.append(...text(object, view));
-  return element;
-}
+import { before, choices, text, withText } from "./elements.js";
+import { make } from "./mrkdwn.js";
 
 /**
  * All blocks of a message or a modal. `view` has `names` and `nowMs`, and where it can be done `click(block, button,
- * element)` and, to draw an input block, `field(block)`.
+ * element)`, `choose(block, element, state)` with what was entered before as `state`, and, to draw an input block,
+ * `field(block)`.
  */
 export function blocks(list, view) {
   return list.map((block) => {
@@ -64,6 +52,7 @@ const DRAW = {
 
 function interactive(block, element, view) {
   if (element.type === "image") return make("span", "image", element.alt_text);
+  if (element.type === "checkboxes" && view.choose) return boxes(block, element, view);
   if (element.type !== "button") {
     const other = make("button", "button", element.placeholder?.text ?? element.type);
     other.disabled = true;
@@ -84,6 +73,16 @@ function interactive(block, element, view) {
     view.click(block, element, button);
   });
   return button;
+}
+
+/** Check boxes of a message: each change is told. */
+function boxes(block, element, view) {
+  const { control, read } = choices(element, before(view, block, element), `boxes-${view.id}-${block.block_id}`, view);
+  control.dataset.testid = `boxes-${element.action_id}`;
+  control.setAttribute("role", "group");
+  control.setAttribute("aria-label", block.text?.text ?? "Choices");
+  control.addEventListener("change", () => view.choose(block, element, read()));
+  return control;
 }
 
 /** Slack's confirm dialog. */

@@ -68,13 +68,14 @@ fn badge(machine: &SeenMachine) -> Value {
 }
 
 /// The page's routes: `/`, its files, `GET /page/state?as=<user>`, `POST /page/command`,
-/// `POST /page/click`, `POST /page/view/submit` and `POST /page/view/close`. The clock's controls call `POST /sandbox/clock`, which the host serves.
+/// `POST /page/click`, `POST /page/choose`, `POST /page/view/submit` and `POST /page/view/close`. The clock's controls call `POST /sandbox/clock`, which the host serves.
 pub fn router(state: PageState) -> Router {
     Router::new()
         .route("/", get(|| file("text/html; charset=utf-8", include_str!("index.html"))))
         .route("/page.css", get(|| file("text/css; charset=utf-8", include_str!("page.css"))))
         .route("/page.js", get(|| file(JAVASCRIPT, include_str!("page.js"))))
         .route("/blocks.js", get(|| file(JAVASCRIPT, include_str!("blocks.js"))))
+        .route("/elements.js", get(|| file(JAVASCRIPT, include_str!("elements.js"))))
         .route("/modal.js", get(|| file(JAVASCRIPT, include_str!("modal.js"))))
         .route("/mrkdwn.js", get(|| file(JAVASCRIPT, include_str!("mrkdwn.js"))))
         .route("/network.js", get(|| file(JAVASCRIPT, include_str!("network.js"))))
@@ -82,6 +83,7 @@ pub fn router(state: PageState) -> Router {
         .route("/page/state", get(show_state))
         .route("/page/command", post(command))
         .route("/page/click", post(click))
+        .route("/page/choose", post(choose))
         .route("/page/view/submit", post(submit_view))
         .route("/page/view/close", post(close_view))
         .with_state(state)
@@ -209,6 +211,33 @@ async fn click(State(page): State<PageState>, headers: HeaderMap, body: axum::bo
     };
     let Clicked { r#as, channel, ts, block_id, action_id } = &clicked;
     match page.slack.click(r#as, channel, ts, block_id, action_id).await {
+        Ok(outcome) => {
+            answer(StatusCode::OK, &json!({ "ok": outcome.error.is_none(), "error": outcome.error }))
+        }
+        Err(why) => refuse(StatusCode::CONFLICT, &why.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chosen {
+    r#as: String,
+    channel: String,
+    ts: String,
+    block_id: String,
+    action_id: String,
+    /// As in `state.values`: what is chosen now.
+    state: Value,
+}
+
+/// `POST /page/choose`: the person ticks or unticks a box of a message.
+async fn choose(State(page): State<PageState>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
+    let chosen: Chosen = match read(&headers, &body) {
+        Ok(chosen) => chosen,
+        Err((status, why)) => return refuse(status, &why),
+    };
+    let Chosen { r#as, channel, ts, block_id, action_id, state } = &chosen;
+    match page.slack.choose(r#as, channel, ts, block_id, action_id, state).await {
         Ok(outcome) => {
             answer(StatusCode::OK, &json!({ "ok": outcome.error.is_none(), "error": outcome.error }))
         }

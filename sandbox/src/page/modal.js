@@ -1,46 +1,12 @@
 // The modal that is open for a person, from the very view that Slack received: drawing it, what is entered in it,
 // submitting and closing it.
-import { blocks, text, withText } from "./blocks.js";
+import { blocks } from "./blocks.js";
+import { allOptions, before, choices, chosen, entered, NAMES, text, withText } from "./elements.js";
 import { make, unescape } from "./mrkdwn.js";
 
 const TROUBLE = "We had some trouble connecting. Try again?";
 const CANNOT = "The sandbox's page cannot fill this in";
 const byId = (id) => document.getElementById(id);
-
-/** The state of an element is called this where the app gives it, and where Slack tells it. */
-const NAMES = {
-  plain_text_input: ["initial_value", "value"],
-  static_select: ["initial_option", "selected_option"],
-  radio_buttons: ["initial_option", "selected_option"],
-  checkboxes: ["initial_options", "selected_options"],
-  multi_static_select: ["initial_options", "selected_options"],
-};
-
-/** All options of an element, those of its groups included, in the order in which they are shown. */
-export function allOptions(element) {
-  return element.option_groups?.flatMap((group) => group.options) ?? element.options;
-}
-
-/** What stands in an element before the person changes anything: what was submitted last, or what the app put there. */
-export function before(view, block, element) {
-  const [initial, name] = NAMES[element.type];
-  const entered = view.state?.values?.[block.block_id]?.[element.action_id];
-  return entered ? entered[name] : (element[initial] ?? (name === "selected_options" ? [] : null));
-}
-
-/** Which of the options are chosen, by their place. */
-export function chosen(element, value) {
-  const values = [value ?? []].flat().map((option) => option.value);
-  return allOptions(element).map((option) => values.includes(option.value));
-}
-
-/** What is entered, as Slack has it in `state.values`. `given` is a text, or the places of the chosen options. */
-export function entered(element, given) {
-  const [, name] = NAMES[element.type];
-  if (name === "value") return { type: element.type, value: given === "" ? null : given };
-  const options = given.map((place) => allOptions(element)[place]);
-  return { type: element.type, [name]: name === "selected_options" ? options : (options[0] ?? null) };
-}
 
 /** Whether the page can fill this block in: other elements, and those that tell the app of each change, are not modelled. */
 export function fillable(block) {
@@ -142,37 +108,6 @@ function select(element, value) {
   }
   if (!element.option_groups) add(control, element.options);
   return { control, focus: control, read: () => entered(element, control.value === "" ? [] : [Number(control.value)]) };
-}
-
-/** Checkboxes and radio buttons. A select for several is shown as checkboxes, too: nobody has to hold a key. */
-function choices(element, value, id, reader) {
-  const control = make("div", element.type === "multi_static_select" ? "choices several" : "choices");
-  const marks = chosen(element, value);
-  const inputs = [];
-  const add = (options) => {
-    for (const option of options) {
-      const row = make("label", "choice");
-      const input = make("input");
-      input.type = element.type === "radio_buttons" ? "radio" : "checkbox";
-      input.name = id;
-      input.checked = marks[inputs.length];
-      inputs.push(input);
-      const words = make("span");
-      words.append(...text(option.text, reader));
-      if (option.description) words.append(withText("small", "hint", option.description, reader));
-      row.append(input, words);
-      control.append(row);
-    }
-  };
-  for (const group of element.option_groups ?? []) {
-    control.append(withText("div", "choice-group", group.label, reader));
-    add(group.options);
-  }
-  if (!element.option_groups) add(element.options);
-  const read = () => entered(element, inputs.flatMap((input, place) => (input.checked ? [place] : [])));
-  // Of radio buttons only the chosen one can be reached with Tab.
-  const focus = inputs.find((input) => input.type === "radio" && input.checked) ?? inputs[0];
-  return { control, focus, read };
 }
 
 // --- the dialog -------------------------------------------------------------------------------

@@ -175,7 +175,8 @@ function drawMessages(known) {
   const ordered = inThreads(known.messages);
   const elements = ordered.map((message, index) => {
     const follows = index > 0 && sameSpeaker(ordered[index - 1], message);
-    const made = JSON.stringify([message, follows]);
+    // What is ticked in it is on the page already.
+    const made = JSON.stringify([{ ...message, state: undefined }, follows]);
     const before = drawn.get(message.ts);
     const element = before?.made === made ? before.element : drawMessage(message, follows);
     next.set(message.ts, { made, element });
@@ -228,7 +229,7 @@ function drawMessage(message, follows) {
   }
   body.append(head);
   if (message.command) body.append(make("code", "typed", unescapeTyped(message.text)));
-  else if (message.blocks?.length) body.append(...blocks(message.blocks, { names, nowMs: nowMs(), click: (block, button, made) => click(message, block, button, made) }));
+  else if (message.blocks?.length) body.append(...blocks(message.blocks, readerOf(message)));
   else {
     const text = make("div", "message-text");
     text.append(...mrkdwn(message.text, names, nowMs()));
@@ -237,6 +238,18 @@ function drawMessage(message, follows) {
   }
   element.append(avatar(message.user), body);
   return element;
+}
+
+/** What blocks of a message need to be drawn, and what can be done with them. */
+function readerOf(message) {
+  return {
+    names,
+    nowMs: nowMs(),
+    id: message.ts,
+    state: message.state,
+    click: (block, button, made) => click(message, block, button, made),
+    choose: (block, element, chosen) => choose(message, block, element, chosen),
+  };
 }
 
 function unescapeTyped(text) {
@@ -298,6 +311,21 @@ function become(id) {
   poll();
 }
 
+/** What is ticked is sent in the order in which it was; a click waits for it. */
+let choosing = Promise.resolve();
+
+function choose(message, block, element, chosen) {
+  const body = { as: me, channel: conversation, ts: message.ts, block_id: block.block_id, action_id: element.action_id, state: chosen };
+  choosing = choosing.then(async () => {
+    try {
+      const answer = await send("/page/choose", body);
+      if (!answer.ok) notice(`Ajar did not take what was ticked: ${answer.error}`, "sending");
+    } catch (error) {
+      notice(error.message, "sending");
+    }
+  });
+}
+
 async function click(message, block, button, element) {
   const before = element.closest(".message").querySelector(".failed");
   before?.remove();
@@ -305,8 +333,10 @@ async function click(message, block, button, element) {
   buttons.forEach((other) => (other.disabled = true));
   element.classList.add("busy");
   let why = null;
+  const body = { as: me, channel: conversation, ts: message.ts, block_id: block.block_id, action_id: button.action_id };
+  await choosing;
   try {
-    const answer = await send("/page/click", { as: me, channel: conversation, ts: message.ts, block_id: block.block_id, action_id: button.action_id });
+    const answer = await send("/page/click", body);
     if (!answer.ok) why = `Ajar did not take the click: ${answer.error}`;
   } catch (error) {
     why = error.message;

@@ -1,4 +1,4 @@
-//! What a person has entered in a modal: `state.values` of a view, and what Slack itself does not let
+//! What a person has entered in a modal or a message: `state.values`, and what Slack itself does not let
 //! anybody submit (docs.slack.dev, reference/block-kit/block-elements, reference/interaction-payloads).
 //!
 //! What Slack sends of an element that nobody has touched and that has no initial value is in no page
@@ -23,8 +23,8 @@ pub enum WhyNot {
     /// More is chosen than `max_selected_items`.
     #[error("Please choose at most {0}.")]
     TooMany(u64),
-    /// The modal has no such element; nobody can have filled it in.
-    #[error("this modal has no element {0} here")]
+    /// There is no such element; nobody can have filled it in.
+    #[error("there is no element {0} here")]
     NoSuchElement(String),
     /// The element does not offer this option, or it is there twice.
     #[error("{0} cannot be chosen here")]
@@ -98,13 +98,15 @@ impl<'a> Field<'a> {
         json!({ "type": self.kind(), name: value })
     }
 
+    /// Whether Slack tells the app of each change of it, and not only when a modal is submitted.
+    fn tells(&self) -> bool {
+        self.block["type"] != "input" || self.block["dispatch_action"] == true
+    }
+
     /// What the person enters, as Slack sends it.
     fn entered(&self, given: &Value) -> Result<Value, WhyNot> {
         let no_value = || WhyNot::NoValue(self.kind().to_owned());
         let cannot = Err(WhyNot::CannotFillIn(self.kind().to_owned()));
-        if self.block["type"] != "input" || self.block["dispatch_action"] == true {
-            return cannot;
-        }
         if given.get("type").is_some_and(|kind| kind != self.kind()) {
             return Err(no_value());
         }
@@ -204,6 +206,7 @@ pub(super) fn filled_in(view: &Value, given: &Value) -> Result<Value, Vec<FieldP
     let mut values = json!({});
     for field in Field::all(view) {
         let state = match given.get(field.block_id()).and_then(|block| block.get(field.action_id())) {
+            Some(_) if field.tells() => Err(WhyNot::CannotFillIn(field.kind().to_owned())),
             Some(given) => field.entered(given),
             None => Ok(field.before(view)),
         };
@@ -213,6 +216,32 @@ pub(super) fn filled_in(view: &Value, given: &Value) -> Result<Value, Vec<FieldP
         }
     }
     if problems.is_empty() { Ok(values) } else { Err(problems) }
+}
+
+/// `state.values` of what a person has before them: all elements that have a state.
+pub(super) fn values(view: &Value) -> Value {
+    let mut values = json!({});
+    for field in Field::all(view) {
+        values[field.block_id()][field.action_id()] = field.before(view);
+    }
+    values
+}
+
+/// What stands in an element of a message once a person has chosen this.
+///
+/// # Errors
+///
+/// The message has no such element, or it does not hold this. What is written into an input block of a message is not
+/// modelled.
+pub(super) fn chosen(view: &Value, block_id: &str, action_id: &str, given: &Value) -> Result<Value, WhyNot> {
+    let mut fields = Field::all(view);
+    let meant = fields.find(|field| (field.block_id(), field.action_id()) == (block_id, action_id));
+    let field = meant.ok_or_else(|| WhyNot::NoSuchElement(action_id.to_owned()))?;
+    if !field.tells() {
+        return Err(WhyNot::CannotFillIn(field.kind().to_owned()));
+    }
+    let state = field.entered(given)?;
+    field.check(&state).map(|()| state)
 }
 
 /// What is given for elements that the view does not have.

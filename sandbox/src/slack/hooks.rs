@@ -92,9 +92,7 @@ fn respond(
         let blocks = content.blocks.map(|blocks| inner.filled_in(store, blocks));
         let edited = store.next_ts(now_ms);
         let message = original(store, &hook.channel, ts).map_err(gone)?;
-        message.text = content.text.unwrap_or_default();
-        message.blocks = blocks;
-        message.edited = Some(edited);
+        message.replace(content.text.unwrap_or_default(), blocks, edited);
         return Ok(ts.clone());
     }
     let ephemeral = is_ephemeral(&arguments.0).map_err(|error| bad(Failure::new(error)))?;

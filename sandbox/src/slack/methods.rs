@@ -293,9 +293,7 @@ fn update(inner: &Inner, store: &mut Store, arguments: &Arguments) -> Result<Don
     let blocks = content.blocks.map(|blocks| inner.filled_in(store, blocks));
     let edited = store.next_ts(inner.now_ms());
     let shown = store.message_mut(&channel, &ts).map(|message| {
-        message.text = content.text.unwrap_or_else(|| message.text.clone());
-        message.blocks = blocks;
-        message.edited = Some(edited);
+        message.replace(content.text.unwrap_or_else(|| message.text.clone()), blocks, edited);
         message.as_slack_shows_it()
     });
     let shown = shown.unwrap_or_default();

@@ -9,6 +9,7 @@
 
 mod blocks;
 mod check;
+mod choosing;
 mod elements;
 mod form;
 mod hooks;
@@ -20,6 +21,7 @@ mod submitting;
 mod views;
 pub mod world;
 
+pub use choosing::NotChosen;
 pub use form::{FieldProblem, WhyNot};
 pub use outgoing::{ClickOutcome, CommandOutcome, NotPossible};
 pub use submitting::{CloseOutcome, NotSubmitted, SubmitOutcome};
@@ -28,6 +30,7 @@ use crate::faults::Faults;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -241,6 +244,7 @@ fn app_message(channel: &str, text: String, blocks: Option<Vec<Value>>, visible_
         edited: None,
         thread_ts: None,
         command: false,
+        entered: BTreeMap::new(),
     }
 }
 

@@ -4,9 +4,9 @@
 use super::hooks::{is_ephemeral, new_hook};
 use super::methods::Content;
 use super::serve::Arguments;
-use super::store::{Hook, Message, Received};
+use super::store::{Hook, Message, Received, Store};
 use super::world;
-use super::{Slack, app_message, blocks};
+use super::{Slack, app_message, blocks, form};
 use serde_json::{Value, json};
 
 /// Why a person cannot do this in Slack at all; nothing was sent.
@@ -67,6 +67,22 @@ pub(super) struct Reply {
     /// Whether it says that it is JSON.
     pub json: bool,
     pub body: Vec<u8>,
+}
+
+/// A message that somebody sees, and the address that hears of what is done with it.
+pub(super) struct Place {
+    person: &'static world::Person,
+    url: String,
+    channel_name: String,
+    pub message: Message,
+}
+
+/// What Slack is about to send of an interaction with a message.
+pub(super) struct Sending {
+    url: String,
+    payload: Value,
+    response_url: String,
+    trigger_id: String,
 }
 
 impl Slack {
@@ -157,66 +173,90 @@ impl Slack {
         block_id: &str,
         action_id: &str,
     ) -> Result<ClickOutcome, NotPossible> {
-        let person = world::person(user).ok_or(NotPossible::NoSuchPerson)?;
-        let url = self.0.addresses().interaction_url;
-        if url.is_empty() {
-            return Err(NotPossible::NoAddress);
-        }
-        let (payload, response_url, trigger_id) = {
+        let sending = {
             let mut store = self.0.store();
-            let known = store.conversations.get(channel).filter(|_| store.is_member(channel, user));
-            let name = known.ok_or(NotPossible::NotInChannel)?.name.clone();
-            let message =
-                store.message_seen_by(user, channel, message_ts).cloned().ok_or(NotPossible::NoSuchButton)?;
-            let button =
-                blocks::find_button(message.blocks.as_deref().unwrap_or_default(), block_id, action_id);
-            let button = button.ok_or(NotPossible::NoSuchButton)?;
+            let place = self.place(&store, user, channel, message_ts)?;
+            let blocks = place.message.blocks.as_deref().unwrap_or_default();
+            let button = blocks::find_button(blocks, block_id, action_id).ok_or(NotPossible::NoSuchButton)?;
             let mut action = json!({
                 "type": "button", "action_id": action_id, "block_id": block_id, "text": button["text"],
-                "action_ts": store.next_ts(self.0.now_ms()),
             });
             for optional in ["value", "style", "url", "confirm"] {
                 if let Some(value) = button.get(optional) {
                     action[optional] = value.clone();
                 }
             }
-            let hook = Hook {
-                channel: channel.to_owned(),
-                user: user.to_owned(),
-                original: Some(message_ts.to_owned()),
-                made_at_ms: self.0.now_ms(),
-                uses: 0,
-            };
-            let response_url = new_hook(&self.0, &mut store, "actions", hook);
-            let trigger_id = self.0.new_trigger(&mut store, user);
-            self.0.save(&store);
-            let ephemeral = message.visible_to.is_some();
-            let mut payload = with_sender(
-                person,
-                json!({
-                    "type": "block_actions",
-                    "container": {
-                        "type": "message", "message_ts": message_ts, "channel_id": channel,
-                        "is_ephemeral": ephemeral,
-                    },
-                    "trigger_id": trigger_id,
-                    "channel": { "id": channel, "name": name },
-                    "state": { "values": {} },
-                    "response_url": response_url,
-                    "actions": [action],
-                }),
-            );
-            if !ephemeral {
-                payload["message"] = message.as_slack_shows_it();
-            }
-            (payload, response_url, trigger_id)
+            self.block_action(&mut store, place, action)
         };
+        Ok(self.act(sending).await)
+    }
+
+    /// A message that this person sees and can do something with.
+    pub(super) fn place(
+        &self,
+        store: &Store,
+        user: &str,
+        channel: &str,
+        message_ts: &str,
+    ) -> Result<Place, NotPossible> {
+        let person = world::person(user).ok_or(NotPossible::NoSuchPerson)?;
+        let url = self.0.addresses().interaction_url;
+        if url.is_empty() {
+            return Err(NotPossible::NoAddress);
+        }
+        let known = store.conversations.get(channel).filter(|_| store.is_member(channel, user));
+        let channel_name = known.ok_or(NotPossible::NotInChannel)?.name.clone();
+        let message =
+            store.message_seen_by(user, channel, message_ts).cloned().ok_or(NotPossible::NoSuchButton)?;
+        Ok(Place { person, url, channel_name, message })
+    }
+
+    /// What Slack sends when something was done with an element of a message: with it goes what stands in all elements
+    /// of the message for this person.
+    pub(super) fn block_action(&self, store: &mut Store, place: Place, mut action: Value) -> Sending {
+        let Place { person, url, channel_name, message } = place;
+        action["action_ts"] = json!(store.next_ts(self.0.now_ms()));
+        let hook = Hook {
+            channel: message.channel.clone(),
+            user: person.id.to_owned(),
+            original: Some(message.ts.clone()),
+            made_at_ms: self.0.now_ms(),
+            uses: 0,
+        };
+        let response_url = new_hook(&self.0, store, "actions", hook);
+        let trigger_id = self.0.new_trigger(store, person.id);
+        self.0.save(store);
+        let ephemeral = message.visible_to.is_some();
+        let mut payload = with_sender(
+            person,
+            json!({
+                "type": "block_actions",
+                "container": {
+                    "type": "message", "message_ts": message.ts, "channel_id": message.channel,
+                    "is_ephemeral": ephemeral,
+                },
+                "trigger_id": trigger_id,
+                "channel": { "id": message.channel, "name": channel_name },
+                "state": { "values": form::values(&message.as_view_of(person.id)) },
+                "response_url": response_url,
+                "actions": [action],
+            }),
+        );
+        if !ephemeral {
+            payload["message"] = message.as_slack_shows_it();
+        }
+        Sending { url, payload, response_url, trigger_id }
+    }
+
+    /// Sends it, and waits for the answer. Dropping the future does not take it back.
+    pub(super) async fn act(&self, sending: Sending) -> ClickOutcome {
+        let Sending { url, payload, response_url, trigger_id } = sending;
         let slack = self.clone();
         let delivery = tokio::spawn(async move { slack.interact(&url, &payload).await });
         let reply = delivery.await.unwrap_or(Err("internal_error"));
         let status = reply.as_ref().ok().map(|reply| reply.status);
         let error = reply.and_then(acknowledged).err();
-        Ok(ClickOutcome { status, error, response_url, trigger_id })
+        ClickOutcome { status, error, response_url, trigger_id }
     }
 
     /// Somebody writes an ordinary message. The app does not hear of it: it subscribes to no events.

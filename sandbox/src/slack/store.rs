@@ -23,9 +23,26 @@ pub(super) struct Message {
     /// A typed slash command. Slack itself shows it only with an `in_channel` answer; the sandbox's
     /// page also shows it to the person who typed it.
     pub command: bool,
+    /// By user: what stands in the elements of the message that have a state, as `state.values`. Slack keeps it for each
+    /// person until the message changes.
+    #[serde(default)]
+    pub entered: BTreeMap<String, Value>,
 }
 
 impl Message {
+    /// As [`super::form`] reads it: what this person has before them.
+    pub(super) fn as_view_of(&self, user: &str) -> Value {
+        json!({ "blocks": self.blocks, "state": { "values": self.entered.get(user) } })
+    }
+
+    /// What the message shows from now on instead.
+    pub(super) fn replace(&mut self, text: String, blocks: Option<Vec<Value>>, edited: String) {
+        self.text = text;
+        self.blocks = blocks;
+        self.edited = Some(edited);
+        self.entered.clear();
+    }
+
     /// The message as the Web API and payloads show it.
     pub(super) fn as_slack_shows_it(&self) -> Value {
         let mut shown = json!({
@@ -217,6 +234,9 @@ impl Store {
                         let mut shown = message.as_slack_shows_it();
                         shown["ephemeral"] = json!(message.visible_to.is_some());
                         shown["command"] = json!(message.command);
+                        if let Some(entered) = message.entered.get(viewer) {
+                            shown["state"] = json!({ "values": entered });
+                        }
                         shown
                     })
                     .collect();

@@ -1,6 +1,7 @@
 //! The simulated Slack and the page, over real HTTP.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
 
+mod choosing;
 mod hooks;
 mod limits;
 mod methods;

@@ -26,6 +26,7 @@ async fn files_come_with_a_policy_that_lets_nothing_else_in() {
         ("/page.css", "text/css; charset=utf-8"),
         ("/page.js", "text/javascript; charset=utf-8"),
         ("/blocks.js", "text/javascript; charset=utf-8"),
+        ("/elements.js", "text/javascript; charset=utf-8"),
         ("/modal.js", "text/javascript; charset=utf-8"),
         ("/mrkdwn.js", "text/javascript; charset=utf-8"),
         ("/network.js", "text/javascript; charset=utf-8"),

@@ -21,7 +21,7 @@ pub(super) enum LineClaim {
 }
 
 /// Every line that may stand in such a text after its title, with what it claims.
-const LINES: [&str; 30] = [
+const LINES: [&str; 31] = [
     "*Configured*: nothing is enabled yet",
     "*Configured* ({any})",
     "*Recommended*: none",
@@ -37,6 +37,7 @@ const LINES: [&str; 30] = [
     "• {code} in {code}: it has no network address",
     "• {code} in {code}: it is deallocated; start it in Azure first",
     "As Ajar saw them at {time:past}. Admins enable a machine with {code}, change what is enabled with {code}, and take it back with {code}.",
+    "To enable several at once, tick {any} and press *Enable JIT on the ticked machines*. The boxes: {any}.",
     "{any}. {user} has enabled JIT access.",
     "{any}. {user} has disabled JIT access. What was open by grants is being shut.",
     "{any}. Somebody else has deleted or changed closing rules in Azure. Ajar restores nothing by itself.",
@@ -60,6 +61,24 @@ pub(super) fn claims(text: &str) -> Option<Vec<LineClaim>> {
     let text = text.rsplit_once(" Ref ").map_or(text, |(said, _)| said);
     let is_offer = text.contains("As Ajar saw it at");
     Some(text.lines().flat_map(|line| line_claims(line, is_offer)).collect())
+}
+
+/// Whether what a text says beside the sections of a message names each check box of it, and nothing else.
+pub(super) fn boxes_are_told(blocks: &[Value], rest: &str) -> bool {
+    let options = blocks.iter().filter_map(|block| block["accessory"]["options"].as_array()).flatten();
+    let words = |text: &Value| text["text"].as_str().unwrap_or_default().to_owned();
+    let spelled: Vec<String> = options
+        .map(|option| {
+            let place = words(&option["description"]);
+            format!("`{}/{}`", place.trim_start_matches("in "), words(&option["text"]))
+        })
+        .collect();
+    let told = match spelled.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!(" The boxes: {last}."),
+        Some((last, others)) => format!(" The boxes: {} and {last}.", others.join(", ")),
+    };
+    rest == told
 }
 
 fn line_claims(line: &str, is_offer: bool) -> Vec<LineClaim> {
@@ -108,7 +127,7 @@ impl LineClaim {
                 let is_so = rule(group, name).is_some_and(|rule| {
                     rule["access"] == "Deny"
                         && rule["source"] == "*"
-                        && rule["priority"].as_u64() == priority.parse().ok()
+                        && priority.parse::<u64>().is_ok_and(|priority| rule["priority"] == priority)
                         && rule["provisioning_state"] == "Succeeded"
                 });
                 (!is_so).then(|| format!("{name} does not deny everybody in {group} with {priority}"))

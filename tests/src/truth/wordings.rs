@@ -307,6 +307,10 @@ pub(super) const OTHER: &[&str] = &[
     "That is not locked down. Type {any}.",
     "Only admins can do this: {any}.",
     "Nothing is enabled on {any}, so there is nothing to take back.",
+    "No machine is ticked. Tick one or more, then press *Enable JIT on the ticked machines*.",
+    "A machine that you ticked is not in the list any more. Type {code} for the machines there are now.",
+    "{any} does not exist any more in Azure; that was seen at {time:past}.",
+    "Slack did not say who is an admin. Nothing was changed; try again in a minute.",
     // Answers to a command about a machine that cannot be asked for as it was seen.
     "There is no machine {code} here. Ajar looks again now and tells you what it finds.",
     "There is no machine {code} here. Did you mean {any}? Ajar looks again now and tells you what it finds.",

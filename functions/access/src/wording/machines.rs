@@ -1,5 +1,6 @@
 //! The list of machines, and the forms by which admins enable and disable them.
 
+use super::boxes::boxes;
 use super::*;
 use crate::command::MOST_MACHINES;
 use crate::enabled::{Enabled, EnabledPort, Field, Filled, NotEnabled, SUGGESTED, preselected};
@@ -128,12 +129,14 @@ const fn unopened(machine: &SeenMachine) -> &'static str {
     if machine.unread { "a group on its way cannot be read, not enabled" } else { "shielded, not enabled" }
 }
 
-/// `/jit vms`: the machines as they were seen last, whose name has this part. `open`: what is open now.
+/// `/jit vms`: the machines as they were seen last, whose name has this part. `open`: what is open now. `for_admin`:
+/// whether it is for somebody who may enable machines, and gets check boxes.
 pub fn machines(
     all: &[SeenMachine],
     part: Option<&MachineName>,
     open: &[&Record],
     policy: &Policy,
+    for_admin: bool,
 ) -> Message {
     let has_part = |machine: &&SeenMachine| {
         let name = machine.name.as_str().to_ascii_lowercase();
@@ -149,7 +152,7 @@ pub fn machines(
         ));
     };
     let (mut configured, mut recommended, mut unsupported) = (vec![], vec![], vec![]);
-    for machine in there {
+    for machine in &there {
         match machine.standing() {
             Standing::Configured(enabled) => configured.push(configured_line(machine, enabled, open, policy)),
             Standing::Recommended if machine.open.is_empty() => {
@@ -174,7 +177,12 @@ pub fn machines(
         "As Ajar saw them at {}. Admins enable a machine with `/jit enable VM1`, change what is enabled with `/jit edit VM1`, and take it back with `/jit disable VM1`.",
         moment(seen_at)
     ));
-    Message { text: parts.join("\n"), blocks: parts.iter().map(|part| section(part)).collect() }
+    let mut blocks: Vec<Value> = parts.iter().map(|part| section(part)).collect();
+    if let Some((said, ticks)) = boxes(&there, policy).filter(|_| for_admin) {
+        parts.push(said);
+        blocks.extend(ticks);
+    }
+    Message { text: parts.join("\n"), blocks }
 }
 
 fn named(machine: &SeenMachine) -> String {
@@ -252,12 +260,12 @@ pub fn not_admin(policy: &Policy) -> Message {
 
 /// Slack did not say who is an admin.
 pub fn admins_unknown() -> Message {
-    Message::sentence("Slack did not say who is an admin. Nothing was changed; type it again in a minute.")
+    Message::sentence("Slack did not say who is an admin. Nothing was changed; try again in a minute.")
 }
 
 /// Slack did not open the form.
 pub fn no_form() -> Message {
-    Message::sentence("Slack did not open the form. Nothing was changed; type it again.")
+    Message::sentence("Slack did not open the form. Nothing was changed; try again.")
 }
 
 /// Of several machines that an admin named, one cannot be meant.

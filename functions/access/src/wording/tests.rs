@@ -333,6 +333,21 @@ proptest! {
     }
 }
 
+/// A machine that can be enabled, but for what is set.
+fn seen(place: &str, name: &str, set: &Value) -> SeenMachine {
+    let nsg = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/shared";
+    let address = json!({"private": "10.0.0.4", "on_subnet": {"group": nsg}});
+    let mut machine = json!({
+        "name": name, "seen_at": 1000, "power": "running",
+        "nics": [{"id": "/subscriptions/s/x/nic", "addresses": [address]}],
+        "resource_id": format!("/subscriptions/{place}/providers/Microsoft.Compute/virtualMachines/{name}"),
+    });
+    for (field, value) in set.as_object().unwrap() {
+        machine[field] = value.clone();
+    }
+    serde_json::from_value(machine).unwrap()
+}
+
 #[test]
 fn a_badge_says_in_a_few_words_what_the_list_says() {
     let says = |set: Value| {
@@ -374,4 +389,78 @@ fn a_badge_says_in_a_few_words_what_the_list_says() {
     assert_eq!(says(json!({"nics": bare})), "Unsupported: no network security group is on its way");
     let text = "Unsupported: it is deallocated; start it in Azure first";
     assert_eq!(says(json!({"power": "deallocated"})), text);
+}
+
+/// A policy with one rule.
+fn rule_about(machines: &str) -> Policy {
+    let text = format!(
+        "channel = \"C0JIT\"\n[[rules]]\nname = \"all\"\nmachines = [\"{machines}\"]\nrequesters = [\"U0ANA\"]\napprovers = [\"U0BEA\"]\nports = [22]\n"
+    );
+    Policy::parse(&text).unwrap()
+}
+
+/// The options of the check boxes under a list.
+fn options(list: &Message) -> Vec<Value> {
+    let block = list.blocks.iter().find(|block| block["block_id"] == "recommended");
+    block.map(|block| block["accessory"]["options"].as_array().unwrap().clone()).unwrap_or_default()
+}
+
+#[test]
+fn boxes_are_for_admins_and_for_machines_that_can_be_enabled() {
+    let policy = rule_about("VM*");
+    let none = json!({});
+    let enabled = json!({"enabled": {"ports": [{"port": 22, "protocol": "tcp", "longest": 60}], "by": "U0CHRIS", "at": 1000}});
+    let (place, long) = ("s/resourceGroups/g", format!("VM{}", "m".repeat(62)));
+    let long_place = format!("{}/resourceGroups/{}", "s".repeat(36), "g".repeat(90));
+    let all = [
+        seen(place, "VM1", &none),
+        seen("other/resourceGroups/g", "VM1", &none),
+        seen("s/resourceGroups/elsewhere", "VM1", &none),
+        seen(place, "VM2", &enabled),
+        seen(place, "VM3", &json!({"power": "deallocated"})),
+        seen(place, "VM4", &json!({"gone_at": 1000})),
+        seen(place, "without-a-rule", &none),
+        seen(&long_place, &long, &none),
+    ];
+    let list = machines(&all, None, &[], &policy, true);
+    let told = "To enable several at once, tick recommended machines and press *Enable JIT on the ticked machines*. The boxes: `s/g/VM1`, `other/g/VM1`, `elsewhere/VM1` and `";
+    assert!(list.text.lines().last().unwrap().starts_with(told), "{}", list.text);
+    let described: Vec<String> = options(&list)
+        .iter()
+        .map(|option| option["description"]["text"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(described[..3], ["in s/g", "in other/g", "in elsewhere"], "each can be told from the others");
+    let mut values: Vec<String> = vec![];
+    for option in options(&list) {
+        for text in ["text", "description"] {
+            assert!(option[text]["text"].as_str().unwrap().chars().count() <= 75, "{option}");
+        }
+        let value = option["value"].as_str().unwrap().to_owned();
+        assert!(value.len() <= 150 && !values.contains(&value), "{value}");
+        values.push(value);
+    }
+    assert_eq!(values.len(), 4);
+    assert_eq!(options(&machines(&all, None, &[], &policy, false)), [Value::Null; 0]);
+    let nothing = machines(&all[3..5], None, &[], &policy, true);
+    assert_eq!((options(&nothing).len(), nothing.text.contains("tick")), (0, false));
+}
+
+#[test]
+fn of_many_machines_the_first_ten_have_boxes() {
+    let policy = rule_about("*");
+    let place = format!("{}/resourceGroups/{}", "s".repeat(36), "g".repeat(90));
+    let twin = format!("{}/resourceGroups/{}", "t".repeat(36), "g".repeat(90));
+    let name = |number: usize| format!("{number:02}{}", "m".repeat(62));
+    let of = |place: &str| -> Vec<SeenMachine> {
+        (0..11).map(|number| seen(place, &name(number), &json!({}))).collect()
+    };
+    let list = machines(&[of(&place), of(&twin)].concat(), None, &[], &policy, true);
+    assert_eq!(options(&list).len(), 10);
+    let last = list.text.lines().last().unwrap();
+    assert!(last.contains("tick some of the first 10 recommended machines and press"), "{last}");
+    for block in &list.blocks {
+        let text = block["text"]["text"].as_str().unwrap_or_default();
+        assert!(text.chars().count() <= 3_000, "{text}");
+    }
+    assert!(list.text.chars().count() <= 40_000);
 }

@@ -22,7 +22,7 @@ from jsonschema import Draft4Validator
 PRODUCT = re.compile(r"\bazsdk-rust-ajar/")
 OWN_RULE = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/networkSecurityGroups/[^/]+"
-    r"/securityRules/jit-[a-z0-9]+-[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}", re.IGNORECASE)
+    r"/securityRules/jit-[a-z0-9]+-(?P<shuts>shut-)?[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}", re.IGNORECASE)
 # What a function may POST: questions that only look like writes.
 QUESTIONS = re.compile(r"/(providers/Microsoft\.ResourceGraph/resources|ipFlowVerify|effectiveNetworkSecurityGroups)$", re.IGNORECASE)
 
@@ -207,8 +207,13 @@ def ours(exchange):
         return
     if method not in ("PUT", "DELETE"):
         yield f"the product sends {method}"
-    if not OWN_RULE.fullmatch(path):
+    own = OWN_RULE.fullmatch(path)
+    if not own:
         yield "a write to something that does not bear our name"
+    elif own["shuts"] and method == "PUT":
+        properties = exchange["request"]["properties"]
+        if (properties["access"], properties["sourceAddressPrefix"]) != ("Deny", "*") or not 100 <= properties["priority"] <= 999:
+            yield "a closing rule that does not deny everybody"
     if (who == "grant" and method == "DELETE") or (who == "revoke" and method == "PUT"):
         yield f"{who} sends {method}"
 

@@ -3,6 +3,7 @@
 //! That a lockdown stands in the table refuses grants; whoever can write the table could do that anyway. Ending what is
 //! open takes more: the command as Slack signed it, by an admin, on exactly this pattern, a moment ago.
 
+use crate::click::{App, ClickError};
 use crate::command::{Command, parse};
 use crate::evidence::{DECIDING_CLICK_SECONDS, Unproven};
 use crate::lease::Timestamp;
@@ -102,6 +103,7 @@ impl Lockdown {
     pub fn judge(
         &self,
         keys: &SigningKeys,
+        app: &App,
         policy: &Policy,
         groups: &Groups,
         now: Timestamp,
@@ -115,6 +117,12 @@ impl Lockdown {
                 .find(|(key, _)| key == name)
                 .map(|(_, value)| value.into_owned())
         };
+        let is_ours = |name: &str| field(name).as_deref() == Some(app.team_id.as_str());
+        if !(is_ours("team_id") || is_ours("enterprise_id"))
+            || field("api_app_id").as_deref() != Some(&app.app_id)
+        {
+            return Err(Unproven::Click(ClickError::App));
+        }
         let text = field("text").unwrap_or_default();
         if parse(&text) != Ok(Command::Lockdown { pattern: self.pattern.clone() }) {
             return Err(Unproven::OtherTerms);
@@ -189,6 +197,8 @@ mod tests {
 
     fn lockdown(text: &str, user: &str, pattern: &str, at: u64) -> Lockdown {
         let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("team_id", "T0CONTOSO")
+            .append_pair("api_app_id", "A0AJAR")
             .append_pair("text", text)
             .append_pair("user_id", user)
             .finish();
@@ -209,11 +219,14 @@ mod tests {
     fn only_an_admins_fresh_command_with_this_pattern_proves_it() {
         let policy = Policy::parse(POLICY).unwrap();
         let keys = SigningKeys::new(SigningSecret::new("s"), vec![]);
-        let judge = |one: &Lockdown, now: u64| {
-            one.judge(&keys, &policy, &Groups::default(), Timestamp::from_unix(now))
+        let judge_for = |app: &str, one: &Lockdown, now: u64| {
+            let app = App { team_id: "T0CONTOSO".to_owned(), app_id: app.to_owned() };
+            one.judge(&keys, &app, &policy, &Groups::default(), Timestamp::from_unix(now))
                 .map(|admin| admin.user().clone())
         };
+        let judge = |one: &Lockdown, now: u64| judge_for("A0AJAR", one, now);
         let right = lockdown("lockdown db*", "U0CHRIS", "DB*", 1000);
+        assert_eq!(judge_for("A0OTHER", &right, 1100), Err(Unproven::Click(ClickError::App)));
         assert_eq!(judge(&right, 1100), Ok("U0CHRIS".parse().unwrap()));
         assert_eq!(judge(&lockdown("lockdown", "U0CHRIS", "*", 1000), 1100), Ok("U0CHRIS".parse().unwrap()));
         assert_eq!(judge(&right, 1901), Err(Unproven::TooOld));

@@ -41,7 +41,7 @@ pub(crate) async fn end_grants(deps: &Deps, known: &KnownLockdowns) -> Result<()
         let checker = checker(deps).await?;
         let groups = checker.slack.groups(&checker.policy.admin_groups()).await?;
         let keys = &checker.secrets.current().keys;
-        match lockdown.judge(keys, &checker.policy, &groups, clock.now()) {
+        match lockdown.judge(keys, &checker.app, &checker.policy, &groups, clock.now()) {
             Ok(admin) => {
                 for record in meant {
                     end(deps, record, &admin).await?;

@@ -128,6 +128,19 @@ pub fn prove<'a>(
     }
 }
 
+/// Whether what Slack signed then may decide now.
+///
+/// # Errors
+/// It is older than [`DECIDING_CLICK_SECONDS`], or from the future.
+pub(crate) fn is_fresh(signed_at: Timestamp, now: Timestamp) -> Result<(), Unproven> {
+    // Slack's clock and ours may differ by as much as a signature may be off.
+    let from_the_future = signed_at.since(now) > crate::signature::WINDOW_SECONDS;
+    if now.since(signed_at) > DECIDING_CLICK_SECONDS || from_the_future {
+        return Err(Unproven::TooOld);
+    }
+    Ok(())
+}
+
 /// Whether Slack signed each click of a grant, on exactly its terms.
 ///
 /// # Errors
@@ -162,11 +175,7 @@ impl Proven<'_> {
                 _ => return Err(Unproven::NotBreakGlass),
             },
         };
-        // Slack's clock and ours may differ by as much as a signature may be off.
-        let from_the_future = deciding.since(now) > crate::signature::WINDOW_SECONDS;
-        if now.since(deciding) > DECIDING_CLICK_SECONDS || from_the_future {
-            return Err(Unproven::TooOld);
-        }
+        is_fresh(deciding, now)?;
         if self.signed_at.iter().any(|at| deciding.since(*at) > rule.undecided().seconds()) {
             return Err(Unproven::EarlierTooOld);
         }

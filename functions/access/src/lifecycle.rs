@@ -13,7 +13,7 @@
 //! only when every planned rule was seen gone. [`Closed`] leads nowhere.
 
 use crate::lease::Timestamp;
-use crate::policy::{Approver, GlassBreaker};
+use crate::policy::{Admin, Approver, GlassBreaker};
 use crate::request::{Ask, Means, ResourceId, Source, UserId, Wish};
 use crate::signature::KeyId;
 use serde::{Deserialize, Serialize};

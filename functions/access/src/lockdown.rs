@@ -5,12 +5,12 @@
 
 use crate::click::{App, ClickError};
 use crate::command::{Command, parse};
-use crate::evidence::{DECIDING_CLICK_SECONDS, Unproven};
+use crate::evidence::{DECIDING_CLICK_SECONDS, Unproven, is_fresh};
 use crate::lease::Timestamp;
 use crate::lifecycle::SignedClick;
 use crate::policy::{Admin, Groups, Policy, stands_for};
 use crate::request::{MachineName, Malformed, RequestId, UserId};
-use crate::signature::{SigningKeys, WINDOW_SECONDS};
+use crate::signature::SigningKeys;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -132,10 +132,7 @@ impl Lockdown {
         }
         let admin = policy.admin(&self.by, groups);
         let admin = admin.ok_or_else(|| Unproven::NotEntitled { user: self.by.clone() })?;
-        let signed_at = verified.signed_at();
-        if now.since(signed_at) > DECIDING_CLICK_SECONDS || signed_at.since(now) > WINDOW_SECONDS {
-            return Err(Unproven::TooOld);
-        }
+        is_fresh(verified.signed_at(), now)?;
         Ok(admin)
     }
 }

@@ -4,7 +4,7 @@
 use crate::click::{Action, App, Click};
 use crate::drive::{Access, Standing};
 use crate::enabled::EnabledPort;
-use crate::evidence::{DECIDING_CLICK_SECONDS, Unproven};
+use crate::evidence::{Unproven, is_fresh};
 use crate::lease::Timestamp;
 use crate::lifecycle::SignedClick;
 use crate::machine::{OpenDoor, SeenMachine};
@@ -13,7 +13,7 @@ use crate::policy::{Admin, Groups, Policy};
 use crate::request::{
     Installation, MachineName, Ports, Protocol, RequestHash, RequestId, ResourceId, RuleName, UserId,
 };
-use crate::signature::{SigningKeys, WINDOW_SECONDS};
+use crate::signature::SigningKeys;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -390,11 +390,7 @@ impl Order {
         }
         let admin = policy.admin(&click.user, groups);
         let admin = admin.ok_or_else(|| Unproven::NotEntitled { user: click.user.clone() })?;
-        let signed_at = verified.signed_at();
-        let from_the_future = signed_at.since(now) > WINDOW_SECONDS;
-        if now.since(signed_at) > DECIDING_CLICK_SECONDS || from_the_future {
-            return Err(Unproven::TooOld);
-        }
+        is_fresh(verified.signed_at(), now)?;
         Ok(admin)
     }
 }

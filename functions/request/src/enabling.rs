@@ -160,8 +160,9 @@ pub(crate) async fn submitted(
         },
         wording::DISABLE_FORM => {
             for machine in &meant {
-                deps.store.put_enabled(&machine.resource_id, None).await?;
+                // First: what is left by a failure in between is ended when the form is sent again.
                 end_grants(deps, &machine.resource_id, &admin).await?;
+                deps.store.put_enabled(&machine.resource_id, None).await?;
             }
             Change::Remove
         }
@@ -203,7 +204,7 @@ fn within_policy(deps: &Deps, machines: &[&SeenMachine], enabled: &Enabled) -> R
     Ok(())
 }
 
-/// Ends what is open on a machine, or is about to be.
+/// Ends what is open on a machine, or is about to be, and refuses what waits for a decision.
 async fn end_grants(deps: &Deps, machine: &ResourceId, admin: &Admin) -> Result<(), Broken> {
     for (_, indexed) in deps.store.unsettled().await? {
         if indexed.record.wish().machine.resource_id == *machine {
@@ -218,7 +219,8 @@ async fn end_grant(deps: &Deps, indexed: &Record, admin: &Admin) -> Result<(), B
         let Some(loaded) = deps.store.read(indexed.wish().id).await? else { return Ok(()) };
         let now = deps.clock.now();
         let change = match loaded.record.state() {
-            State::Draft(_) | State::Pending(_) => loaded.record.cancel(now),
+            State::Draft(_) => loaded.record.cancel(now),
+            State::Pending(_) => loaded.record.refuse(admin, now),
             _ => loaded.record.end(Cause::Revoked { by: admin.user().clone() }, now),
         };
         // It is being shut, or is over.

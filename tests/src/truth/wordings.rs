@@ -298,10 +298,10 @@ pub(super) const OTHER: &[&str] = &[
     "That is longer than allowed; the longest here is {any}. Type {code} or less.",
     "{code} is not among the addresses that may be let in here; these are: {any}.",
     "{user} has locked down {any} at {time:past}: nothing is opened until an admin lifts that. Nothing was recorded.",
-    "*Lockdown*: {user} has locked down {any} at {time:past}. Grants that were open then are ended, and nothing is opened until an admin types {code}. Sessions that are open are not cut. Ref {ref}",
+    "*Lockdown*: {user} has locked down {any} at {time:past}. Ajar ends what was open by grants then, and each card says when it is shut. Nothing is opened until an admin types {code}. Sessions that are open are not cut. Ref {ref}",
     "*Lockdown lifted*: {user} has lifted at {time:past} what {user} had locked down at {time:past}: {any}. Access can be asked for again. Ref {ref}",
     // To admins and those who are none.
-    "{any} is locked down: what is open by grants is being shut, and nothing is opened until an admin types {code}. The channel is told.",
+    "{any} is locked down: Ajar ends what is open by grants, and nothing is opened until an admin types {code}. The channel is told.",
     "{any} is lifted. What was shut stays shut until somebody asks again.",
     "Nothing is locked down.",
     "That is not locked down. Type {any}.",

@@ -94,7 +94,7 @@ async fn the_lab_from_recommended_to_shut_again() {
 async fn what_is_shut_already_gets_no_rule() {
     let story = Story::begin().await;
     let said = story.enable(CHRIS, "VM3", Form { ports: &[22], ..SUGGESTED }).await;
-    let line = "• `VM3`: 22 up to 3 hours; shut: no rule lets anybody in without a grant";
+    let line = "• `VM3`: 22 up to 3 hours; shut: no rule but Azure's own for the virtual network lets anybody in without a grant";
     assert!(said.contains(line), "{said}");
     assert_eq!(story.order_button().await, None);
     assert_eq!(story.azure.closing_rules().await, []);
@@ -229,10 +229,18 @@ async fn disabling_ends_what_is_open_and_offers_to_remove_the_closing_rules() {
     story.click(BEA, &id, "approve").await;
     story.felt().await;
     assert!(story.lets_in("VM1", 22, MINE));
+    let waiting = story.asked(ANA, "VM1 22 from 198.51.100.9 for 10m").await;
     let said = story.disable(CHRIS, "VM1").await;
     assert!(said.starts_with("JIT disabled: VM1. <@U0CHRIS> has disabled JIT access."), "{said}");
     assert_eq!(story.status(&id).await, "CLOSED");
     assert!(story.says(&id).await.contains("<@U0CHRIS> ended it early."), "{}", story.says(&id).await);
+    let refused = json!({"closed": {"closure": {"denied": {"by": CHRIS}}}});
+    assert_eq!(story.history(&waiting).await.last(), Some(&refused), "what waited is refused");
+    assert!(
+        story.says(&waiting).await.contains("<@U0CHRIS> denied it at "),
+        "{}",
+        story.says(&waiting).await
+    );
     assert!(!story.lets_in("VM1", 22, MINE), "the closing rule stands until it is ordered away");
     assert_eq!(story.azure.closing_rules().await.len(), 2);
     let said = story.order(CHRIS).await;

@@ -231,6 +231,16 @@ impl Record {
         ))
     }
 
+    /// An admin takes away what it asks for before it is decided: nobody can approve it any more.
+    ///
+    /// # Errors
+    /// Not waiting for a decision.
+    pub fn refuse(&self, admin: &Admin, now: Timestamp) -> Result<Change, NotNow> {
+        let State::Pending(pending) = &self.state else { return Err(NotNow::State) };
+        let closure = Closure::Denied { by: admin.user().clone() };
+        Ok(self.close(ClosedAsk::Pending(pending.clone()), closure, now))
+    }
+
     /// The requester takes it back before it is decided.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub fn lockdown(one: &Lockdown, told: &[LockdownTold]) -> Option<(LockdownTold, 
         None if !told.contains(&LockdownTold::Begun) => (
             LockdownTold::Begun,
             format!(
-                "*Lockdown*: {by} has locked down {what} at {}. Grants that were open then are ended, and nothing is opened until an admin types `/jit lift {}`. Sessions that are open are not cut.",
+                "*Lockdown*: {by} has locked down {what} at {}. Ajar ends what was open by grants then, and each card says when it is shut. Nothing is opened until an admin types `/jit lift {}`. Sessions that are open are not cut.",
                 moment(one.at),
                 one.pattern
             ),
@@ -52,7 +52,7 @@ pub fn lockdown(one: &Lockdown, told: &[LockdownTold]) -> Option<(LockdownTold, 
 /// To the admin who has locked down.
 pub fn locked_down(pattern: &NamePattern) -> Message {
     Message::sentence(format!(
-        "{} is locked down: what is open by grants is being shut, and nothing is opened until an admin types `/jit lift {pattern}`. The channel is told.",
+        "{} is locked down: Ajar ends what is open by grants, and nothing is opened until an admin types `/jit lift {pattern}`. The channel is told.",
         capital(&which(pattern))
     ))
 }

@@ -78,7 +78,9 @@ pub(super) fn open_doors(doors: &[OpenDoor]) -> String {
 /// Whether what is enabled on a machine is shut.
 pub(super) fn shut(found: &Found) -> String {
     match &found.state {
-        Shut::Yes => "shut: no rule lets anybody in without a grant".to_owned(),
+        Shut::Yes => {
+            "shut: no rule but Azure's own for the virtual network lets anybody in without a grant".to_owned()
+        }
         Shut::No { doors } => format!("{}: *not shut*", open_doors(doors)),
         Shut::Unread => {
             "Ajar may not read a security group on its way, so whether it is shut is not known".to_owned()

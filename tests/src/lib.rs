@@ -9,6 +9,7 @@
 )]
 
 pub mod azure;
+pub mod deciding;
 pub mod enabling;
 mod finish;
 pub mod signed;

@@ -20,6 +20,12 @@ pub enum Action {
     WriteClosing,
     /// Remove the closing rules of an order.
     RemoveClosing,
+    /// End a grant early.
+    End,
+    /// Say that an approval in one's name is not one's own.
+    NotMe,
+    /// Ask once more for the same.
+    AskAgain,
 }
 
 impl Action {
@@ -31,22 +37,34 @@ impl Action {
             Self::BreakGlass => "break_glass",
             Self::WriteClosing => "write_closing",
             Self::RemoveClosing => "remove_closing",
+            Self::End => "end",
+            Self::NotMe => "not_me",
+            Self::AskAgain => "ask_again",
         }
     }
 
-    /// What the request must be opened by for this button to be about it; `None` where it is about an order.
+    /// What the request must be opened by for this button to be about it; `None` where it is about an order, or about
+    /// any request.
     pub const fn means(self) -> Option<Means> {
         match self {
             Self::Approve | Self::Deny => Some(Means::Approval),
             Self::BreakGlass => Some(Means::BreakGlass),
-            Self::WriteClosing | Self::RemoveClosing => None,
+            Self::WriteClosing | Self::RemoveClosing | Self::End | Self::NotMe | Self::AskAgain => None,
         }
     }
 
     fn of(id: &str) -> Option<Self> {
-        [Self::Approve, Self::Deny, Self::BreakGlass, Self::WriteClosing, Self::RemoveClosing]
-            .into_iter()
-            .find(|action| action.id() == id)
+        let all = [
+            Self::Approve,
+            Self::Deny,
+            Self::BreakGlass,
+            Self::WriteClosing,
+            Self::RemoveClosing,
+            Self::End,
+            Self::NotMe,
+            Self::AskAgain,
+        ];
+        all.into_iter().find(|action| action.id() == id)
     }
 }
 
@@ -72,6 +90,8 @@ pub struct Click {
     pub terms: String,
     /// Where a sentence to the clicker alone can be sent, for 30 minutes.
     pub response_url: Option<String>,
+    /// What opens a form for the clicker, for three seconds.
+    pub trigger_id: Option<String>,
 }
 
 /// Why a signed body is not a click on one of our buttons.
@@ -159,6 +179,12 @@ pub fn button_value(request: RequestId, terms: &TermsDigest) -> String {
     format!("{request}.{}", terms.as_str())
 }
 
+/// Which request a button's value is about, and which terms; `None` where it is none of ours.
+pub fn parse_value(value: &str) -> Option<(RequestId, String)> {
+    let (request, terms) = value.split_once('.')?;
+    Some((request.parse().ok()?, terms.to_owned()))
+}
+
 impl Click {
     /// Reads a signed body.
     ///
@@ -171,14 +197,14 @@ impl Click {
         }
         let [action] = payload.actions.as_slice() else { return Err(ClickError::Button) };
         let user = payload.user.and_then(|user| user.id.parse().ok()).ok_or(ClickError::Body)?;
-        let (request, terms) =
-            action.value.as_deref().and_then(|value| value.split_once('.')).ok_or(ClickError::Button)?;
+        let (request, terms) = action.value.as_deref().and_then(parse_value).ok_or(ClickError::Button)?;
         Ok(Self {
             user,
             action: Action::of(&action.action_id).ok_or(ClickError::Button)?,
-            request: request.parse().map_err(|_| ClickError::Button)?,
-            terms: terms.to_owned(),
+            request,
+            terms,
             response_url: payload.response_url,
+            trigger_id: payload.trigger_id,
         })
     }
 }

@@ -2,7 +2,11 @@
 
 use crate::lease::Ttl;
 use crate::lockdown::NamePattern;
-use crate::request::{Justification, MachineName, MachineQuery, Malformed, Means, Ports, Source};
+use crate::request::{Justification, MachineName, MachineQuery, Malformed, Means, Ports, Source, UserId};
+
+mod grants;
+
+pub use grants::Closing;
 
 /// What somebody typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +53,13 @@ pub enum Command {
         /// The lockdown's; every lockdown where none was said.
         pattern: Option<NamePattern>,
     },
+    /// `/jit close <vm> [<port>…]` and `/jit close <ref>`: end it early, or take it back.
+    Close(Closing),
+    /// `/jit unfreeze <person>`: their clicks count again.
+    Unfreeze {
+        /// Who.
+        user: UserId,
+    },
 }
 
 /// The most machines that can be enabled or disabled at once.
@@ -75,6 +86,14 @@ pub enum CommandError {
         /// The word.
         word: &'static str,
     },
+    /// `close` and nothing else.
+    #[error(
+        "what to close is missing; type for example `/jit close VM3 22`, or its reference: `/jit close 7F3K9-QXM2P`"
+    )]
+    CloseWhat,
+    /// `unfreeze` without a person.
+    #[error("the person is missing; type for example `/jit unfreeze @bea`")]
+    UnfreezeWhom,
     /// More machines than can be enabled or disabled at once.
     #[error("these are {0} machines; name at most {max} at once", max = MOST_MACHINES)]
     TooManyMachines(usize),
@@ -122,7 +141,7 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
     if first.eq_ignore_ascii_case("help") && words.rest.is_empty() {
         return Ok(Command::Help);
     }
-    if let Some(command) = about_machines(first, words.rest) {
+    if let Some(command) = about_machines(first, words.rest).or_else(|| grants::parse(first, words.rest)) {
         return command;
     }
     let machine: MachineQuery = first.parse()?;
@@ -132,13 +151,7 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
         Some(word) => word.to_owned(),
     };
     words.next();
-    // People write `22, 3389` as well as `22,3389`.
-    while list.ends_with(',') || words.peek().is_some_and(|word| word.starts_with(',')) {
-        match words.next() {
-            Some(more) => list.push_str(more),
-            None => break,
-        }
-    }
+    words.rest_of_list(&mut list);
     let ports = parse_ports(&list)?;
     let (mut source, mut ttl, mut means, mut justification) = (None, None, None, None);
     while let Some(word) = words.next() {
@@ -261,6 +274,16 @@ impl<'a> Words<'a> {
         if self.peek().is_some_and(|word| keyword(word).is_some()) { None } else { self.next() }
     }
 
+    /// People write `22, 3389` as well as `22,3389`.
+    fn rest_of_list(&mut self, list: &mut String) {
+        while list.ends_with(',') || self.peek().is_some_and(|word| word.starts_with(',')) {
+            match self.next() {
+                Some(more) => list.push_str(more),
+                None => break,
+            }
+        }
+    }
+
     fn next(&mut self) -> Option<&'a str> {
         let word = self.peek()?;
         let start = self.rest.trim_start();
@@ -322,7 +345,9 @@ mod tests {
             | Command::Enable { .. }
             | Command::Disable { .. }
             | Command::Lockdown { .. }
-            | Command::Lift { .. }) => panic!("{other:?}"),
+            | Command::Lift { .. }
+            | Command::Close(_)
+            | Command::Unfreeze { .. }) => panic!("{other:?}"),
             Command::Ask { machine, ports, source, ttl, justification, .. } => (
                 machine.to_string(),
                 ports.as_slice().to_vec(),

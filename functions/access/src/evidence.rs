@@ -46,6 +46,12 @@ pub enum Unproven {
         /// Who.
         user: UserId,
     },
+    /// Clicks of somebody who approved do not count.
+    #[error("clicks of {user} do not count")]
+    Frozen {
+        /// Who.
+        user: UserId,
+    },
     /// The requester approved.
     #[error("the requester approved")]
     OwnRequest,

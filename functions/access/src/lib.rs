@@ -8,6 +8,7 @@ pub mod command;
 pub mod drive;
 pub mod enabled;
 pub mod evidence;
+pub mod frozen;
 pub mod lease;
 pub mod lifecycle;
 pub mod lockdown;

@@ -6,6 +6,7 @@
 use crate::click::{App, ClickError};
 use crate::command::{Command, parse};
 use crate::evidence::{DECIDING_CLICK_SECONDS, Unproven, is_fresh};
+use crate::frozen::Frozen;
 use crate::lease::Timestamp;
 use crate::lifecycle::SignedClick;
 use crate::policy::{Admin, Groups, Policy, stands_for};
@@ -137,11 +138,14 @@ impl Lockdown {
     }
 }
 
-/// All lockdowns, the last ones first.
+/// All lockdowns, and the people whose clicks do not count.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Lockdowns {
     /// The latest at the end.
     pub all: Vec<Lockdown>,
+    /// People whose clicks do not count, the latest at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<Frozen>,
 }
 
 impl Lockdowns {
@@ -167,7 +171,7 @@ impl Lockdowns {
             let Some(oldest) = all.iter().position(|one| !one.is_in_force()) else { break };
             all.remove(oldest);
         }
-        Some(Self { all })
+        Some(Self { all, ..self.clone() })
     }
 
     /// With all of this pattern lifted, of every pattern where none is given. `None` where none is in force.
@@ -180,7 +184,7 @@ impl Lockdowns {
             one.lifted = Some((by.clone(), at));
             lifted += 1;
         }
-        (lifted > 0).then_some(Self { all })
+        (lifted > 0).then_some(Self { all, ..self.clone() })
     }
 }
 

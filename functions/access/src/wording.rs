@@ -18,17 +18,22 @@ use serde_json::{Value, json};
 
 mod boxes;
 mod card;
+mod ending;
 mod failure;
+mod frozen;
 mod glass;
 mod lockdown;
 mod machines;
 mod news;
 mod order;
 mod orphan;
+mod reminder;
 
 pub use boxes::{box_unknown, nothing_ticked};
 pub use card::{Told, card, direct};
+pub use ending::{DENY_FORM, NotEnded, REASON, deny_form, ending, not_ended, reason_problem};
 use failure::{ended, evidence, remedy};
+pub use frozen::{approved_by_you, disowned, frozen, not_frozen, nothing_disowned, thawed, you_are_frozen};
 pub use glass::{PassedBy, glass_ended, passed_by};
 pub use lockdown::{LockdownTold, lifted, lockdown, locked_down, not_in_force, nothing_opens};
 pub use machines::{
@@ -39,6 +44,7 @@ pub use machines::{
 pub use news::{Alarm, alarm, aside};
 pub use order::{order, order_not_taken};
 pub use orphan::{OrphanTold, orphan};
+pub use reminder::{Reminder, asked_again_before, not_yours_to_ask, reminder, reminder_at};
 
 /// A message: what screen readers and notifications say, and what is shown.
 #[derive(Clone, PartialEq, Debug)]
@@ -132,8 +138,9 @@ pub fn help(build: &Build) -> Message {
          • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\
          • durations: `30m`, `2h`, `1h30m`\n\
          • without approval, where your policy lets you: `/jit VM3 22 break-glass because the database is down`\n\
+         • end it early, or take it back: `/jit close VM3 22`\n\
          • which machines there are, and who is in: `/jit vms`\n\
-         • for admins: `/jit enable VM1 VM2`, `/jit edit VM1`, `/jit disable VM1`; in an emergency `/jit lockdown`, later `/jit lift`\n\
+         • for admins: `/jit enable VM1 VM2`, `/jit edit VM1`, `/jit disable VM1`; in an emergency `/jit lockdown`, later `/jit lift`; after a *Not me* `/jit unfreeze @bea`\n\
          When it ends the port shuts by itself. Sessions that are open then are not cut.\n\
          _Version {build}_"
     ))
@@ -343,6 +350,11 @@ pub enum ClickRefusal {
     NoBreakGlass,
     /// Slack did not say who is in a user group.
     GroupsUnknown,
+    /// Somebody whose clicks do not count.
+    Frozen {
+        /// Since when.
+        since: Timestamp,
+    },
 }
 
 /// The sentence to somebody whose click changed nothing.
@@ -366,6 +378,7 @@ pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
         }
         ClickRefusal::Decided { what, by: None, at } => format!("Too late: this request {what} at {}.", moment(*at)),
         ClickRefusal::NoBreakGlass => glass::not_allowed(rule),
+        ClickRefusal::Frozen { since } => you_are_frozen(*since),
         ClickRefusal::GroupsUnknown => {
             "Slack did not say who may decide on this. Nothing was changed; click again in a minute.".to_owned()
         }

@@ -265,6 +265,10 @@ impl Run<'_> {
                 if let Some(one) = known.lockdowns.on(&ask.wish.machine.name) {
                     return Checked::Refused(Failure::LockedDown { by: one.by.clone() });
                 }
+                let mut clickers = granted.approvals().iter().map(|approval| &approval.by);
+                if let Some(user) = clickers.find(|user| known.lockdowns.frozen(user).is_some()).cloned() {
+                    return Checked::Refused(Failure::Evidence(Unproven::Frozen { user }));
+                }
             }
             Err(error) => {
                 tracing::warn!(error = %error, "whether it is locked down is not known");

@@ -19,7 +19,7 @@
 use access::lease::Timestamp;
 use access::lifecycle::{self, Change, Corrupt, Parts, Record, Tempo};
 use access::request::{RequestId, UserId};
-use access::wording::Told;
+use access::wording::{Told, reminder_at};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -327,11 +327,12 @@ impl Store {
 }
 
 /// What must be looked at, and when, beside the lifecycle's own moment: a version that nobody was
-/// shown yet.
-fn due_at(record: &Record, shown_version: u64) -> Option<Timestamp> {
+/// shown yet, and what is told because time has passed.
+fn due_at(record: &Record, shown: &Shown) -> Option<Timestamp> {
     let tempo = Tempo::DEPLOYED;
-    let unshown = (shown_version < record.version()).then(|| record.changed_at().plus(tempo.idle_seconds));
-    [lifecycle::due_at(record, &tempo), unshown].into_iter().flatten().min()
+    let unshown =
+        (shown.shown_version < record.version()).then(|| record.changed_at().plus(tempo.idle_seconds));
+    [lifecycle::due_at(record, &tempo), unshown, reminder_at(record, &shown.told)].into_iter().flatten().min()
 }
 
 /// Whether `grant` has something to do with the record as it is.

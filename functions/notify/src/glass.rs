@@ -7,7 +7,7 @@ use edge::slack::SlackError;
 use edge::store::{Loaded, Shown};
 
 /// What Slack says of a person to whom nobody can write (docs.slack.dev, errors of `chat.postMessage`).
-const GONE: [&str; 4] = ["channel_not_found", "user_not_found", "user_disabled", "cannot_dm_bot"];
+pub(super) const GONE: [&str; 4] = ["channel_not_found", "user_not_found", "user_disabled", "cannot_dm_bot"];
 
 /// Everybody who could have approved hears of a break-glass, each once; the thread of its card hears its end.
 pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {

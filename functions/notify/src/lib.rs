@@ -19,9 +19,11 @@ use edge::stream;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::json;
 
+mod approvers;
 mod glass;
 mod lockdown;
 mod orders;
+mod reminders;
 
 /// How often a record is shown anew when it has changed while it was being shown.
 const ROUNDS: usize = 5;
@@ -170,7 +172,8 @@ async fn start(deps: &Deps, function: &str, event: &serde_json::Value) {
 async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
     for _ in 0..ROUNDS {
         let Some(loaded) = deps.store.read(id).await? else { return Ok(()) };
-        if loaded.shown.shown_version >= loaded.record.version() {
+        let reminded = reminders::is_due(&loaded, deps.clock.now());
+        if loaded.shown.shown_version >= loaded.record.version() && !reminded {
             return Ok(());
         }
         let mut shown = loaded.shown.clone();
@@ -187,7 +190,9 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
         }
         tell_channel(deps, &now, &mut shown).await?;
         tell_thread(deps, &now, &mut shown).await?;
+        approvers::tell(deps, &now, &mut shown).await?;
         tell_requester(deps, &now, &mut shown).await?;
+        reminders::tell(deps, &now, &mut shown).await?;
         glass::tell(deps, &now, &mut shown).await?;
         if deps.store.shown(&now.record, &shown, true).await? {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Tells the channel what was locked down and what was lifted, each once.
+//! Tells the channel what was locked down, whose clicks do not count, and what was lifted, each once.
 
 use super::{Deps, NotShown, start};
 use access::wording;
@@ -12,11 +12,17 @@ pub(crate) async fn attend(deps: &Deps) -> Result<(), NotShown> {
         // Before anything is said. Where this fails the tick ends it.
         start(deps, &deps.revoke_function, &json!({"lockdown": true})).await;
     }
+    for one in known.lockdowns.frozen.clone() {
+        let key = one.key();
+        while let Some((what, message)) = wording::frozen(&one, known.told(&key), deps.policy.admins()) {
+            deps.slack.post(deps.policy.channel(), &message).await?;
+            known.told.entry(key.clone()).or_default().push(what);
+            deps.store.lockdowns_told(&known, false).await?;
+        }
+    }
     for one in known.lockdowns.all.clone() {
         let id = one.id.to_string();
-        while let Some((what, message)) =
-            wording::lockdown(&one, known.told.get(&id).map(Vec::as_slice).unwrap_or_default())
-        {
+        while let Some((what, message)) = wording::lockdown(&one, known.told(&id)) {
             deps.slack.post(deps.policy.channel(), &message).await?;
             known.told.entry(id.clone()).or_default().push(what);
             deps.store.lockdowns_told(&known, false).await?;

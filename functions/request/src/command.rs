@@ -1,14 +1,14 @@
 //! `/jit …`
 
 use crate::enabling::{self, Named};
-use crate::{Broken, Deps, field, lockdown, message, status};
+use crate::{Broken, Deps, ending, field, freezing, lockdown, message, status};
 use access::command::{Command, parse};
 use access::enabled::Enabled;
 use access::lifecycle::{Record, SignedClick, State};
 use access::machine::{Found, Tags, Unfit, find};
 use access::policy::{Rule, Subject};
 use access::request::{
-    Ask, Machine, MachineQuery, Means, Ports, Protocol, RequestHash, Source, UserId, Wish,
+    Ask, Machine, MachineQuery, Means, Ports, Protocol, RequestHash, RequestId, Source, UserId, Wish,
 };
 use access::signature::Verified;
 use access::wording::{self, Message};
@@ -53,6 +53,10 @@ pub(crate) async fn handle(
             Some(hash) => lockdown::lock_down(deps, &requester, &pattern, &signed, hash).await?,
             None => return Ok(status(400)),
         },
+        Ok(Command::Close(closing)) => {
+            Message::sentence(ending::by_command(deps, &requester, &closing).await?)
+        }
+        Ok(Command::Unfreeze { user }) => freezing::unfreeze(deps, &requester, &user).await?,
         Ok(Command::Lift { pattern }) => lockdown::lift(deps, &requester, pattern.as_ref()).await?,
         Ok(Command::Ask { machine, ports, source, ttl, means, justification }) => {
             let typed = Typed {
@@ -65,6 +69,7 @@ pub(crate) async fn handle(
                 justification,
                 trigger_id: get("trigger_id"),
                 response_url: get("response_url"),
+                after: None,
             };
             ask(deps, typed).await?
         }
@@ -73,19 +78,24 @@ pub(crate) async fn handle(
     Ok(message(&answer))
 }
 
-struct Typed {
-    requester: UserId,
-    machine: MachineQuery,
-    ports: Ports,
-    source: Option<Source>,
-    ttl: Option<access::lease::Ttl>,
-    means: Means,
-    justification: Option<access::request::Justification>,
-    trigger_id: String,
-    response_url: String,
+/// What somebody asks for.
+pub(crate) struct Typed {
+    pub(crate) requester: UserId,
+    pub(crate) machine: MachineQuery,
+    pub(crate) ports: Ports,
+    pub(crate) source: Option<Source>,
+    pub(crate) ttl: Option<access::lease::Ttl>,
+    pub(crate) means: Means,
+    pub(crate) justification: Option<access::request::Justification>,
+    /// What the request's id is made from: the same delivered twice is one request.
+    pub(crate) trigger_id: String,
+    pub(crate) response_url: String,
+    /// The request that is asked for once more.
+    pub(crate) after: Option<RequestId>,
 }
 
-async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
+/// Records what is asked for, where it may be: what to answer.
+pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     let locked = async { Ok(deps.store.lockdowns().await?) };
     let (meant, locked) = tokio::try_join!(machine_for(deps, &typed), locked)?;
     let Meant { machine, source, rule, tags, enabled } = match meant {
@@ -119,7 +129,8 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     }
     // People type a command again when they saw no answer.
     let live = deps.store.live_of(&ask.wish.requester).await?;
-    if let Some(same) = live.iter().find(|loaded| is_same(&loaded.record, &ask)) {
+    let mut others = live.iter().filter(|loaded| Some(loaded.record.wish().id) != typed.after);
+    if let Some(same) = others.find(|loaded| is_same(&loaded.record, &ask)) {
         // Whose button it is sees it anew: it was in an answer that may not have come.
         if let (State::Pending(_), Some(ask)) = (same.record.state(), same.record.ask())
             && ask.wish.means == Means::BreakGlass
@@ -139,6 +150,9 @@ async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
             }
             // The same delivery twice.
             Created::Exists(existing) if existing.record.wish().hash == hash => {
+                if !existing.record.is_live() {
+                    return Ok(wording::asked_again_before(existing.record.wish()));
+                }
                 return Ok(wording::asked(&ask, rule));
             }
             // Another request with the same 50 bits: take the next 50.

@@ -97,7 +97,7 @@ const fn lets_in(record: &Record) -> bool {
     matches!(record.state(), State::Approved(_) | State::Opening(_) | State::Open(_))
 }
 
-async fn open_form(deps: &Deps, trigger_id: &str, form: Option<Value>) -> Result<(), Message> {
+pub(crate) async fn open_form(deps: &Deps, trigger_id: &str, form: Option<Value>) -> Result<(), Message> {
     let form = form.ok_or_else(wording::too_many_for_a_form)?;
     deps.slack.open_form(trigger_id, &form).await.map_err(|error| {
         tracing::warn!(error = %error, "a form was not opened");
@@ -105,12 +105,23 @@ async fn open_form(deps: &Deps, trigger_id: &str, form: Option<Value>) -> Result
     })
 }
 
+/// The evidence that somebody is an admin whose clicks count; else what to say.
 pub(crate) async fn admin(deps: &Deps, user: &UserId) -> Result<Admin, Message> {
-    let groups = deps.slack.groups(&deps.policy.admin_groups()).await.map_err(|error| {
+    let groups = deps.policy.admin_groups();
+    let (groups, known) = tokio::join!(deps.slack.groups(&groups), deps.store.lockdowns());
+    let groups = groups.map_err(|error| {
         tracing::warn!(error = %error, "Slack does not say who is an admin");
         wording::admins_unknown()
     })?;
-    deps.policy.admin(user, &groups).ok_or_else(|| wording::not_admin(&deps.policy))
+    let admin = deps.policy.admin(user, &groups).ok_or_else(|| wording::not_admin(&deps.policy))?;
+    let known = known.map_err(|error| {
+        tracing::warn!(error = %error, "whether an admin's clicks count is not known");
+        wording::admins_unknown()
+    })?;
+    match known.lockdowns.frozen(user) {
+        Some(frozen) => Err(Message::sentence(wording::you_are_frozen(frozen.at))),
+        None => Ok(admin),
+    }
 }
 
 /// The machines that were named; else what to say of the first that cannot be meant.

@@ -1,13 +1,13 @@
 //! A click on one of our buttons, or a form that was sent off.
 
-use crate::{Broken, Deps, enabling, json, ordering, status};
+use crate::{Broken, Deps, again, denying, enabling, ending, freezing, json, ordering, status};
 use access::click::{Action, Click, ClickError, Submission, Ticking};
 use access::lease::Timestamp;
 use access::lifecycle::{Change, Closure, NotNow, Record, SignedClick, State};
 use access::policy::{Approver, GlassBreaker, Groups, Rule};
-use access::request::{Means, TermsDigest, UserId};
+use access::request::{Ask, Justification, Means, RequestId, TermsDigest, UserId};
 use access::signature::Verified;
-use access::wording::{ClickRefusal, refused_click};
+use access::wording::{self, ClickRefusal, refused_click};
 use edge::store::{Loaded, Reply, Stored};
 use serde_json::Value;
 
@@ -26,7 +26,10 @@ pub(crate) async fn handle(
         Ok(click) => click,
         Err(why) => {
             if let (ClickError::Kind, Ok(form)) = (why, Submission::parse(verified, &deps.app)) {
-                let answer = enabling::submitted(deps, &form, &signed).await?;
+                let answer = match form.form.as_str() {
+                    wording::DENY_FORM => denying::submitted(deps, &form, verified, &signed).await?,
+                    _ => enabling::submitted(deps, &form, &signed).await?,
+                };
                 return Ok(answer.map_or_else(|| status(200), |answer| json(&answer)));
             }
             match Ticking::parse(verified, &deps.app) {
@@ -46,19 +49,42 @@ pub(crate) async fn handle(
         }
     };
     let at = verified.signed_at();
-    let refused = match click.action {
-        Action::Approve | Action::Deny | Action::BreakGlass => decide(deps, &click, &signed, at)
-            .await?
-            .map_err(|(refusal, rule)| (format!("{refusal:?}"), refused_click(&refusal, rule))),
+    let outcome = match click.action {
+        Action::Approve => by_click(deps, &click, Deed::Approve, &signed, at).await?,
+        Action::BreakGlass => by_click(deps, &click, Deed::BreakGlass, &signed, at).await?,
+        Action::Deny => denying::ask_why(deps, &click, &signed, at).await?,
+        Action::End => ending::by_click(deps, &click).await?.map(|()| None),
+        Action::NotMe => freezing::not_me(deps, &click).await?.map(Some),
+        Action::AskAgain => again::ask_again(deps, &click).await?.map(Some),
         Action::WriteClosing | Action::RemoveClosing => {
-            ordering::take(deps, &click, &signed, at).await?.map_err(|text| (text.clone(), text))
+            ordering::take(deps, &click, &signed, at).await?.map(|()| None)
         }
     };
-    if let Err((refusal, text)) = refused {
-        tracing::info!(request = %click.request, refusal, "a click that changes nothing");
+    let text = match outcome {
+        Ok(text) => text,
+        Err(text) => {
+            let action = click.action.id();
+            tracing::info!(request = %click.request, action, refusal = text, "a click that changes nothing");
+            Some(text)
+        }
+    };
+    if let Some(text) = text {
         tell(deps, text, click.response_url, &signed.signature).await?;
     }
     Ok(status(200))
+}
+
+/// Decides on a request by a click: what to tell the clicker.
+async fn by_click(
+    deps: &Deps,
+    click: &Click,
+    deed: Deed,
+    signed: &SignedClick,
+    at: Timestamp,
+) -> Result<Result<Option<String>, String>, Broken> {
+    let wanted = Wanted { user: &click.user, request: click.request, terms: &click.terms, deed };
+    let decided = decide(deps, &wanted, signed, at).await?;
+    Ok(decided.map(|_| None).map_err(|refusal| said(&refusal)))
 }
 
 /// Has `notify` say a sentence to whoever clicked, where Slack has given an address for it.
@@ -75,51 +101,85 @@ async fn tell(
     Ok(deps.store.put_reply(&key, &reply, deps.clock.now().plus(REPLY_SECONDS)).await?)
 }
 
+/// Why somebody cannot do what they want, and the rule that says who could.
 type Refusal<'a> = (ClickRefusal, Option<&'a Rule>);
 
-async fn decide<'a>(
+/// What somebody wants to do to a request that waits for a decision.
+pub(crate) struct Wanted<'a> {
+    pub(crate) user: &'a UserId,
+    pub(crate) request: RequestId,
+    /// The digest of the terms that they saw.
+    pub(crate) terms: &'a str,
+    pub(crate) deed: Deed,
+}
+
+/// What is done to a request that waits for a decision.
+#[derive(Clone)]
+pub(crate) enum Deed {
+    Approve,
+    BreakGlass,
+    /// To be denied; without a reason nothing is denied yet.
+    Deny(Option<Justification>),
+}
+
+impl Deed {
+    const fn means(&self) -> Means {
+        match self {
+            Self::Approve | Self::Deny(_) => Means::Approval,
+            Self::BreakGlass => Means::BreakGlass,
+        }
+    }
+}
+
+/// The sentence to somebody who may not do what they want.
+pub(crate) fn said((refusal, rule): &Refusal<'_>) -> String {
+    refused_click(refusal, *rule)
+}
+
+/// Records what somebody wants, where they may; gives the request as it was.
+pub(crate) async fn decide<'a>(
     deps: &'a Deps,
-    click: &Click,
+    wanted: &Wanted<'_>,
     signed: &SignedClick,
     at: Timestamp,
-) -> Result<Result<(), Refusal<'a>>, Broken> {
+) -> Result<Result<Ask, Refusal<'a>>, Broken> {
     for _ in 0..TRIES {
-        let Some(loaded) = deps.store.read(click.request).await? else {
-            return Ok(Err((ClickRefusal::NoSuchRequest, None)));
-        };
+        let (loaded, locked) = tokio::try_join!(deps.store.read(wanted.request), deps.store.lockdowns())?;
+        let Some(loaded) = loaded else { return Ok(Err((ClickRefusal::NoSuchRequest, None))) };
         let Some(ask) = loaded.record.ask() else { return Ok(Err((ClickRefusal::OtherTerms, None))) };
-        if click.terms != TermsDigest::of(ask).as_str() {
+        if wanted.terms != TermsDigest::of(ask).as_str() {
             return Ok(Err((ClickRefusal::OtherTerms, None)));
         }
         let Some(rule) = deps.store.listed_rule(&deps.policy, &ask.wish.machine).await? else {
             return Ok(Err((ClickRefusal::NotEntitled, None)));
         };
         let means = ask.wish.means;
-        if click.action.means() != Some(means) {
+        if wanted.deed.means() != means {
             return Ok(Err((ClickRefusal::OtherTerms, Some(rule))));
         }
-        if means == Means::Approval && click.user == ask.wish.requester {
+        if means == Means::Approval && *wanted.user == ask.wish.requester {
             return Ok(Err((ClickRefusal::OwnRequest, Some(rule))));
         }
         let Ok(groups) = deps.groups(rule, means).await else {
             return Ok(Err((ClickRefusal::GroupsUnknown, Some(rule))));
         };
-        let entitled = match entitled(click, rule, &groups) {
+        let entitled = match entitled(wanted, rule, &groups) {
             Ok(entitled) => entitled,
             Err(refusal) => return Ok(Err((refusal, Some(rule)))),
         };
-        // The very same click again: Slack or the network has delivered it twice.
-        let again =
-            loaded.record.approvals().iter().any(|approval| approval.click.signature == signed.signature);
-        if again {
-            return Ok(Ok(()));
+        if let Some(frozen) = locked.lockdowns.frozen(wanted.user) {
+            return Ok(Err((ClickRefusal::Frozen { since: frozen.at }, Some(rule))));
+        }
+        if is_done(&loaded.record, wanted, signed) {
+            return Ok(Ok(ask.clone()));
         }
         match changed(&loaded.record, &entitled, signed, at, deps.clock.now()) {
             Err(not_now) => return Ok(Err((refusal(&not_now, &loaded), Some(rule)))),
-            Ok(change) => {
+            Ok(None) => return Ok(Ok(ask.clone())),
+            Ok(Some(change)) => {
                 if let Stored::Yes(_) = deps.store.write(&loaded, &change, false).await? {
-                    tracing::info!(request = %click.request, by = %click.user, action = click.action.id(), "decided");
-                    return Ok(Ok(()));
+                    tracing::info!(request = %wanted.request, by = %wanted.user, "decided");
+                    return Ok(Ok(ask.clone()));
                 }
             }
         }
@@ -127,38 +187,49 @@ async fn decide<'a>(
     Err(Broken::Contended)
 }
 
-/// What a click does, with the evidence that the clicker may do it.
+/// Whether this very thing was recorded before: Slack or the network has delivered it twice.
+fn is_done(record: &Record, wanted: &Wanted<'_>, signed: &SignedClick) -> bool {
+    let denied = match (record.state(), &wanted.deed) {
+        (State::Closed(closed), Deed::Deny(Some(reason))) => {
+            *closed.closure() == Closure::Denied { by: wanted.user.clone(), reason: Some(reason.clone()) }
+        }
+        _ => false,
+    };
+    denied || record.approvals().iter().any(|approval| approval.click.signature == signed.signature)
+}
+
+/// What somebody does, with the evidence that they may do it.
 enum Entitled {
     Approve(Approver),
-    Deny(Approver),
+    Deny(Approver, Option<Justification>),
     BreakGlass(GlassBreaker),
 }
 
-fn entitled(click: &Click, rule: &Rule, groups: &Groups) -> Result<Entitled, ClickRefusal> {
-    let approver = || rule.approver(&click.user, groups).ok_or(ClickRefusal::NotEntitled);
-    match click.action {
-        // Of an order and not of a request.
-        Action::WriteClosing | Action::RemoveClosing => Err(ClickRefusal::OtherTerms),
-        Action::Approve => approver().map(Entitled::Approve),
-        Action::Deny => approver().map(Entitled::Deny),
-        Action::BreakGlass => {
-            let breaker = rule.glass_breaker(&click.user, groups).ok_or(ClickRefusal::NoBreakGlass);
+fn entitled(wanted: &Wanted<'_>, rule: &Rule, groups: &Groups) -> Result<Entitled, ClickRefusal> {
+    let approver = || rule.approver(wanted.user, groups).ok_or(ClickRefusal::NotEntitled);
+    match &wanted.deed {
+        Deed::Approve => approver().map(Entitled::Approve),
+        Deed::Deny(reason) => approver().map(|approver| Entitled::Deny(approver, reason.clone())),
+        Deed::BreakGlass => {
+            let breaker = rule.glass_breaker(wanted.user, groups).ok_or(ClickRefusal::NoBreakGlass);
             breaker.map(Entitled::BreakGlass)
         }
     }
 }
 
+/// The change, where there is one.
 fn changed(
     record: &Record,
     entitled: &Entitled,
     signed: &SignedClick,
     at: Timestamp,
     now: Timestamp,
-) -> Result<Change, NotNow> {
+) -> Result<Option<Change>, NotNow> {
     match entitled {
-        Entitled::Approve(approver) => record.approve(approver, signed.clone(), at, now),
-        Entitled::Deny(approver) => record.deny(approver, now),
-        Entitled::BreakGlass(breaker) => record.break_glass(breaker, signed.clone(), at, now),
+        Entitled::Approve(approver) => record.approve(approver, signed.clone(), at, now).map(Some),
+        Entitled::Deny(approver, None) => record.deniable(approver, now).map(|_| None),
+        Entitled::Deny(approver, Some(reason)) => record.deny(approver, reason.clone(), now).map(Some),
+        Entitled::BreakGlass(breaker) => record.break_glass(breaker, signed.clone(), at, now).map(Some),
     }
 }
 
@@ -178,13 +249,13 @@ fn refusal(why: &NotNow, loaded: &Loaded) -> ClickRefusal {
             match (record.state(), record.granted()) {
                 (State::Closed(closed), _) => match closed.closure() {
                     Closure::Lapsed => ClickRefusal::Lapsed { at: closed.closed_at() },
-                    Closure::Denied { by } => {
+                    Closure::Denied { by, .. } => {
                         ClickRefusal::Decided { what: "denied", by: Some(by.clone()), at: closed.closed_at() }
                     }
                     Closure::Cancelled => {
                         ClickRefusal::Decided { what: "was taken back", by: None, at: closed.closed_at() }
                     }
-                    Closure::Ended(_) => {
+                    Closure::Disowned { .. } | Closure::Ended(_) => {
                         ClickRefusal::Decided { what: "ended", by: None, at: closed.closed_at() }
                     }
                 },

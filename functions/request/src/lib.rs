@@ -18,8 +18,12 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+mod again;
 mod command;
+mod denying;
 mod enabling;
+mod ending;
+mod freezing;
 mod interaction;
 mod lockdown;
 mod ordering;

@@ -19,7 +19,8 @@ pub(crate) async fn take(
 ) -> Result<Result<(), String>, Broken> {
     let refused = |why: &ClickRefusal| Ok(Err(refused_click(why, None)));
     for _ in 0..TRIES {
-        let Some(known) = deps.store.order(click.request).await? else {
+        let (known, locked) = tokio::try_join!(deps.store.order(click.request), deps.store.lockdowns())?;
+        let Some(known) = known else {
             return refused(&ClickRefusal::NoSuchRequest);
         };
         if click.action != known.order.change.action() || click.terms != known.order.digest() {
@@ -31,6 +32,9 @@ pub(crate) async fn take(
         let Some(admin) = deps.policy.admin(&click.user, &groups) else {
             return Ok(Err(wording::not_admin(&deps.policy).text));
         };
+        if let Some(frozen) = locked.lockdowns.frozen(&click.user) {
+            return refused(&ClickRefusal::Frozen { since: frozen.at });
+        }
         // The very same click again: Slack or the network has delivered it twice.
         if known.order.yes.as_ref().is_some_and(|yes| yes.click.signature == signed.signature) {
             return Ok(Ok(()));

@@ -5,6 +5,7 @@ use access::drive::{Role, Stopped};
 use access::lease::Timestamp;
 use access::lifecycle::{self, Record, State, Step, Tempo};
 use access::request::RequestId;
+use access::wording::reminder_at;
 use edge::arm::Arm;
 use edge::clock::{Awake, Clock};
 use edge::config::{ConfigError, Environment};
@@ -227,7 +228,9 @@ async fn remind(deps: &Deps, id: RequestId) -> Result<Option<Timestamp>, StoreEr
     if lifecycle::next_step(record, now, tempo).is_for_grant() && (idle || record.delayed_until().is_some()) {
         wakes.push(Wake::Grant);
     }
-    if idle && loaded.shown.shown_version < record.version() {
+    let reminder = reminder_at(record, &loaded.shown.told);
+    let unshown = idle && loaded.shown.shown_version < record.version();
+    if unshown || reminder.is_some_and(|at| at <= now) {
         wakes.push(Wake::Notify);
     }
     if !wakes.is_empty() {

@@ -193,6 +193,30 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::NeverOpened,
     ),
     ("{place}: denied. {user} denied it at {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
+    (
+        "{place}: denied. {user} denied it at {time:past}: {any}. Nothing was opened. Ref {ref}",
+        Claim::NeverOpened,
+    ),
+    (
+        "{place}: not approved. {user} said at {time:past} that the approval in their name is not theirs. Nothing was opened. Ref {ref}",
+        Claim::NeverOpened,
+    ),
+    (
+        "{place} shuts at {time}. Sessions that are open then are not cut, but nobody gets in anew. If you need it longer, press *Ask for more*: the same is asked for once more, and approved anew. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
+        "{user} still waits for {any}. {any} can decide. Nobody is let in until then; it lapses at {time}. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "{user} still waits for {any}. {any} can decide. {any} of {any} approvals so far. Nobody is let in until then; it lapses at {time}. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "You approved {any} for {user} at {time:past}. If that was not you, press *Not me*: what it opened is shut, everybody is told, and your clicks do not count until an admin lifts that. Ref {ref}",
+        Claim::Nothing,
+    ),
     ("{place}: not opened. {why} Nothing was opened. Ref {ref}", Claim::NeverOpened),
     (
         "{place} is shut. {why} Shut at {time:past}. {says}: {code:rule} decides. Sessions that were open then are not cut. Ref {ref}",
@@ -239,6 +263,7 @@ pub(super) const TERMS: &str = " Who: {user:asker}; Machine: {code:box} in {code
 pub(super) const WHY: &[&str] = &[
     "Its time is over.",
     "{user} ended it early.",
+    "{user} says that the approval in their name is not theirs.",
     "Somebody else changed its rule in Azure.",
     "Somebody else deleted its rule in Azure.",
     "The approval does not hold: {any}.",
@@ -292,6 +317,28 @@ pub(super) const OTHER: &[&str] = &[
     "Too late: {user} denied this at {time:past}.",
     "Too late: this request ended at {time:past}.",
     "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",
+    // Ending early, and taking back.
+    "You have taken {any} back. Nothing was opened. Ref {ref}",
+    "You have ended {any}. It is being shut; its card says when it is. Ref {ref}",
+    "There is no such request. Type {code} with the machine, like {code}.",
+    "Nothing that you could end waits or is open on {code}. Only who asked for it, who could approve it and admins end a grant.",
+    "Several people are in. Type {any}.",
+    "You cannot end this; {any} can.",
+    "It waits for a decision. Press *Deny* on its card.",
+    "It is being shut already; its card says when it is.",
+    "Too late: it has ended at {time:past} already.",
+    // Asking once more.
+    "Only {user} can ask for this again. Type {code} for yourself.",
+    "You have asked for {any} again already. Ref {ref}",
+    // Approvals that are not their approver's.
+    "*Not me*: {user} said at {time:past} that the approval in their name of what {user} asked for on {any} is not theirs. Ajar shuts what it opened; its card says when. Clicks of {user} do not count until an admin types {code} and their name. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now. Admins: {any}. Ref {ref}",
+    "{user} has lifted at {time:past} that clicks of {user} do not count, as it was since {time:past}. Ref {ref}",
+    "Ajar shuts what was opened with it, and has told everybody. Your clicks do not count until an admin lifts that. Change your Slack password and end your other sessions now.",
+    "Nobody has approved this in your name. Nothing was changed.",
+    "Clicks of {user} count again. The channel is told.",
+    "Clicks of {user} count already.",
+    "Your clicks do not count since {time:past}, because an approval in your name was not yours. Nothing was changed; ask an admin to type {code} and your name.",
+    "Slack did not open the form. Nothing was changed; try again.",
     // What a request may not exceed.
     "Nothing is enabled on this machine. Ask an admin to type {code} with its name.",
     "Port {any} is not offered on this machine; {any} can be asked for.",

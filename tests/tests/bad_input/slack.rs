@@ -34,7 +34,8 @@ pub(crate) struct Click {
     /// What was asked for.
     #[serde(default = "vm3")]
     ask: String,
-    /// What has become of the request before: `pending`, `approved`, `denied`, `lapsed`, `ended`.
+    /// What has become of the request before: `pending`, `approved`, `denied`, `lapsed`, `ended`,
+    /// `disowned`.
     given: String,
     by: String,
     #[serde(default = "approve")]
@@ -133,17 +134,11 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
             return Some(wording::misunderstood(&why).text);
         }
         Ok(command::Command::Help) => return Some(wording::help(&edge::report::BUILD).text),
-        // Told by the table alone: what they say hangs on more than the line.
-        Ok(
-            command::Command::Machines { .. }
-            | command::Command::Enable { .. }
-            | command::Command::Disable { .. }
-            | command::Command::Lockdown { .. }
-            | command::Command::Lift { .. },
-        ) => return None,
         Ok(command::Command::Ask { machine, ports, source, ttl, means, justification }) => {
             (machine, ports, source, ttl, means, justification)
         }
+        // Told by the table alone: what they say hangs on more than the line.
+        Ok(_) => return None,
     };
     let Found::One(seen) = find(machines, &name) else { return None };
     let policy = walk.policy.clone();
@@ -196,7 +191,7 @@ fn harmless(walk: &mut Walk, row: &str, said: &str) {
             || ('\u{2028}'..='\u{202E}').contains(&c)
             || ('\u{2060}'..='\u{206F}').contains(&c)
     };
-    let lines = if said.starts_with("*Ajar*") { 11 } else { 1 };
+    let lines = if said.starts_with("*Ajar*") { 12 } else { 1 };
     if rest.contains(['<', '>'])
         || rest.contains(hidden)
         || !rest.matches('`').count().is_multiple_of(2)
@@ -219,8 +214,15 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
             "pending" => {}
             "lapsed" => drop(walk.sandbox.advance(3_601).await.unwrap()),
             decided => {
-                let button = if decided == "denied" { "deny" } else { "approve" };
-                assert_eq!(click(walk, id, "U0BEA", button, None).await, "");
+                if decided == "denied" {
+                    deny(walk, id, "U0BEA").await;
+                } else {
+                    assert_eq!(click(walk, id, "U0BEA", "approve", None).await, "");
+                    if decided == "disowned" {
+                        let said = click(walk, id, "U0BEA", "not_me", None).await;
+                        assert!(said.starts_with("Ajar shuts what was opened with it"), "{said}");
+                    }
+                }
                 if decided == "ended" {
                     walk.sandbox.advance(400).await.unwrap();
                 }
@@ -250,6 +252,7 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
         ClickRefusal::Decided { what: "ended", by: None, at },
         ClickRefusal::NoBreakGlass,
         ClickRefusal::GroupsUnknown,
+        ClickRefusal::Frozen { since: at },
     ] {
         let sentence = comparable(&refused_click(&refusal, policy.rule_for(&Subject::seen(machine)).ok()));
         if told.contains(&sentence) {
@@ -258,6 +261,22 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
             walk.wrong.push(format!("no click was answered: {sentence}"));
         }
     }
+}
+
+/// Sends off the form by which a request is denied, as Slack does.
+async fn deny(walk: &mut Walk, id: RequestId, by: &str) {
+    walk.sandbox.settle().await;
+    let record = walk.world.store.read(id).await.unwrap().unwrap().record;
+    let value = button_value(id, &TermsDigest::of(record.ask().unwrap()));
+    let payload = json!({
+        "type": "view_submission",
+        "team": {"id": "T0CONTOSO"}, "enterprise": null, "api_app_id": "A0AJAR", "user": {"id": by},
+        "view": {
+            "callback_id": "deny", "private_metadata": value,
+            "state": {"values": {"reason": {"reason": {"type": "plain_text_input", "value": "not now"}}}},
+        },
+    });
+    assert_eq!(crate::http::interaction(walk, &payload).await, (200, String::new()));
 }
 
 /// Sends a click as Slack does and returns what the clicker was told, if anything.

@@ -37,6 +37,7 @@ variants! {
     }
     CommandError {
         PortMissing, MachinesMissing, TooManyMachines, Malformed, Duration, Dangling, Unexpected, Reasonless, Twice,
+        CloseWhat, UnfreezeWhom,
     }
     SignatureError { Scheme, Timestamp, Window, Wrong }
     ClickError { Body, Kind, App, Button }
@@ -45,17 +46,17 @@ variants! {
     }
     ClickRefusal {
         NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, NoBreakGlass,
-        GroupsUnknown,
+        GroupsUnknown, Frozen,
     }
     NotNow { State, OwnRequest, AlreadyApproved, Lapsed }
     Corrupt { Status, Lacks, Hash }
     ConfigError { Missing, Malformed, File, Policy, Secret, Http }
     Unproven {
         Signature, Click, NotApprove, NotBreakGlass, OtherRequest, OtherTerms, OtherPerson, NotEntitled, OwnRequest, TooFew,
-        TooOld, EarlierTooOld, EndsTooLate, Policy,
+        TooOld, EarlierTooOld, EndsTooLate, Policy, Frozen,
     }
     NetworkFault { MachineGone, AddressChanged, NotRunning, Unshielded, GroupsChanged, NoRoom, Fenced }
     Failure { Evidence, Network, Refused, NoAnswer, Throttled, LockedDown, Overruled, Contradicted }
-    Cause { Expired, Revoked, Failed, Altered, Vanished, MachineGone, WayChanged, Overruled }
+    Cause { Expired, Revoked, Disowned, Failed, Altered, Vanished, MachineGone, WayChanged, Overruled }
     Unfit { Gone, Off, Unshielded, OtherFamily, NoAddress }
 }

@@ -138,7 +138,7 @@ async fn clicks_that_do_not_approve_this() {
         assert_eq!(rules_written(&story, &id), 0, "{name}");
         assert_eq!(closing_cause(&story, &id).await, unproven(expected), "{name}");
     }
-    story.click(BEA, &other, "deny").await;
+    story.deny(BEA, &other).await;
     story.finish().await;
 }
 

@@ -32,7 +32,7 @@ async fn a_denied_request_is_set_to_approved() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     let deny = story.signed_click(BEA, &id, "deny").await;
-    story.click(BEA, &id, "deny").await;
+    story.deny(BEA, &id).await;
     let now = story.now();
     let denied = story.item(&id).await;
     let mut bare = denied.clone();
@@ -43,7 +43,7 @@ async fn a_denied_request_is_set_to_approved() {
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     let own = story.signed_click(BEA, &id, "deny").await;
     assert_ne!(own.body, deny.body);
-    story.click(BEA, &id, "deny").await;
+    story.deny(BEA, &id).await;
     let mut item = story.item(&id).await;
     let click = [("body", own.body), ("timestamp", own.timestamp), ("signature", own.signature)];
     let click = click.map(|(name, value)| (name.to_owned(), text(&value))).into();

@@ -76,7 +76,7 @@ impl Tale {
         match self {
             Self::Expired | Self::TwoOfThree | Self::Locked => vec![ended(json!("expired"))],
             Self::TwoGrants => vec![ended(json!("expired")), ended(json!("expired"))],
-            Self::Denied => vec![json!({"denied": {"by": CHRIS}})],
+            Self::Denied => vec![json!({"denied": {"by": CHRIS, "reason": "not now"}})],
             Self::Lapsed => vec![json!("lapsed")],
             Self::Revoked => vec![ended(json!({"revoked": {"by": CHRIS}}))],
             Self::Altered => vec![ended(json!("altered"))],
@@ -216,7 +216,10 @@ impl People<'_> {
         }
         let mut taken = false;
         for _ in 0..PATIENCE {
-            let click = self.story.signed_click(user, id, action).await;
+            let click = match action {
+                "deny" => self.story.signed_denial(user, id, "not now").await,
+                _ => self.story.signed_click(user, id, action).await,
+            };
             taken = self.story.deliver("slack_interaction_url", &click).await.0 == 200;
             if taken {
                 break;

@@ -32,7 +32,7 @@ async fn requests_are_listed_by_what_they_wait_for() {
     story.advance(1).await;
     let waiting = story.asked(ANA, "VM2 3389 for 5m").await;
     let denied = story.asked(BEA, "VM3 22 for 5m").await;
-    story.click("U0CHRIS", &denied, "deny").await;
+    story.deny("U0CHRIS", &denied).await;
     let list = async |arguments: &[&str]| {
         let ran = tool.run(&[&["requests", "--json"], arguments].concat(), "").await;
         assert_eq!(ran.code, 0, "{}", ran.errors);
@@ -53,7 +53,7 @@ async fn requests_are_listed_by_what_they_wait_for() {
     assert!(text.starts_with("REQUEST") && text.contains(&open) && text.contains("VM2 3389"), "{text}");
     let wrong = tool.run(&["requests", "--open", "--all"], "").await;
     assert!(wrong.code == 2 && wrong.errors.contains("cannot be used with"), "{}", wrong.errors);
-    story.click(BEA, &waiting, "deny").await;
+    story.deny(BEA, &waiting).await;
     story.to_next_end().await;
     story.finish().await;
 }
@@ -210,7 +210,7 @@ async fn what_was_tampered_with_is_noticed() {
 async fn an_export_begins_at_a_date() {
     let (story, tool) = begin().await;
     let id = story.asked(ANA, "VM3 22 for 5m").await;
-    story.click(BEA, &id, "deny").await;
+    story.deny(BEA, &id).await;
     let today = access::lease::Timestamp::from_unix(story.now()).to_string();
     let tomorrow = access::lease::Timestamp::from_unix(story.now() + 86_400).to_string();
     let lines = async |since: &str| {

@@ -75,7 +75,7 @@ async fn a_grant_is_archived_when_it_is_over_and_purged_only_then() {
     let kinds: Vec<&str> = told["history"].as_array().unwrap().iter().map(kind).collect();
     assert_eq!(kinds, ["asked", "approved", "planned", "opened", "closing", "closed", "settled"]);
     assert_eq!(told["messages"]["card"], story.says(&id).await);
-    assert_eq!(told["messages"]["told"], json!(["open", "end"]));
+    assert_eq!(told["messages"]["told"], json!([{"approved": "U0BEA"}, "open", "end"]));
     assert_eq!(told["record"]["justification"], "patching");
 
     let purged = purged_at(&story, &id).await;
@@ -98,7 +98,7 @@ fn kind(line: &Value) -> &str {
 async fn what_nobody_approved_has_a_history_and_no_evidence() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM1 3389").await;
-    story.click(CHRIS, &id, "deny").await;
+    story.deny(CHRIS, &id).await;
     story.discover().await;
     let history = read(&object(&story, "history", &id).unwrap());
     assert_eq!(history["evidence"], Value::Null);
@@ -111,7 +111,7 @@ async fn what_nobody_approved_has_a_history_and_no_evidence() {
 async fn what_cannot_be_archived_is_not_purged_and_is_told_of_after_an_hour() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM1 3389").await;
-    story.click(CHRIS, &id, "deny").await;
+    story.deny(CHRIS, &id).await;
     let over = story.record(&id).await.changed_at();
     story.world.archive.close(true);
     story.discover().await;
@@ -132,7 +132,7 @@ async fn what_cannot_be_archived_is_not_purged_and_is_told_of_after_an_hour() {
 async fn what_comes_back_after_it_was_archived_is_not_purged() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM1 3389").await;
-    story.click(CHRIS, &id, "deny").await;
+    story.deny(CHRIS, &id).await;
     story.discover().await;
     assert!(purged_at(&story, &id).await.iter().all(Option::is_some));
     let loaded = story.world.store.read(id.parse().unwrap()).await.unwrap().unwrap();

@@ -1,5 +1,6 @@
 //! Several people, several groups, and everything twice.
 
+use ajar_tests::deciding::reason_given;
 use ajar_tests::{ANA, BEA, CHRIS, Story};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,11 +50,14 @@ async fn two_approvers_click_at_once() {
 async fn approve_and_deny_at_once() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22 for 30m").await;
-    futures::future::join(
+    story.click_in_slack(CHRIS, &id, "deny").await;
+    let values = reason_given("not now");
+    let (_, denied) = futures::future::join(
         story.click_in_slack(BEA, &id, "approve"),
-        story.click_in_slack(CHRIS, &id, "deny"),
+        story.world.slack.submit_view(CHRIS, &values),
     )
     .await;
+    assert_eq!(denied.unwrap().status, Some(200));
     story.settle().await;
     match story.status(&id).await {
         "OPEN" => story.to_next_end().await,
@@ -78,7 +82,7 @@ async fn a_command_is_typed_again() {
     assert!(typed.contains("that request is open.") && typed.ends_with(id), "{typed}");
     let other = story.asked(ANA, "VM3 22 from 198.51.100.9").await;
     assert_ne!(other, id, "another address is another request");
-    story.click(BEA, &other, "deny").await;
+    story.deny(BEA, &other).await;
     assert_eq!(story.requests().await.len(), 2);
     story.to_next_end().await;
     story.finish().await;

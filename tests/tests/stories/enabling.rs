@@ -156,7 +156,7 @@ async fn what_was_enabled_is_what_can_be_asked_for() {
     assert!(story.ask(ANA, "VM3 3389 for 5m").await.starts_with("`203.0.113.7` is not among the addresses"));
     let id = story.asked(ANA, "VM3 5985 for 5m").await;
     assert!(story.says(&id).await.contains("Ports: 5985 (UDP)"), "{}", story.says(&id).await);
-    story.click(BEA, &id, "deny").await;
+    story.deny(BEA, &id).await;
     let id = story.asked(ANA, "VM3 22 for 5m").await;
     story.click(BEA, &id, "approve").await;
     assert_eq!(story.status(&id).await, "OPEN");

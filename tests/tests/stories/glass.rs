@@ -121,7 +121,7 @@ async fn who_may_not_asks_for_approval() {
     let told = story.told(CHRIS).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(story.told(BEA).await.iter().all(|text| !text.contains("You could have approved it")));
-    story.click(CHRIS, &waits, "deny").await;
+    story.deny(CHRIS, &waits).await;
     story.to_next_end().await;
     story.finish().await;
 }

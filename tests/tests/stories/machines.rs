@@ -330,7 +330,7 @@ async fn an_unknown_machine_is_looked_for() {
     let told = story.told(ANA).await;
     assert_eq!(told[1], "Ajar has looked again: VM9 can be asked for now. Type `/jit VM9 22,80` again.");
     let id = story.asked(ANA, "VM9 22").await;
-    story.click(BEA, &id, "deny").await;
+    story.deny(BEA, &id).await;
     // One that the policy is not about is said to be so.
     let elsewhere = NewMachine {
         place: Place::new(OTHER_SUBSCRIPTION_ID, "Fabrikam"),

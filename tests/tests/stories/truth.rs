@@ -133,7 +133,7 @@ async fn every_kind_of_untruth_is_noticed() {
 async fn abandon(story: Story) {
     for id in story.requests().await {
         if story.status(&id).await == "PENDING" {
-            story.click(BEA, &id, "deny").await;
+            story.deny(BEA, &id).await;
         } else if story.status(&id).await == "OPEN" {
             story.revoke(&id, BEA).await;
         }

@@ -1,6 +1,6 @@
 //! Why a grant is not opened, why it ends, and how far its end has come.
 
-use crate::request::UserId;
+use crate::request::{Justification, UserId};
 use serde::{Deserialize, Serialize};
 
 /// Why a grant could not be opened.
@@ -81,6 +81,11 @@ pub enum Cause {
         /// Who.
         by: UserId,
     },
+    /// Somebody says that an approval in their name is not theirs.
+    Disowned {
+        /// Who.
+        by: UserId,
+    },
     /// It could not be opened.
     Failed(Failure),
     /// The rule was changed by somebody else.
@@ -108,6 +113,14 @@ pub enum Closure {
     Cancelled,
     /// An approver said no.
     Denied {
+        /// Who.
+        by: UserId,
+        /// Why, in their words; absent where an admin took away what was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Justification>,
+    },
+    /// Somebody says that an approval in their name is not theirs, before enough had approved.
+    Disowned {
         /// Who.
         by: UserId,
     },

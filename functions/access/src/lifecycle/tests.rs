@@ -43,6 +43,10 @@ fn wish() -> Wish {
     }
 }
 
+fn reason() -> crate::request::Justification {
+    "not during the audit".parse().unwrap()
+}
+
 fn source() -> Source {
     "203.0.113.7".parse().unwrap()
 }
@@ -118,7 +122,7 @@ fn only_its_requester_breaks_the_glass_and_nobody_else_decides() {
     assert_eq!(refused(glass().break_glass(&breaker("U0ANA"), click(), at(20), at(3600))), NotNow::Lapsed);
     assert_eq!(refused(opened.record.break_glass(&breaker("U0ANA"), click(), at(20), at(21))), NotNow::State);
     assert_eq!(refused(glass().approve(&approver("U0BEA"), click(), at(20), at(21))), NotNow::State);
-    assert_eq!(refused(glass().deny(&approver("U0BEA"), at(21))), NotNow::State);
+    assert_eq!(refused(glass().deny(&approver("U0BEA"), reason(), at(21))), NotNow::State);
     let waits = Record::asked(wish(), Some(source()), 1).record;
     assert_eq!(refused(waits.break_glass(&breaker("U0ANA"), click(), at(20), at(21))), NotNow::State);
 }
@@ -130,7 +134,7 @@ fn every_state_reads_back_as_it_was_stored() {
     records
         .extend([glass(), glass().break_glass(&breaker("U0ANA"), click(), at(20), at(21)).unwrap().record]);
     records.extend([undecided(&records[0]), undecided(&records[1])]);
-    records.push(records[2].deny(&approver("U0BEA"), at(60)).unwrap().record);
+    records.push(records[2].deny(&approver("U0BEA"), reason(), at(60)).unwrap().record);
     records.push(records[3].end(Cause::Revoked { by: "U0BEA".parse().unwrap() }, at(60)).unwrap().record);
     for record in records {
         let text = serde_json::to_string(&record.to_parts()).unwrap();
@@ -172,7 +176,7 @@ fn each_state_allows_what_it_allows_and_nothing_else() {
         [
             ("addressed", record.addressed(source(), at(40)).err()),
             ("approve", record.approve(&approver("U0BEA"), click(), at(40), at(40)).err()),
-            ("deny", record.deny(&approver("U0BEA"), at(40)).err()),
+            ("deny", record.deny(&approver("U0BEA"), reason(), at(40)).err()),
             ("cancel", record.cancel(at(40)).err()),
             ("lapse", record.lapse(at(3600)).err()),
             ("planned", record.planned(plan(&["b", "a"]), at(40)).err()),
@@ -214,10 +218,10 @@ fn who_and_when_are_judged_too() {
     let [draft, pending]: [Record; 2] = life()[..2].to_vec().try_into().unwrap();
     let approve = |user, now| pending.approve(&approver(user), click(), now, now).err();
     assert_eq!(approve("U0ANA", at(40)), Some(NotNow::OwnRequest));
-    assert_eq!(pending.deny(&approver("U0ANA"), at(40)).err(), Some(NotNow::OwnRequest));
+    assert_eq!(pending.deny(&approver("U0ANA"), reason(), at(40)).err(), Some(NotNow::OwnRequest));
     for late in [at(3600), at(3601)] {
         assert_eq!(approve("U0BEA", late), Some(NotNow::Lapsed));
-        assert_eq!(pending.deny(&approver("U0BEA"), late).err(), Some(NotNow::Lapsed));
+        assert_eq!(pending.deny(&approver("U0BEA"), reason(), late).err(), Some(NotNow::Lapsed));
         assert_eq!(draft.addressed(source(), late).err(), Some(NotNow::Lapsed));
     }
     assert_eq!(pending.lapse(at(3599)).err(), Some(NotNow::State));

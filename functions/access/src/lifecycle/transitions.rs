@@ -1,6 +1,7 @@
 //! What may follow what. Every change of a record goes through here and carries its line of history.
 
 use super::*;
+use crate::request::Justification;
 
 /// A changed record and the line of history that tells of the change; written together, on the
 /// condition that nobody else has written since.
@@ -215,20 +216,42 @@ impl Record {
         }
     }
 
-    /// An approver says no.
+    /// An approver says no, and why.
+    ///
+    /// # Errors
+    /// See [`Record::deniable`].
+    pub fn deny(&self, approver: &Approver, reason: Justification, now: Timestamp) -> Result<Change, NotNow> {
+        let pending = self.deniable(approver, now)?;
+        let closure = Closure::Denied { by: approver.user().clone(), reason: Some(reason) };
+        Ok(self.close(ClosedAsk::Pending(pending.clone()), closure, now))
+    }
+
+    /// What an approver may say no to now.
     ///
     /// # Errors
     /// Not waiting for others, lapsed, or the requester's own.
-    pub fn deny(&self, approver: &Approver, now: Timestamp) -> Result<Change, NotNow> {
+    pub fn deniable(&self, approver: &Approver, now: Timestamp) -> Result<&Pending, NotNow> {
         let pending = self.waiting(Means::Approval, now)?;
         if *approver.user() == pending.ask.wish.requester {
             return Err(NotNow::OwnRequest);
         }
-        Ok(self.close(
-            ClosedAsk::Pending(pending.clone()),
-            Closure::Denied { by: approver.user().clone() },
-            now,
-        ))
+        Ok(pending)
+    }
+
+    /// Somebody says that the approval in their name is not theirs: it is shut, or cannot be approved any more.
+    ///
+    /// # Errors
+    /// Nobody has approved it in their name, or it is being shut or over.
+    pub fn disown(&self, by: &UserId, now: Timestamp) -> Result<Change, NotNow> {
+        if !self.approvals().iter().any(|approval| approval.by == *by) {
+            return Err(NotNow::State);
+        }
+        match &self.state {
+            State::Pending(pending) => {
+                Ok(self.close(ClosedAsk::Pending(pending.clone()), Closure::Disowned { by: by.clone() }, now))
+            }
+            _ => self.end(Cause::Disowned { by: by.clone() }, now),
+        }
     }
 
     /// An admin takes away what it asks for before it is decided: nobody can approve it any more.
@@ -237,7 +260,7 @@ impl Record {
     /// Not waiting for a decision.
     pub fn refuse(&self, admin: &Admin, now: Timestamp) -> Result<Change, NotNow> {
         let State::Pending(pending) = &self.state else { return Err(NotNow::State) };
-        let closure = Closure::Denied { by: admin.user().clone() };
+        let closure = Closure::Denied { by: admin.user().clone(), reason: None };
         Ok(self.close(ClosedAsk::Pending(pending.clone()), closure, now))
     }
 

@@ -27,6 +27,12 @@ pub enum Told {
     AllPassedBy,
     /// In the card's thread: how a break-glass ended.
     GlassEnded,
+    /// To an approver: what was approved in their name.
+    Approved(UserId),
+    /// In the card's thread: that nobody has decided yet.
+    Reminded,
+    /// To the requester: that it ends soon.
+    EndsSoon,
 }
 
 /// Between two tries to shut what is not shut, in seconds, where Azure names no other moment.
@@ -98,8 +104,10 @@ pub fn card(
     blocks.push(
         json!({"type": "context", "elements": notes.iter().map(|note| mrkdwn(note)).collect::<Vec<_>>()}),
     );
-    if matches!(record.state(), State::Pending(_)) && wish.means == Means::Approval {
-        blocks.push(buttons(ask));
+    match record.state() {
+        State::Pending(_) if wish.means == Means::Approval => blocks.push(deciding(ask)),
+        State::Approved(_) | State::Opening(_) | State::Open(_) => blocks.push(ending(ask)),
+        _ => blocks.extend(reminder::ask_again(record)),
     }
     Some(Message { text: text.join(" "), blocks })
 }
@@ -115,23 +123,34 @@ fn how_many(source: &Source) -> String {
         .map_or_else(|| format!("2^{bits} addresses"), |count| format!("{count} addresses"))
 }
 
-fn buttons(ask: &Ask) -> Value {
-    let value = button_value(ask.wish.id, &TermsDigest::of(ask));
-    let button = |action: Action, text: &str, style: &str| {
-        json!({
-            "type": "button",
-            "action_id": action.id(),
-            "text": plain(text),
-            "style": style,
-            "value": value,
-            "accessibility_label": format!("{text} {}", place(&ask.wish)).chars().take(75).collect::<String>(),
-        })
-    };
+/// A button about a request.
+pub(super) fn button(ask: &Ask, action: Action, text: &str) -> Value {
     json!({
-        "type": "actions",
-        "block_id": format!("decide-{}", ask.wish.id),
-        "elements": [button(Action::Approve, "Approve", "primary"), button(Action::Deny, "Deny", "danger")],
+        "type": "button",
+        "action_id": action.id(),
+        "text": plain(text),
+        "value": button_value(ask.wish.id, &TermsDigest::of(ask)),
+        "accessibility_label": format!("{text} {}", place(&ask.wish)).chars().take(75).collect::<String>(),
     })
+}
+
+fn deciding(ask: &Ask) -> Value {
+    let mut approve = button(ask, Action::Approve, "Approve");
+    approve["style"] = json!("primary");
+    let mut deny = button(ask, Action::Deny, "Deny");
+    deny["style"] = json!("danger");
+    json!({"type": "actions", "block_id": format!("decide-{}", ask.wish.id), "elements": [approve, deny]})
+}
+
+fn ending(ask: &Ask) -> Value {
+    let mut end = button(ask, Action::End, "End now");
+    end["confirm"] = json!({
+        "title": plain("End it now?"),
+        "text": plain(&format!("The rule for {} is removed. Sessions that are open then are not cut.", place(&ask.wish))),
+        "confirm": plain("End now"),
+        "deny": plain("Keep it open"),
+    });
+    json!({"type": "actions", "block_id": format!("end-{}", ask.wish.id), "elements": [end]})
 }
 
 /// The title, which says the state, and the sentence that explains it.
@@ -351,9 +370,20 @@ fn closed_state(place: &str, closed: &Closed, ask: Option<&Ask>, now: Timestamp)
             format!("{place}: taken back"),
             format!("The requester took it back at {at}. Nothing was opened."),
         ),
-        (Closure::Denied { by }, _) => {
-            (format!("{place}: denied"), format!("{} denied it at {at}. Nothing was opened.", mention(by)))
+        (Closure::Denied { by, reason }, _) => {
+            let why = reason.as_ref().map_or_else(String::new, |why| format!(": {}", quoted(why.as_str())));
+            (
+                format!("{place}: denied"),
+                format!("{} denied it at {at}{why}. Nothing was opened.", mention(by)),
+            )
         }
+        (Closure::Disowned { by }, _) => (
+            format!("{place}: not approved"),
+            format!(
+                "{} said at {at} that the approval in their name is not theirs. Nothing was opened.",
+                mention(by)
+            ),
+        ),
         (Closure::Ended(cause), None) => {
             (format!("{place}: not opened"), format!("{} Nothing was opened.", ended(cause, means)))
         }

@@ -56,6 +56,9 @@ pub(super) fn remedy(code: &str) -> &'static str {
 pub(super) fn evidence(why: &Unproven) -> String {
     match why {
         Unproven::NotEntitled { user } => format!("{} may not approve this", mention(user)),
+        Unproven::Frozen { user } => {
+            format!("clicks of {} do not count until an admin lifts that", mention(user))
+        }
         other => escaped(&other.to_string()),
     }
 }
@@ -89,6 +92,9 @@ pub(super) fn ended(cause: &Cause, means: Means) -> String {
     match cause {
         Cause::Expired => "Its time is over.".to_owned(),
         Cause::Revoked { by } => format!("{} ended it early.", mention(by)),
+        Cause::Disowned { by } => {
+            format!("{} says that the approval in their name is not theirs.", mention(by))
+        }
         Cause::Failed(why) => failure(why, means),
         Cause::Altered => "Somebody else changed its rule in Azure.".to_owned(),
         Cause::Vanished => "Somebody else deleted its rule in Azure.".to_owned(),

@@ -1,10 +1,10 @@
 //! What is said of a break-glass: to who asks for one, on the card, and to those who could have approved.
 
 use super::*;
-use crate::click::{Action, button_value};
+use crate::click::Action;
 use crate::lifecycle::{Record, State};
 use crate::policy::Groups;
-use crate::request::{Installation, Means, TermsDigest};
+use crate::request::{Installation, Means};
 
 /// The most people that are told one by one that they were passed by.
 const TOLD_DIRECTLY: usize = 30;
@@ -26,18 +26,12 @@ pub(super) fn asked(ask: &Ask, rule: &Rule) -> Message {
         moment(wish.lapses_at),
         wish.id
     ));
-    let text = "Open without approval";
+    let mut button = super::card::button(ask, Action::BreakGlass, "Open without approval");
+    button["style"] = json!("danger");
     message.blocks.push(json!({
         "type": "actions",
         "block_id": format!("break-glass-{}", wish.id),
-        "elements": [{
-            "type": "button",
-            "action_id": Action::BreakGlass.id(),
-            "text": plain(text),
-            "style": "danger",
-            "value": button_value(wish.id, &TermsDigest::of(ask)),
-            "accessibility_label": format!("{text}: {}", place(wish)).chars().take(75).collect::<String>(),
-        }],
+        "elements": [button],
     }));
     message
 }

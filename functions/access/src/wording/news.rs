@@ -129,7 +129,11 @@ pub fn aside(record: &Record, installation: &Installation) -> Option<Message> {
             "While {place} was open, the way to {} changed: its address, or a security group on it. The rule `{rule}` may have let nobody in, and was ended.",
             wish.machine.name
         ),
-        Cause::Expired | Cause::Revoked { .. } | Cause::Failed(_) | Cause::MachineGone => return None,
+        Cause::Expired
+        | Cause::Revoked { .. }
+        | Cause::Disowned { .. }
+        | Cause::Failed(_)
+        | Cause::MachineGone => return None,
     };
     let text = format!("{what} Who still needs it asks again. Ref {}", wish.id);
     Some(Message::sentence(text))

@@ -1,9 +1,10 @@
-//! Lockdowns: one item, `LOCKDOWN` / `LOCKDOWN`, so that one read says what is locked down.
+//! Lockdowns, and whose clicks do not count: one item, `LOCKDOWN` / `LOCKDOWN`, so that one read says all of it.
 
 use super::write::Expression;
 use super::*;
 use access::lockdown::Lockdowns;
-use access::wording::{LockdownTold, lockdown};
+use access::wording::{LockdownTold, frozen, lockdown};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 
 pub(super) const KIND: &str = "LOCKDOWN";
 
@@ -12,7 +13,7 @@ pub(super) const KIND: &str = "LOCKDOWN";
 pub struct KnownLockdowns {
     /// All that are remembered.
     pub lockdowns: Lockdowns,
-    /// What the channel was told, by the lockdown's id.
+    /// What the channel was told, by the lockdown's id and by [`Frozen::key`](access::frozen::Frozen::key).
     pub told: BTreeMap<String, Vec<LockdownTold>>,
     version: u64,
 }
@@ -28,8 +29,13 @@ struct Beside {
 impl KnownLockdowns {
     /// Whether there is something that the channel does not know.
     pub fn is_untold(&self) -> bool {
-        let told = |id: &str| self.told.get(id).map(Vec::as_slice).unwrap_or_default();
-        self.lockdowns.all.iter().any(|one| lockdown(one, told(&one.id.to_string())).is_some())
+        self.lockdowns.all.iter().any(|one| lockdown(one, self.told(&one.id.to_string())).is_some())
+            || self.lockdowns.frozen.iter().any(|one| frozen(one, self.told(&one.key()), &[]).is_some())
+    }
+
+    /// What the channel was told of one of them.
+    pub fn told(&self, key: &str) -> &[LockdownTold] {
+        self.told.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -63,6 +69,38 @@ impl Store {
         lockdowns: &Lockdowns,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        self.transact(vec![self.changing_lockdowns(before, lockdowns, now)?]).await
+    }
+
+    /// Stores that an approval is not its approver's, on the condition that nobody else has written: the end of what it
+    /// opened, and that nothing more is decided in the approver's name, each where there is one. `false` where somebody
+    /// else has written.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer: it may or may not be stored; the same again is harmless.
+    pub async fn disown(
+        &self,
+        (before, change): (&Loaded, Option<&Change>),
+        (known, frozen): (&KnownLockdowns, Option<&Lockdowns>),
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut items = match change {
+            Some(change) => self.changing(before, change, false)?.0,
+            None => vec![],
+        };
+        if let Some(frozen) = frozen {
+            items.push(self.changing_lockdowns(known, frozen, now)?);
+        }
+        self.transact(items).await
+    }
+
+    /// The part of a transaction that writes the lockdowns.
+    fn changing_lockdowns(
+        &self,
+        before: &KnownLockdowns,
+        lockdowns: &Lockdowns,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
         let mut expression = Expression::default();
         for (attribute, value) in encode(KIND, lockdowns)? {
             expression.set(&attribute, value);
@@ -73,10 +111,10 @@ impl Store {
         expression.set("due_shard", text(DUE_SHARD));
         expression.set("due_at", number(now.unix()));
         if before.version == 0 {
-            return self.update(key(), expression, "attribute_not_exists(pk)", vec![]).await;
+            return expression.conditional(&self.table, key(), "attribute_not_exists(pk)");
         }
-        let extra = vec![(":before", number(before.version))];
-        self.update(key(), expression, "#version = :before", extra).await
+        expression.expect(":before", number(before.version));
+        expression.conditional(&self.table, key(), "#version = :before")
     }
 
     /// What the channel was told. `done`: it knows all; then the tick has no more to do with what was lifted.

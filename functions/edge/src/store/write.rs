@@ -208,7 +208,7 @@ impl Store {
         item.insert("history_hash".to_owned(), text(&line.hash));
         let (tell, notify) = Wake::Notify.attribute();
         item.insert(tell.to_owned(), text(notify));
-        if let Some(at) = due_at(record, 0) {
+        if let Some(at) = due_at(record, &Shown::default()) {
             item.insert("due_shard".to_owned(), text(DUE_SHARD));
             item.insert("due_at".to_owned(), number(at.unix()));
         }
@@ -242,6 +242,30 @@ impl Store {
         change: &Change,
         by_grant: bool,
     ) -> Result<Stored, StoreError> {
+        let (items, line) = self.changing(before, change, by_grant)?;
+        if self.transact(items).await? {
+            let shown = before.shown.clone();
+            return Ok(Stored::Yes(Box::new(Loaded {
+                record: change.record.clone(),
+                history_hash: line.hash,
+                shown,
+                claimed_until: before.claimed_until,
+            })));
+        }
+        // A repeated call whose first try was stored is refused too: then the table holds our line.
+        match self.read(change.record.wish().id).await? {
+            Some(now) if now.history_hash == line.hash => Ok(Stored::Yes(Box::new(now))),
+            _ => Ok(Stored::Lost),
+        }
+    }
+
+    /// The parts of the transaction that stores a change, and its line of history.
+    pub(super) fn changing(
+        &self,
+        before: &Loaded,
+        change: &Change,
+        by_grant: bool,
+    ) -> Result<(Vec<TransactWriteItem>, Line), StoreError> {
         let record = &change.record;
         let id = record.wish().id;
         let line = Line::after(&before.history_hash, record.version(), &change.event)?;
@@ -257,28 +281,14 @@ impl Store {
             expression.set(&attribute, value);
         }
         expression.set("history_hash", text(&line.hash));
-        expression.due(record, due_at(record, before.shown.shown_version));
+        expression.due(record, due_at(record, &before.shown));
         let (tell, notify) = Wake::Notify.attribute();
         expression.set(tell, text(notify));
         let (wake, grant) = Wake::Grant.attribute();
         expression.set_or_remove(wake, (!by_grant && wants_grant(change)).then(|| text(grant)));
         expression.expect(":before", number(before.record.version()));
         let update = expression.conditional(&self.table, record_key(id), "#version = :before")?;
-        let items = vec![update, put_line(&self.table, id, &line)?];
-        if self.transact(items).await? {
-            let shown = before.shown.clone();
-            return Ok(Stored::Yes(Box::new(Loaded {
-                record: record.clone(),
-                history_hash: line.hash,
-                shown,
-                claimed_until: before.claimed_until,
-            })));
-        }
-        // A repeated call whose first try was stored is refused too: then the table holds our line.
-        match self.read(id).await? {
-            Some(now) if now.history_hash == line.hash => Ok(Stored::Yes(Box::new(now))),
-            _ => Ok(Stored::Lost),
-        }
+        Ok((vec![update, put_line(&self.table, id, &line)?], line))
     }
 
     /// Whether all was written; `false` when a condition did not hold.
@@ -422,7 +432,7 @@ impl Store {
             return self.update(key, expression, "attribute_exists(pk)", vec![]).await;
         }
         expression.remove(Wake::Notify.attribute().0);
-        expression.due(record, due_at(record, shown.shown_version));
+        expression.due(record, due_at(record, shown));
         let extra = vec![(":seen", number(record.version()))];
         self.update(key, expression, "#version = :seen", extra).await
     }

@@ -60,7 +60,7 @@ fn people(setting: &Setting, world: &World, request: usize, sink: Sink<'_>) {
         ("the source is known", record.addressed("192.0.2.1".parse().unwrap(), now)),
         ("U1 approves", approve(one)),
         ("U2 approves", approve(two)),
-        ("U1 denies", record.deny(one, now)),
+        ("U1 denies", record.deny(one, "no".parse().unwrap(), now)),
         ("is cancelled", record.cancel(now)),
         ("is ended early", record.end(Cause::Revoked { by: user }, now)),
     ];

@@ -1,0 +1,106 @@
+//! The commands that end a grant, and the one that lets somebody's clicks count again.
+
+use super::{Command, CommandError, Words, parse_ports};
+use crate::request::{MachineQuery, Malformed, Ports, RequestId, UserId};
+
+/// What somebody wants to end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Closing {
+    /// One request, by its reference.
+    Request(RequestId),
+    /// What is asked for or open on a machine.
+    Machine {
+        /// Which machine.
+        machine: MachineQuery,
+        /// Exactly these ports; whichever where none was said.
+        ports: Option<Ports>,
+    },
+}
+
+/// What ends a grant, or lets somebody's clicks count again.
+pub(super) fn parse(first: &str, rest: &str) -> Option<Result<Command, CommandError>> {
+    let mut words = Words { rest };
+    let next = words.next();
+    // A machine may be called like that, and is asked for with a port.
+    if next.is_some_and(|next| parse_ports(next).is_ok()) {
+        return None;
+    }
+    if first.eq_ignore_ascii_case("unfreeze") {
+        let user = next.ok_or(CommandError::UnfreezeWhom).and_then(|next| Ok(person(next)?));
+        return Some(user.map(|user| Command::Unfreeze { user }));
+    }
+    first.eq_ignore_ascii_case("close").then(|| closing(next, words).map(Command::Close))
+}
+
+fn closing(next: Option<&str>, mut words: Words<'_>) -> Result<Closing, CommandError> {
+    let next = next.ok_or(CommandError::CloseWhat)?;
+    // A machine may be called as a reference looks, and is meant where ports follow.
+    if let (Ok(id), None) = (next.to_ascii_uppercase().parse(), words.peek()) {
+        return Ok(Closing::Request(id));
+    }
+    let machine: MachineQuery = next.parse()?;
+    let mut list = words.next().unwrap_or_default().to_owned();
+    words.rest_of_list(&mut list);
+    let ports = if list.is_empty() { None } else { Some(parse_ports(&list)?) };
+    match words.next() {
+        None => Ok(Closing::Machine { machine, ports }),
+        Some(word) => Err(CommandError::Unexpected {
+            word: crate::request::clip(word),
+            meant: ports.map(|ports| format!("/jit close {machine} {ports}")),
+        }),
+    }
+}
+
+/// A person as Slack writes a mention where the app asks for it: `<@U012ABCDEF>` or `<@U012ABCDEF|bea>`
+/// (docs.slack.dev, "Slash commands", `should_escape`).
+fn person(text: &str) -> Result<UserId, Malformed> {
+    let id = text.strip_prefix("<@").and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+    id.split('|')
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| Malformed::UserId(crate::request::clip(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    #[test]
+    fn what_is_ended_is_named_by_its_machine_or_its_reference() {
+        let closing = |text: &str| match parse(text) {
+            Ok(Command::Close(closing)) => Ok(closing),
+            Ok(other) => panic!("{other:?}"),
+            Err(why) => Err(why),
+        };
+        let machine = |ports: &[u16]| Closing::Machine {
+            machine: "VM3".parse().unwrap(),
+            ports: (!ports.is_empty()).then(|| Ports::new(ports.to_vec()).unwrap()),
+        };
+        assert_eq!(closing("close VM3"), Ok(machine(&[])));
+        assert_eq!(closing("Close VM3 ssh"), Ok(machine(&[22])));
+        assert_eq!(closing("close VM3 22, 3389"), Ok(machine(&[22, 3389])));
+        assert_eq!(closing("close 7f3k9-qxm2p"), Ok(Closing::Request("7F3K9-QXM2P".parse().unwrap())));
+        let named = Closing::Machine {
+            machine: "7F3K9-QXM2P".parse().unwrap(),
+            ports: Some(Ports::new(vec![22]).unwrap()),
+        };
+        assert_eq!(closing("close 7F3K9-QXM2P 22"), Ok(named));
+        assert_eq!(closing("close"), Err(CommandError::CloseWhat));
+        let why = closing("close VM3 22 now").unwrap_err();
+        assert_eq!(why.to_string(), "`now` is not understood here; did you mean `/jit close VM3 22`?");
+        assert!(matches!(parse("close 22"), Ok(Command::Ask { .. })), "a machine may be called like that");
+    }
+
+    #[test]
+    fn a_person_is_named_as_slack_writes_it() {
+        let bea = Ok(Command::Unfreeze { user: "U0BEA".parse().unwrap() });
+        for text in ["unfreeze <@U0BEA>", "unfreeze <@U0BEA|bea>", "UNFREEZE U0BEA"] {
+            assert_eq!(parse(text), bea, "{text}");
+        }
+        assert_eq!(parse("unfreeze"), Err(CommandError::UnfreezeWhom));
+        let malformed = Malformed::UserId("@bea".to_owned());
+        assert_eq!(parse("unfreeze @bea"), Err(CommandError::Malformed(malformed)));
+    }
+}

@@ -1,0 +1,37 @@
+//! What has lapsed, or ends soon, is asked for once more with one click: the same terms, approved anew.
+
+use crate::command::{Typed, ask};
+use crate::{Broken, Deps};
+use access::click::Click;
+use access::request::MachineQuery;
+use access::wording::{self, ClickRefusal, refused_click};
+
+/// Asks for the same once more; what to tell whoever clicked.
+pub(crate) async fn ask_again(deps: &Deps, click: &Click) -> Result<Result<String, String>, Broken> {
+    let Some(loaded) = deps.store.read(click.request).await? else {
+        return Ok(Err(refused_click(&ClickRefusal::NoSuchRequest, None)));
+    };
+    let record = &loaded.record;
+    let wish = record.wish();
+    let (Some(before), Some(machine)) = (record.ask(), MachineQuery::of(&wish.machine.resource_id, true))
+    else {
+        return Ok(Err(refused_click(&ClickRefusal::OtherTerms, None)));
+    };
+    if click.user != wish.requester {
+        return Ok(Err(wording::not_yours_to_ask(before)));
+    }
+    let typed = Typed {
+        requester: click.user.clone(),
+        machine,
+        ports: wish.ports.clone(),
+        source: Some(before.source),
+        ttl: Some(wish.ttl),
+        means: wish.means,
+        justification: wish.justification.clone(),
+        // However often it is pressed, it is asked for once.
+        trigger_id: format!("again {}", wish.id),
+        response_url: click.response_url.clone().unwrap_or_default(),
+        after: Some(wish.id),
+    };
+    Ok(Ok(ask(deps, typed).await?.text))
+}

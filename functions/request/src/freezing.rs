@@ -1,0 +1,65 @@
+//! *Not me*: an approver says that an approval in their name is not theirs. And the admin's command after it.
+
+use crate::enabling::admin;
+use crate::{Broken, Deps};
+use access::click::Click;
+use access::frozen::Frozen;
+use access::request::UserId;
+use access::wording::{self, ClickRefusal, Message, refused_click};
+
+/// How often it is tried anew when somebody else has written meanwhile.
+const TRIES: usize = 5;
+
+/// Shuts what was approved in somebody's name, and lets nothing more be decided in it: what to tell them.
+pub(crate) async fn not_me(deps: &Deps, click: &Click) -> Result<Result<String, String>, Broken> {
+    for _ in 0..TRIES {
+        let (loaded, known) = tokio::try_join!(deps.store.read(click.request), deps.store.lockdowns())?;
+        let Some(loaded) = loaded else {
+            return Ok(Err(refused_click(&ClickRefusal::NoSuchRequest, None)));
+        };
+        let record = &loaded.record;
+        if !record.approvals().iter().any(|approval| approval.by == click.user) {
+            return Ok(Err(wording::nothing_disowned()));
+        }
+        let now = deps.clock.now();
+        let wish = record.wish();
+        let frozen = Frozen {
+            user: click.user.clone(),
+            at: now,
+            request: wish.id,
+            requester: wish.requester.clone(),
+            machine: wish.machine.name.clone(),
+            lifted: None,
+        };
+        // What is being shut, or is over, needs no end; and who is frozen already stays so since then.
+        let (end, frozen) = (record.disown(&click.user, now).ok(), known.lockdowns.freezing(frozen));
+        if end.is_none() && frozen.is_none() {
+            return Ok(Ok(wording::disowned()));
+        }
+        if deps.store.disown((&loaded, end.as_ref()), (&known, frozen.as_ref()), now).await? {
+            tracing::error!(request = %wish.id, user = %click.user, "an approver says that an approval is not theirs");
+            return Ok(Ok(wording::disowned()));
+        }
+    }
+    Err(Broken::Contended)
+}
+
+/// `/jit unfreeze`: somebody's clicks count again. Nobody lifts it for themselves: an admin's clicks do not count then
+/// either.
+pub(crate) async fn unfreeze(deps: &Deps, by: &UserId, user: &UserId) -> Result<Message, Broken> {
+    if let Err(answer) = admin(deps, by).await {
+        return Ok(answer);
+    }
+    for _ in 0..TRIES {
+        let known = deps.store.lockdowns().await?;
+        let now = deps.clock.now();
+        let Some(lockdowns) = known.lockdowns.thawed(user, by, now) else {
+            return Ok(wording::not_frozen(user));
+        };
+        if deps.store.write_lockdowns(&known, &lockdowns, now).await? {
+            tracing::warn!(%by, %user, "clicks count again");
+            return Ok(wording::thawed(user));
+        }
+    }
+    Err(Broken::Contended)
+}

@@ -20,4 +20,5 @@ pub mod policy;
 pub mod refusal;
 pub mod request;
 pub mod signature;
+pub mod unsaid;
 pub mod wording;

@@ -28,6 +28,7 @@ mod news;
 mod order;
 mod orphan;
 mod reminder;
+mod shorter;
 
 pub use boxes::{box_unknown, nothing_ticked};
 pub use card::{Told, card, direct};

@@ -4,6 +4,7 @@ use crate::config::{ConfigError, Environment};
 use crate::secrets::{AGAIN_SECONDS, SlackSecrets};
 use access::policy::Groups;
 use access::request::UserId;
+use access::unsaid::{self, Unsaid};
 use access::wording::Message;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,6 +40,18 @@ pub enum SlackError {
     /// Not an address of Slack's.
     #[error("the response_url is not one of Slack's")]
     NotSlack,
+}
+
+impl SlackError {
+    /// What is to be done about it.
+    pub fn outcome(&self) -> Unsaid {
+        match self {
+            Self::RateLimited(_) => Unsaid::Later,
+            Self::Refused(code) => unsaid::outcome(code),
+            Self::NoAnswer => Unsaid::MaybeSaid,
+            Self::NotSlack => Unsaid::Nobody,
+        }
+    }
 }
 
 /// Where a message is.
@@ -103,16 +116,30 @@ impl Slack {
         if answer.ok { Ok(answer.rest) } else { Err(SlackError::Refused(answer.error.unwrap_or_default())) }
     }
 
+    /// Says something: whole, or where Slack does not take what we made of it, as a shorter text, so that people hear
+    /// of it all the same.
+    async fn say(&self, method: &str, mut body: Value, message: &Message) -> Result<Value, SlackError> {
+        body["text"] = json!(message.text);
+        body["blocks"] = json!(message.blocks);
+        let said = self.call(method, &body).await;
+        let Err(error) = &said else { return said };
+        if error.outcome() != Unsaid::Ours {
+            return said;
+        }
+        tracing::error!(error = %error, method, "Slack does not take a message as it was made; a shorter text is sent");
+        body["text"] = json!(message.shortened());
+        // To an update, a text without blocks takes away those that are there (docs.slack.dev, `chat.update`).
+        body.as_object_mut().map(|body| body.remove("blocks"));
+        self.call(method, &body).await
+    }
+
     /// Posts a message into a channel, or to a person (`U…`).
     ///
     /// # Errors
     /// Slack refused or did not answer.
     pub async fn post(&self, channel: &str, message: &Message) -> Result<Posted, SlackError> {
-        let body = json!({
-            "channel": channel, "text": message.text, "blocks": message.blocks,
-            "unfurl_links": false, "unfurl_media": false,
-        });
-        let answer = self.call("chat.postMessage", &body).await?;
+        let body = json!({"channel": channel, "unfurl_links": false, "unfurl_media": false});
+        let answer = self.say("chat.postMessage", body, message).await?;
         serde_json::from_value(answer).map_err(|_| SlackError::NoAnswer)
     }
 
@@ -122,10 +149,9 @@ impl Slack {
     /// Slack refused or did not answer.
     pub async fn reply(&self, to: &Posted, message: &Message) -> Result<(), SlackError> {
         let body = json!({
-            "channel": to.channel, "thread_ts": to.ts, "text": message.text, "blocks": message.blocks,
-            "unfurl_links": false, "unfurl_media": false,
+            "channel": to.channel, "thread_ts": to.ts, "unfurl_links": false, "unfurl_media": false,
         });
-        self.call("chat.postMessage", &body).await.map(|_| ())
+        self.say("chat.postMessage", body, message).await.map(|_| ())
     }
 
     /// Replaces a message of ours.
@@ -133,10 +159,8 @@ impl Slack {
     /// # Errors
     /// Slack refused or did not answer.
     pub async fn update(&self, at: &Posted, message: &Message) -> Result<(), SlackError> {
-        let body = json!({
-            "channel": at.channel, "ts": at.ts, "text": message.text, "blocks": message.blocks, "parse": "none",
-        });
-        self.call("chat.update", &body).await.map(|_| ())
+        let body = json!({"channel": at.channel, "ts": at.ts, "parse": "none"});
+        self.say("chat.update", body, message).await.map(|_| ())
     }
 
     /// Opens a form for whoever has just done something in Slack; `trigger_id` lasts for three seconds, and once

@@ -1,9 +1,7 @@
 //! Telling approvers what was approved in their name: whoever holds the secret that Slack signs with could forge it.
 
-use super::glass::GONE;
-use super::{Deps, NotShown};
+use super::{Deps, NotShown, saying};
 use access::wording::{self, Told};
-use edge::slack::SlackError;
 use edge::store::{Loaded, Shown};
 
 /// Each approver hears directly what was approved in their name, once.
@@ -15,12 +13,7 @@ pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Res
             continue;
         }
         let Some(message) = wording::approved_by_you(record, approval) else { continue };
-        match deps.slack.post(approval.by.as_str(), &message).await {
-            Err(SlackError::Refused(code)) if GONE.contains(&code.as_str()) => {
-                tracing::warn!(user = %approval.by, code, "an approver cannot be told");
-            }
-            other => drop(other?),
-        }
+        saying::to_person(deps, &approval.by, &message).await?;
         shown.told.push(told);
         deps.store.shown(record, shown, false).await?;
     }

@@ -1,13 +1,9 @@
 //! Telling those whom a break-glass has passed by, and how it ended.
 
-use super::{Deps, NotShown, channel_of, reply_once};
+use super::{Deps, NotShown, channel_of, reply_once, saying};
 use access::request::Means;
 use access::wording::{self, Told};
-use edge::slack::SlackError;
 use edge::store::{Loaded, Shown};
-
-/// What Slack says of a person to whom nobody can write (docs.slack.dev, errors of `chat.postMessage`).
-pub(super) const GONE: [&str; 4] = ["channel_not_found", "user_not_found", "user_disabled", "cannot_dm_bot"];
 
 /// Everybody who could have approved hears of a break-glass, each once; the thread of its card hears its end.
 pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
@@ -34,18 +30,12 @@ pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Res
         if shown.told.contains(&told) {
             continue;
         }
-        match deps.slack.post(user.as_str(), &passed_by.message).await {
-            // Somebody who has left: the others must hear it all the same.
-            Err(SlackError::Refused(code)) if GONE.contains(&code.as_str()) => {
-                tracing::warn!(%user, code, "could not be told of a break-glass");
-            }
-            other => drop(other?),
-        }
+        saying::to_person(deps, &user, &passed_by.message).await?;
         shown.told.push(told);
         deps.store.shown(record, shown, false).await?;
     }
     if let Some(others) = passed_by.others {
-        deps.slack.post(channel_of(deps, shown), &others).await?;
+        saying::told_in_channel(deps, channel_of(deps, shown), &others).await?;
     }
     shown.told.push(Told::AllPassedBy);
     deps.store.shown(record, shown, false).await?;

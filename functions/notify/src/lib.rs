@@ -17,6 +17,7 @@ use edge::slack::{Posted, Slack, SlackError};
 use edge::store::{Loaded, Shown, Store, StoreError};
 use edge::stream;
 use lambda_runtime::{Error, LambdaEvent};
+use saying::Changed;
 use serde_json::json;
 
 mod approvers;
@@ -24,6 +25,7 @@ mod glass;
 mod lockdown;
 mod orders;
 mod reminders;
+mod saying;
 
 /// How often a record is shown anew when it has changed while it was being shown.
 const ROUNDS: usize = 5;
@@ -91,10 +93,8 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
     for (id, sequence_number) in requests {
         match show(deps, id).await {
             Ok(()) => {}
-            Err(NotShown::Slack(error)) => {
-                // It stays in the index `due`, and the tick has it shown later.
-                tracing::warn!(request = %id, error = %error, "not shown in Slack yet");
-            }
+            // It stays in the index `due`, and the tick has it shown later.
+            Err(NotShown::Slack(error)) => saying::left(&format!("request {id}"), &error),
             Err(NotShown::Store(error)) => {
                 tracing::error!(request = %id, error = %edge::report::chain(&error), "not shown");
                 failures.push(sequence_number);
@@ -105,7 +105,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
         match lockdown::attend(deps).await {
             Ok(()) => {}
             // The tick has it told later.
-            Err(NotShown::Slack(error)) => tracing::warn!(error = %error, "a lockdown was not told of yet"),
+            Err(NotShown::Slack(error)) => saying::left("a lockdown", &error),
             Err(NotShown::Store(error)) => {
                 tracing::error!(error = %edge::report::chain(&error), "the lockdowns were not read");
                 failures.push(sequence_number);
@@ -116,9 +116,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
         match orders::attend(deps, id).await {
             Ok(()) => {}
             // The tick has it shown later.
-            Err(NotShown::Slack(error)) => {
-                tracing::warn!(order = %id, error = %error, "not shown in Slack yet");
-            }
+            Err(NotShown::Slack(error)) => saying::left(&format!("order {id}"), &error),
             Err(NotShown::Store(error)) => {
                 tracing::error!(order = %id, error = %edge::report::chain(&error), "an order was not shown");
                 failures.push(sequence_number);
@@ -135,7 +133,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
         match tell_of_orphan(deps, &key).await {
             Ok(()) => {}
             // The tick has it told later.
-            Err(NotShown::Slack(error)) => tracing::warn!(error = %error, "an orphan was not told of yet"),
+            Err(NotShown::Slack(error)) => saying::left("an orphan", &error),
             Err(NotShown::Store(error)) => {
                 tracing::error!(error = %edge::report::chain(&error), "an orphan was not read");
                 failures.push(sequence_number);
@@ -217,25 +215,14 @@ async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<()
     let Some(card) = wording::card(record, rule, &deps.installation, deps.clock.now()) else { return Ok(()) };
     if let (Some(channel), Some(ts)) = (&shown.channel, &shown.ts) {
         let at = Posted { channel: channel.clone(), ts: ts.clone() };
-        match deps.slack.update(&at, &card).await {
-            Ok(()) => return Ok(()),
-            // Somebody deleted it, or Slack takes no more edits: a new one.
-            Err(SlackError::Refused(code)) if is_lost(&code) => {}
-            Err(error) => return Err(error.into()),
+        match saying::changed(deps, &at, &card).await? {
+            Changed::Yes => return Ok(()),
+            // Somebody deleted it, or Slack takes no more edits: a new one where it was.
+            Changed::Lost => {}
+            Changed::NobodyThere => shown.channel = None,
         }
     }
     post_card(deps, loaded, shown, &card).await
-}
-
-fn is_lost(code: &str) -> bool {
-    matches!(
-        code,
-        "message_not_found"
-            | "cant_update_message"
-            | "cannot_reply_to_message"
-            | "edit_window_closed"
-            | "is_inactive"
-    )
 }
 
 async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Message) -> Result<(), NotShown> {
@@ -247,7 +234,7 @@ async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Messa
             deps.policy.channel_for(rule).to_owned()
         }
     };
-    let posted = deps.slack.post(&channel, card).await?;
+    let posted = saying::in_channel(deps, &channel, card).await?;
     shown.channel = Some(posted.channel);
     shown.ts = Some(posted.ts);
     // At once: a second card is worse than a stale one.
@@ -270,7 +257,7 @@ async fn tell_channel(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result
         Some(Alarm::Over(message)) if was_told => message,
         _ => return Ok(()),
     };
-    deps.slack.post(channel_of(deps, shown), &message).await?;
+    saying::told_in_channel(deps, channel_of(deps, shown), &message).await?;
     if was_told {
         // Should it ever be late again, that is news.
         shown.told.retain(|told| *told != Told::Overdue);
@@ -300,13 +287,7 @@ async fn reply_once(
     if shown.told.contains(&told) {
         return Ok(());
     }
-    match deps.slack.reply(&Posted { channel, ts }, message).await {
-        // Somebody deleted the card: the channel hears it instead.
-        Err(SlackError::Refused(code)) if is_lost(&code) => {
-            deps.slack.post(channel_of(deps, shown), message).await?;
-        }
-        other => other?,
-    }
+    saying::in_thread(deps, &Posted { channel, ts }, message).await?;
     shown.told.push(told);
     deps.store.shown(&loaded.record, shown, false).await?;
     Ok(())
@@ -321,7 +302,7 @@ async fn tell_requester(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Resu
     if shown.told.contains(&told) {
         return Ok(());
     }
-    deps.slack.post(record.wish().requester.as_str(), &message).await?;
+    saying::to_person(deps, &record.wish().requester, &message).await?;
     shown.told.push(told);
     deps.store.shown(record, shown, false).await?;
     Ok(())
@@ -334,7 +315,7 @@ async fn tell_of_orphan(deps: &Deps, key: &str) -> Result<(), NotShown> {
     while let Some((what, message)) =
         wording::orphan(&known.orphan, &told, &deps.installation, deps.clock.now())
     {
-        deps.slack.post(deps.policy.channel(), &message).await?;
+        saying::told_in_channel(deps, deps.policy.channel(), &message).await?;
         told.push(what);
         deps.store.orphan_told(&known, &told, false).await?;
     }

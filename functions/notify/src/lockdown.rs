@@ -1,6 +1,6 @@
 //! Tells the channel what was locked down, whose clicks do not count, and what was lifted, each once.
 
-use super::{Deps, NotShown, start};
+use super::{Deps, NotShown, saying, start};
 use access::wording;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ pub(crate) async fn attend(deps: &Deps) -> Result<(), NotShown> {
     for one in known.lockdowns.frozen.clone() {
         let key = one.key();
         while let Some((what, message)) = wording::frozen(&one, known.told(&key), deps.policy.admins()) {
-            deps.slack.post(deps.policy.channel(), &message).await?;
+            saying::told_in_channel(deps, deps.policy.channel(), &message).await?;
             known.told.entry(key.clone()).or_default().push(what);
             deps.store.lockdowns_told(&known, false).await?;
         }
@@ -23,7 +23,7 @@ pub(crate) async fn attend(deps: &Deps) -> Result<(), NotShown> {
     for one in known.lockdowns.all.clone() {
         let id = one.id.to_string();
         while let Some((what, message)) = wording::lockdown(&one, known.told(&id)) {
-            deps.slack.post(deps.policy.channel(), &message).await?;
+            saying::told_in_channel(deps, deps.policy.channel(), &message).await?;
             known.told.entry(id.clone()).or_default().push(what);
             deps.store.lockdowns_told(&known, false).await?;
         }

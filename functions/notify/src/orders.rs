@@ -1,10 +1,11 @@
 //! The message in the channel about an admin's order: a projection of it, as the card is of a record.
 
-use super::{Deps, NotShown, ROUNDS, is_lost, start};
+use super::saying::{self, Changed};
+use super::{Deps, NotShown, ROUNDS, start};
 use access::order::Change;
 use access::request::RequestId;
 use access::wording::{self, Message};
-use edge::slack::{Posted, SlackError};
+use edge::slack::Posted;
 use edge::store::{KnownOrder, Shown};
 use serde_json::json;
 
@@ -33,11 +34,9 @@ async fn show(deps: &Deps, known: &KnownOrder, message: &Message) -> Result<Show
     let mut shown = known.shown.clone();
     if let (Some(channel), Some(ts)) = (&shown.channel, &shown.ts) {
         let at = Posted { channel: channel.clone(), ts: ts.clone() };
-        match deps.slack.update(&at, message).await {
-            Ok(()) => return Ok(shown),
-            // Somebody deleted it, or Slack takes no more edits: a new one.
-            Err(SlackError::Refused(code)) if is_lost(&code) => {}
-            Err(error) => return Err(error.into()),
+        // Somebody deleted it, or Slack takes no more edits: a new one.
+        if saying::changed(deps, &at, message).await? == Changed::Yes {
+            return Ok(shown);
         }
     }
     let posted = deps.slack.post(deps.policy.channel(), message).await?;

@@ -1,6 +1,6 @@
 //! Telling what time alone brings: that nobody has decided yet, and that a grant ends soon.
 
-use super::{Deps, NotShown, reply_once};
+use super::{Deps, NotShown, reply_once, saying};
 use access::lease::Timestamp;
 use access::lifecycle::State;
 use access::wording::{self, Reminder, Told};
@@ -28,7 +28,7 @@ pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Res
             reply_once(deps, loaded, shown, Told::Reminded, &message).await?;
         }
         Some(Reminder::EndsSoon(message)) => {
-            deps.slack.post(record.wish().requester.as_str(), &message).await?;
+            saying::to_person(deps, &record.wish().requester, &message).await?;
             shown.told.push(Told::EndsSoon);
             deps.store.shown(record, shown, false).await?;
         }

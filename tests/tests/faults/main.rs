@@ -4,3 +4,4 @@
 mod crash;
 mod down;
 mod refused;
+mod slack;

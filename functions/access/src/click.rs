@@ -88,6 +88,9 @@ pub struct Click {
     pub request: RequestId,
     /// The terms that the clicker saw.
     pub terms: String,
+    /// Which of the request's cards the button is on, counted from 1; `None` where it is on none of them, or on one that
+    /// was posted before cards were counted.
+    pub card: Option<u64>,
     /// Where a sentence to the clicker alone can be sent, for 30 minutes.
     pub response_url: Option<String>,
     /// What opens a form for the clicker, for three seconds.
@@ -179,10 +182,36 @@ pub fn button_value(request: RequestId, terms: &TermsDigest) -> String {
     format!("{request}.{}", terms.as_str())
 }
 
-/// Which request a button's value is about, and which terms; `None` where it is none of ours.
-pub fn parse_value(value: &str) -> Option<(RequestId, String)> {
-    let (request, terms) = value.split_once('.')?;
-    Some((request.parse().ok()?, terms.to_owned()))
+/// The value of a button on a request's card: also which of its cards that is.
+pub(crate) fn value_on_card(value: &str, card: u64) -> String {
+    format!("{value}.{card}")
+}
+
+/// What a button's value says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ButtonValue {
+    /// The request, or the order, that the button is about.
+    pub request: RequestId,
+    /// The digest of the terms that it shows.
+    pub terms: String,
+    /// Which of the request's cards it is on, where it is on one.
+    pub card: Option<u64>,
+}
+
+impl ButtonValue {
+    /// Reads a value; `None` where it is none of ours.
+    pub fn parse(value: &str) -> Option<Self> {
+        let (request, shown) = value.split_once('.')?;
+        let (terms, card) = match shown.split_once('.') {
+            None => (shown, None),
+            Some((terms, number)) => {
+                // As we write it, and in no other way.
+                let card = number.parse::<u64>().ok().filter(|card| card.to_string() == number);
+                (terms, Some(card?))
+            }
+        };
+        Some(Self { request: request.parse().ok()?, terms: terms.to_owned(), card })
+    }
 }
 
 impl Click {
@@ -197,12 +226,14 @@ impl Click {
         }
         let [action] = payload.actions.as_slice() else { return Err(ClickError::Button) };
         let user = payload.user.and_then(|user| user.id.parse().ok()).ok_or(ClickError::Body)?;
-        let (request, terms) = action.value.as_deref().and_then(parse_value).ok_or(ClickError::Button)?;
+        let ButtonValue { request, terms, card } =
+            action.value.as_deref().and_then(ButtonValue::parse).ok_or(ClickError::Button)?;
         Ok(Self {
             user,
             action: Action::of(&action.action_id).ok_or(ClickError::Button)?,
             request,
             terms,
+            card,
             response_url: payload.response_url,
             trigger_id: payload.trigger_id,
         })
@@ -386,6 +417,25 @@ mod tests {
     }
 
     #[test]
+    fn a_value_tells_on_which_card_the_button_is_and_one_of_before_does_not() {
+        let read = |value: &str| {
+            let mut payload = message();
+            payload["actions"][0]["value"] = json!(value);
+            of(&payload).map(|click| (click.terms, click.card))
+        };
+        assert_eq!(read(VALUE), Ok(("0123abc".to_owned(), None)));
+        assert_eq!(read(&value_on_card(VALUE, 12)), Ok(("0123abc".to_owned(), Some(12))));
+        for value in [
+            "7F3K9-QXM2P.0123abc.",
+            "7F3K9-QXM2P.0123abc.01",
+            "7F3K9-QXM2P.0123abc.-1",
+            "7F3K9-QXM2P.0123abc.1.2",
+        ] {
+            assert_eq!(read(value), Err(ClickError::Button), "{value}");
+        }
+    }
+
+    #[test]
     fn an_app_that_an_organisation_installed() {
         let mut payload = message();
         payload["team"] = Value::Null;
@@ -474,11 +524,14 @@ mod tests {
         }
 
         #[test]
-        fn only_our_values_are_read(value in "\\PC{0,40}") {
+        fn only_our_values_are_read(value in "\\PC{0,40}|7F3K9-QXM2P\\.[0-9a-f]{1,4}(\\.[0-9+]{0,3}){0,2}") {
             let mut payload = message();
             payload["actions"][0]["value"] = json!(value);
             match of(&payload) {
-                Ok(click) => prop_assert_eq!(format!("{}.{}", click.request, click.terms), value),
+                Ok(click) => {
+                    let read = format!("{}.{}", click.request, click.terms);
+                    prop_assert_eq!(click.card.map_or(read.clone(), |card| value_on_card(&read, card)), value);
+                }
                 Err(why) => prop_assert_eq!(why, ClickError::Button),
             }
         }

@@ -121,6 +121,9 @@ pub fn prove<'a>(
     if click.request != ask.wish.id {
         return Err(Unproven::OtherRequest);
     }
+    // On which of the request's cards the button was is no part of the terms: each of them showed the same, and which one
+    // counts is what the table says, so that it would prove nothing. `request` goes by it, so that a card that hangs
+    // somewhere beside the newest one decides nothing.
     if click.terms != TermsDigest::of(ask).as_str() {
         return Err(Unproven::OtherTerms);
     }

@@ -13,7 +13,7 @@ use crate::lease::Timestamp;
 use crate::lifecycle::{Cause, Failure, NetworkFault};
 use crate::machine::{Power, SeenMachine, Unfit};
 use crate::policy::{NotAllowed, Rule, Who};
-use crate::request::{Ask, MachineName, MachineQuery, Means, Ports, Source, UserId, Wish};
+use crate::request::{Ask, MachineName, MachineQuery, Means, Ports, RequestId, Source, UserId, Wish};
 use serde_json::{Value, json};
 
 mod boxes;
@@ -24,11 +24,11 @@ mod frozen;
 mod glass;
 mod lockdown;
 mod machines;
+mod message;
 mod news;
 mod order;
 mod orphan;
 mod reminder;
-mod shorter;
 
 pub use boxes::{box_unknown, nothing_ticked};
 pub use card::{Told, card, direct};
@@ -356,6 +356,11 @@ pub enum ClickRefusal {
         /// Since when.
         since: Timestamp,
     },
+    /// The button is on a card of the request that a newer one has replaced.
+    OldCard {
+        /// Which request.
+        request: RequestId,
+    },
 }
 
 /// The sentence to somebody whose click changed nothing.
@@ -383,6 +388,10 @@ pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
         ClickRefusal::GroupsUnknown => {
             "Slack did not say who may decide on this. Nothing was changed; click again in a minute.".to_owned()
         }
+        // This stands where the card was, for everybody to read.
+        ClickRefusal::OldCard { request } => format!(
+            "This was an old card of a request. Its buttons did nothing any more, and nothing was changed; the request's newest card counts. Ref {request}"
+        ),
     }
 }
 

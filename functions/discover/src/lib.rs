@@ -251,7 +251,7 @@ async fn answer(deps: &Deps, key: &str) -> Result<(), StoreError> {
             let all_looked = look_again(deps, question.asked_at).await?;
             let found = found(deps, &question, all_looked).await?;
             let text = wording::looked_again(&question.machine, &question.ports, &found);
-            let reply = Reply { text, response_url: question.response_url, said: false };
+            let reply = Reply { text, response_url: question.response_url, replaces: false, said: false };
             let reply_key = key.replacen("ASK#", "REPLY#", 1);
             deps.store.put_reply(&reply_key, &reply, deps.clock.now().plus(ANSWER_KEPT_SECONDS)).await?;
         }

@@ -196,11 +196,17 @@ impl Slack {
         Ok(answer["user"]["tz"].as_str().filter(|zone| !zone.is_empty()).map(str::to_owned))
     }
 
-    /// Says one sentence to the person whose click or command came with this address.
+    /// Says one sentence to the person whose click or command came with this address; or puts it in the place of the
+    /// message that was clicked on, for everybody who sees that.
     ///
     /// # Errors
     /// Not an address of Slack's; or Slack refused or did not answer.
-    pub async fn respond(&self, response_url: &str, sentence: &str) -> Result<(), SlackError> {
+    pub async fn respond(
+        &self,
+        response_url: &str,
+        sentence: &str,
+        replaces: bool,
+    ) -> Result<(), SlackError> {
         let url: reqwest::Url = response_url.parse().map_err(|_| SlackError::NotSlack)?;
         let host = url.host_str().unwrap_or_default();
         let slacks = url.scheme() == "https" && RESPONSE_HOSTS.contains(&host);
@@ -210,8 +216,13 @@ impl Slack {
             return Err(SlackError::NotSlack);
         }
         let message = Message::sentence(sentence);
-        let mut body = message.ephemeral();
-        body["replace_original"] = json!(false);
+        let body = if replaces {
+            json!({"replace_original": true, "text": message.text, "blocks": message.blocks})
+        } else {
+            let mut body = message.ephemeral();
+            body["replace_original"] = json!(false);
+            body
+        };
         let sent = self
             .client
             .post(url)

@@ -91,12 +91,22 @@ pub struct Shown {
     /// The card, as Slack names messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ts: Option<String>,
+    /// The number of the card, counted from 1: each posting has another one, which its buttons carry. It is stored before
+    /// the posting, so that of several cards whose addresses were lost only the newest one's buttons count. 0 before
+    /// there is one, and for one that was posted before cards were counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub card: u64,
     /// The version that the card shows; 0 before there is one.
     #[serde(default)]
     pub shown_version: u64,
     /// Which direct messages were sent.
     #[serde(default)]
     pub told: Vec<Told>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A record as it was read.
@@ -145,6 +155,9 @@ pub struct Reply {
     pub text: String,
     /// Where Slack takes it.
     pub response_url: String,
+    /// Whether it replaces the message on which was clicked, for everybody who sees that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
     /// Whether it was sent.
     #[serde(default)]
     pub said: bool,

@@ -213,19 +213,20 @@ async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<()
         _ => None,
     };
     let Some(card) = wording::card(record, rule, &deps.installation, deps.clock.now()) else { return Ok(()) };
+    let numbered = card.clone().numbered(shown.card);
     if let (Some(channel), Some(ts)) = (&shown.channel, &shown.ts) {
         let at = Posted { channel: channel.clone(), ts: ts.clone() };
-        match saying::changed(deps, &at, &card).await? {
+        match saying::changed(deps, &at, &numbered).await? {
             Changed::Yes => return Ok(()),
             // Somebody deleted it, or Slack takes no more edits: a new one where it was.
             Changed::Lost => {}
             Changed::NobodyThere => shown.channel = None,
         }
     }
-    post_card(deps, loaded, shown, &card).await
+    post_card(deps, loaded, shown, card).await
 }
 
-async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Message) -> Result<(), NotShown> {
+async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: Message) -> Result<(), NotShown> {
     // A card that was lost is posted again where it was.
     let channel = match &shown.channel {
         Some(channel) => channel.clone(),
@@ -234,7 +235,9 @@ async fn post_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown, card: &Messa
             deps.policy.channel_for(rule).to_owned()
         }
     };
-    let posted = saying::in_channel(deps, &channel, card).await?;
+    // First: whatever becomes of this posting, no other card's buttons count from now on.
+    deps.store.number_card(&loaded.record, shown).await?;
+    let posted = saying::in_channel(deps, &channel, &card.numbered(shown.card)).await?;
     shown.channel = Some(posted.channel);
     shown.ts = Some(posted.ts);
     // At once: a second card is worse than a stale one.
@@ -323,11 +326,11 @@ async fn tell_of_orphan(deps: &Deps, key: &str) -> Result<(), NotShown> {
     Ok(())
 }
 
-/// Says a sentence to the one person it is for. What Slack does not take is dropped: it is about a
+/// Says a sentence to the one person it is for, or in place of what was clicked on. What Slack does not take is dropped: it is about a
 /// click that changed nothing, and its address lasts for half an hour.
 async fn reply(deps: &Deps, key: &str) -> Result<(), StoreError> {
     let Some(reply) = deps.store.reply(key).await?.filter(|reply| !reply.said) else { return Ok(()) };
-    if let Err(error) = deps.slack.respond(&reply.response_url, &reply.text).await {
+    if let Err(error) = deps.slack.respond(&reply.response_url, &reply.text, reply.replaces).await {
         tracing::warn!(error = %error, "a sentence was not said");
     }
     deps.store.said(key).await.map(|_| ())

@@ -1,24 +1,28 @@
 //! What has lapsed, or ends soon, is asked for once more with one click: the same terms, approved anew.
 
 use crate::command::{Typed, ask};
+use crate::interaction::Outcome;
 use crate::{Broken, Deps};
 use access::click::Click;
 use access::request::MachineQuery;
-use access::wording::{self, ClickRefusal, refused_click};
+use access::wording::{self, ClickRefusal};
 
 /// Asks for the same once more; what to tell whoever clicked.
-pub(crate) async fn ask_again(deps: &Deps, click: &Click) -> Result<Result<String, String>, Broken> {
+pub(crate) async fn ask_again(deps: &Deps, click: &Click) -> Result<Outcome, Broken> {
     let Some(loaded) = deps.store.read(click.request).await? else {
-        return Ok(Err(refused_click(&ClickRefusal::NoSuchRequest, None)));
+        return Ok(Err((ClickRefusal::NoSuchRequest, None).into()));
     };
+    if click.card.is_some_and(|card| card != loaded.shown.card) {
+        return Ok(Err((ClickRefusal::OldCard { request: click.request }, None).into()));
+    }
     let record = &loaded.record;
     let wish = record.wish();
     let (Some(before), Some(machine)) = (record.ask(), MachineQuery::of(&wish.machine.resource_id, true))
     else {
-        return Ok(Err(refused_click(&ClickRefusal::OtherTerms, None)));
+        return Ok(Err((ClickRefusal::OtherTerms, None).into()));
     };
     if click.user != wish.requester {
-        return Ok(Err(wording::not_yours_to_ask(before)));
+        return Ok(Err(wording::not_yours_to_ask(before).into()));
     }
     let typed = Typed {
         requester: click.user.clone(),
@@ -33,5 +37,5 @@ pub(crate) async fn ask_again(deps: &Deps, click: &Click) -> Result<Result<Strin
         response_url: click.response_url.clone().unwrap_or_default(),
         after: Some(wish.id),
     };
-    Ok(Ok(ask(deps, typed).await?.text))
+    Ok(Ok(Some(ask(deps, typed).await?.text)))
 }

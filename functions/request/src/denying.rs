@@ -1,8 +1,8 @@
 //! Deny asks why in a form, and the form denies.
 
-use crate::interaction::{Deed, Wanted, decide, said};
+use crate::interaction::{Declined, Deed, Outcome, Wanted, decide};
 use crate::{Broken, Deps, enabling};
-use access::click::{Click, Submission, parse_value};
+use access::click::{ButtonValue, Click, Submission};
 use access::lease::Timestamp;
 use access::lifecycle::SignedClick;
 use access::request::Justification;
@@ -16,15 +16,14 @@ pub(crate) async fn ask_why(
     click: &Click,
     signed: &SignedClick,
     at: Timestamp,
-) -> Result<Result<Option<String>, String>, Broken> {
-    let wanted =
-        Wanted { user: &click.user, request: click.request, terms: &click.terms, deed: Deed::Deny(None) };
+) -> Result<Outcome, Broken> {
+    let wanted = Wanted::by_click(click, Deed::Deny(None));
     Ok(match decide(deps, &wanted, signed, at).await? {
-        Err(refusal) => Err(said(&refusal)),
+        Err(refusal) => Err(refusal.into()),
         Ok(ask) => {
             let trigger_id = click.trigger_id.as_deref().unwrap_or_default();
             let opened = enabling::open_form(deps, trigger_id, Some(wording::deny_form(&ask))).await;
-            opened.map(|()| None).map_err(|answer| answer.text)
+            opened.map(|()| None).map_err(|answer| answer.text.into())
         }
     })
 }
@@ -36,7 +35,7 @@ pub(crate) async fn submitted(
     verified: &Verified<'_>,
     signed: &SignedClick,
 ) -> Result<Option<Value>, Broken> {
-    let Some((request, terms)) = parse_value(&form.metadata) else {
+    let Some(ButtonValue { request, terms, .. }) = ButtonValue::parse(&form.metadata) else {
         tracing::warn!("a form that is about no request of ours");
         return Ok(None);
     };
@@ -45,7 +44,7 @@ pub(crate) async fn submitted(
         Err(why) => return Ok(Some(wording::reason_problem(&why))),
     };
     let deed = Deed::Deny(Some(reason));
-    let wanted = Wanted { user: &form.user, request, terms: &terms, deed };
+    let wanted = Wanted { user: &form.user, request, terms: &terms, card: None, deed };
     let denied = decide(deps, &wanted, signed, verified.signed_at()).await?;
-    Ok(denied.err().map(|refusal| wording::form_refused(&Message::sentence(said(&refusal)))))
+    Ok(denied.err().map(|refusal| wording::form_refused(&Message::sentence(Declined::from(refusal).text))))
 }

@@ -1,12 +1,13 @@
 //! A grant is ended early, or a request taken back: by the button on its card, and by `/jit close`.
 
+use crate::interaction::Outcome;
 use crate::{Broken, Deps};
 use access::click::Click;
 use access::command::Closing;
 use access::lifecycle::{Cause, Change, NotNow, Record, State};
 use access::policy::Rule;
 use access::request::{Means, RequestId, TermsDigest, UserId};
-use access::wording::{self, ClickRefusal, NotEnded, refused_click};
+use access::wording::{self, ClickRefusal, NotEnded};
 use edge::store::{Loaded, Stored};
 
 /// How often it is tried anew when somebody else has written meanwhile.
@@ -15,19 +16,22 @@ const TRIES: usize = 5;
 type Refused<'d> = (NotEnded, Option<&'d Rule>);
 
 /// The button on the card; else what to tell the clicker.
-pub(crate) async fn by_click(deps: &Deps, click: &Click) -> Result<Result<(), String>, Broken> {
+pub(crate) async fn by_click(deps: &Deps, click: &Click) -> Result<Outcome, Broken> {
     for _ in 0..TRIES {
         let Some(loaded) = deps.store.read(click.request).await? else {
-            return Ok(Err(refused_click(&ClickRefusal::NoSuchRequest, None)));
+            return Ok(Err((ClickRefusal::NoSuchRequest, None).into()));
         };
+        if click.card.is_some_and(|card| card != loaded.shown.card) {
+            return Ok(Err((ClickRefusal::OldCard { request: click.request }, None).into()));
+        }
         let ask = loaded.record.ask();
         if ask.is_none_or(|ask| click.terms != TermsDigest::of(ask).as_str()) {
-            return Ok(Err(refused_click(&ClickRefusal::OtherTerms, None)));
+            return Ok(Err((ClickRefusal::OtherTerms, None).into()));
         }
         match try_to_end(deps, &loaded, &click.user).await? {
-            Err((why, rule)) => return Ok(Err(wording::not_ended(&why, rule))),
+            Err((why, rule)) => return Ok(Err(wording::not_ended(&why, rule).into())),
             Ok(None) => {}
-            Ok(Some(_)) => return Ok(Ok(())),
+            Ok(Some(_)) => return Ok(Ok(None)),
         }
     }
     Err(Broken::Contended)

@@ -1,25 +1,26 @@
 //! *Not me*: an approver says that an approval in their name is not theirs. And the admin's command after it.
 
 use crate::enabling::admin;
+use crate::interaction::Outcome;
 use crate::{Broken, Deps};
 use access::click::Click;
 use access::frozen::Frozen;
 use access::request::UserId;
-use access::wording::{self, ClickRefusal, Message, refused_click};
+use access::wording::{self, ClickRefusal, Message};
 
 /// How often it is tried anew when somebody else has written meanwhile.
 const TRIES: usize = 5;
 
 /// Shuts what was approved in somebody's name, and lets nothing more be decided in it: what to tell them.
-pub(crate) async fn not_me(deps: &Deps, click: &Click) -> Result<Result<String, String>, Broken> {
+pub(crate) async fn not_me(deps: &Deps, click: &Click) -> Result<Outcome, Broken> {
     for _ in 0..TRIES {
         let (loaded, known) = tokio::try_join!(deps.store.read(click.request), deps.store.lockdowns())?;
         let Some(loaded) = loaded else {
-            return Ok(Err(refused_click(&ClickRefusal::NoSuchRequest, None)));
+            return Ok(Err((ClickRefusal::NoSuchRequest, None).into()));
         };
         let record = &loaded.record;
         if !record.approvals().iter().any(|approval| approval.by == click.user) {
-            return Ok(Err(wording::nothing_disowned()));
+            return Ok(Err(wording::nothing_disowned().into()));
         }
         let now = deps.clock.now();
         let wish = record.wish();
@@ -34,11 +35,11 @@ pub(crate) async fn not_me(deps: &Deps, click: &Click) -> Result<Result<String, 
         // What is being shut, or is over, needs no end; and who is frozen already stays so since then.
         let (end, frozen) = (record.disown(&click.user, now).ok(), known.lockdowns.freezing(frozen));
         if end.is_none() && frozen.is_none() {
-            return Ok(Ok(wording::disowned()));
+            return Ok(Ok(Some(wording::disowned())));
         }
         if deps.store.disown((&loaded, end.as_ref()), (&known, frozen.as_ref()), now).await? {
             tracing::error!(request = %wish.id, user = %click.user, "an approver says that an approval is not theirs");
-            return Ok(Ok(wording::disowned()));
+            return Ok(Ok(Some(wording::disowned())));
         }
     }
     Err(Broken::Contended)

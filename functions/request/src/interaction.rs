@@ -53,23 +53,23 @@ pub(crate) async fn handle(
         Action::Approve => by_click(deps, &click, Deed::Approve, &signed, at).await?,
         Action::BreakGlass => by_click(deps, &click, Deed::BreakGlass, &signed, at).await?,
         Action::Deny => denying::ask_why(deps, &click, &signed, at).await?,
-        Action::End => ending::by_click(deps, &click).await?.map(|()| None),
-        Action::NotMe => freezing::not_me(deps, &click).await?.map(Some),
-        Action::AskAgain => again::ask_again(deps, &click).await?.map(Some),
+        Action::End => ending::by_click(deps, &click).await?,
+        Action::NotMe => freezing::not_me(deps, &click).await?,
+        Action::AskAgain => again::ask_again(deps, &click).await?,
         Action::WriteClosing | Action::RemoveClosing => {
-            ordering::take(deps, &click, &signed, at).await?.map(|()| None)
+            ordering::take(deps, &click, &signed, at).await?.map(|()| None).map_err(Declined::from)
         }
     };
-    let text = match outcome {
-        Ok(text) => text,
-        Err(text) => {
+    let said = match outcome {
+        Ok(text) => text.map(Declined::from),
+        Err(declined) => {
             let action = click.action.id();
-            tracing::info!(request = %click.request, action, refusal = text, "a click that changes nothing");
-            Some(text)
+            tracing::info!(request = %click.request, action, refusal = declined.text, "a click that changes nothing");
+            Some(declined)
         }
     };
-    if let Some(text) = text {
-        tell(deps, text, click.response_url, &signed.signature).await?;
+    if let Some(Declined { text, replaces }) = said {
+        say(deps, text, click.response_url, &signed.signature, replaces).await?;
     }
     Ok(status(200))
 }
@@ -81,10 +81,9 @@ async fn by_click(
     deed: Deed,
     signed: &SignedClick,
     at: Timestamp,
-) -> Result<Result<Option<String>, String>, Broken> {
-    let wanted = Wanted { user: &click.user, request: click.request, terms: &click.terms, deed };
-    let decided = decide(deps, &wanted, signed, at).await?;
-    Ok(decided.map(|_| None).map_err(|refusal| said(&refusal)))
+) -> Result<Outcome, Broken> {
+    let decided = decide(deps, &Wanted::by_click(click, deed), signed, at).await?;
+    Ok(decided.map(|_| None).map_err(Declined::from))
 }
 
 /// Has `notify` say a sentence to whoever clicked, where Slack has given an address for it.
@@ -94,15 +93,48 @@ async fn tell(
     response_url: Option<String>,
     signature: &str,
 ) -> Result<(), Broken> {
+    say(deps, text, response_url, signature, false).await
+}
+
+/// As [`tell`]; or where it `replaces`, has the sentence take the place of the message that was clicked on.
+async fn say(
+    deps: &Deps,
+    text: String,
+    response_url: Option<String>,
+    signature: &str,
+    replaces: bool,
+) -> Result<(), Broken> {
     let Some(response_url) = response_url else { return Ok(()) };
-    let reply = Reply { text, response_url, said: false };
+    let reply = Reply { text, response_url, replaces, said: false };
     // The same delivery twice is one sentence.
     let key = format!("REPLY#{}", signature.trim_start_matches("v0="));
     Ok(deps.store.put_reply(&key, &reply, deps.clock.now().plus(REPLY_SECONDS)).await?)
 }
 
+/// What is said to whoever clicked. Where it `replaces`, it takes the place of the message that was clicked on.
+pub(crate) struct Declined {
+    pub(crate) text: String,
+    pub(crate) replaces: bool,
+}
+
+impl From<String> for Declined {
+    fn from(text: String) -> Self {
+        Self { text, replaces: false }
+    }
+}
+
+impl From<Refusal<'_>> for Declined {
+    fn from((refusal, rule): Refusal<'_>) -> Self {
+        let replaces = matches!(refusal, ClickRefusal::OldCard { .. });
+        Self { text: refused_click(&refusal, rule), replaces }
+    }
+}
+
+/// What to say once a click was carried out, if anything; or why it was not.
+pub(crate) type Outcome = Result<Option<String>, Declined>;
+
 /// Why somebody cannot do what they want, and the rule that says who could.
-type Refusal<'a> = (ClickRefusal, Option<&'a Rule>);
+pub(crate) type Refusal<'a> = (ClickRefusal, Option<&'a Rule>);
 
 /// What somebody wants to do to a request that waits for a decision.
 pub(crate) struct Wanted<'a> {
@@ -110,7 +142,15 @@ pub(crate) struct Wanted<'a> {
     pub(crate) request: RequestId,
     /// The digest of the terms that they saw.
     pub(crate) terms: &'a str,
+    /// On which of the request's cards, where it was on one.
+    pub(crate) card: Option<u64>,
     pub(crate) deed: Deed,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn by_click(click: &'a Click, deed: Deed) -> Self {
+        Self { user: &click.user, request: click.request, terms: &click.terms, card: click.card, deed }
+    }
 }
 
 /// What is done to a request that waits for a decision.
@@ -131,11 +171,6 @@ impl Deed {
     }
 }
 
-/// The sentence to somebody who may not do what they want.
-pub(crate) fn said((refusal, rule): &Refusal<'_>) -> String {
-    refused_click(refusal, *rule)
-}
-
 /// Records what somebody wants, where they may; gives the request as it was.
 pub(crate) async fn decide<'a>(
     deps: &'a Deps,
@@ -146,6 +181,9 @@ pub(crate) async fn decide<'a>(
     for _ in 0..TRIES {
         let (loaded, locked) = tokio::try_join!(deps.store.read(wanted.request), deps.store.lockdowns())?;
         let Some(loaded) = loaded else { return Ok(Err((ClickRefusal::NoSuchRequest, None))) };
+        if is_old(wanted, &loaded) {
+            return Ok(Err((ClickRefusal::OldCard { request: wanted.request }, None)));
+        }
         let Some(ask) = loaded.record.ask() else { return Ok(Err((ClickRefusal::OtherTerms, None))) };
         if wanted.terms != TermsDigest::of(ask).as_str() {
             return Ok(Err((ClickRefusal::OtherTerms, None)));
@@ -185,6 +223,13 @@ pub(crate) async fn decide<'a>(
         }
     }
     Err(Broken::Contended)
+}
+
+/// Whether a button is on another card than the request's newest one. The button of a break-glass is on none: it is on the
+/// answer that its requester alone sees. Nor is a form.
+fn is_old(wanted: &Wanted<'_>, loaded: &Loaded) -> bool {
+    let on_a_card = matches!(wanted.deed, Deed::Approve | Deed::Deny(None));
+    on_a_card && wanted.card.unwrap_or_default() != loaded.shown.card
 }
 
 /// Whether this very thing was recorded before: Slack or the network has delivered it twice.

@@ -239,6 +239,10 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         "{place}: the grant has ended. {why} Our rule was removed at {time:past}; {any} was still open by the rule {code}. Ref {ref}",
         Claim::NoRule,
     ),
+    (
+        "This was an old card of a request. Its buttons did nothing any more, and nothing was changed; the request's newest card counts. Ref {ref}",
+        Claim::Nothing,
+    ),
     // Answers to a command.
     (
         "You asked for {any}. {any} can approve it. If nobody decides by {time}, it lapses. Ref {ref}",

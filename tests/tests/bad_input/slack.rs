@@ -253,6 +253,7 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
         ClickRefusal::NoBreakGlass,
         ClickRefusal::GroupsUnknown,
         ClickRefusal::Frozen { since: at },
+        ClickRefusal::OldCard { request: "7F3K9-QXM2P".parse().unwrap() },
     ] {
         let sentence = comparable(&refused_click(&refusal, policy.rule_for(&Subject::seen(machine)).ok()));
         if told.contains(&sentence) {
@@ -282,12 +283,15 @@ async fn deny(walk: &mut Walk, id: RequestId, by: &str) {
 /// Sends a click as Slack does and returns what the clicker was told, if anything.
 async fn click(walk: &mut Walk, id: RequestId, by: &str, button: &str, value: Option<&str>) -> String {
     walk.sandbox.settle().await;
-    let record = walk.world.store.read(id).await.unwrap().unwrap().record;
-    let digest = TermsDigest::of(record.ask().unwrap());
-    let value = value.map_or_else(
-        || button_value(id, &digest),
-        |value| value.replace("{id}", &id.to_string()).replace("{digest}", digest.as_str()),
-    );
+    let loaded = walk.world.store.read(id).await.unwrap().unwrap();
+    let (digest, card) = (TermsDigest::of(loaded.record.ask().unwrap()), loaded.shown.card.to_string());
+    let filled = |value: &str| {
+        let value = value.replace("{id}", &id.to_string()).replace("{digest}", digest.as_str());
+        value.replace("{card}", &card)
+    };
+    let on_card =
+        || if button == "break_glass" { button_value(id, &digest) } else { filled("{id}.{digest}.{card}") };
+    let value = value.map_or_else(on_card, filled);
     let help = walk.world.slack.command(by, CHANNEL_ID, "help").await.unwrap();
     let before = walk.world.slack.messages().len();
     let payload = json!({
@@ -303,8 +307,9 @@ async fn click(walk: &mut Walk, id: RequestId, by: &str, button: &str, value: Op
     let said: Vec<&Value> = messages.iter().filter(|message| message["method"] == "response_url").collect();
     assert!(said.len() <= 1, "{said:?}");
     said.first().map_or_else(String::new, |said| {
-        assert_eq!(said["body"]["response_type"], "ephemeral");
-        assert_eq!(said["body"]["replace_original"], false);
+        let replaces = said["body"]["replace_original"].as_bool().unwrap();
+        assert_eq!(said["body"]["response_type"] == "ephemeral", !replaces);
+        assert_eq!(replaces, said["body"]["text"].as_str().unwrap().starts_with("This was an old card"));
         comparable(said["body"]["text"].as_str().unwrap())
     })
 }

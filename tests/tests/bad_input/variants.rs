@@ -46,7 +46,7 @@ variants! {
     }
     ClickRefusal {
         NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, NoBreakGlass,
-        GroupsUnknown, Frozen,
+        GroupsUnknown, Frozen, OldCard,
     }
     NotNow { State, OwnRequest, AlreadyApproved, Lapsed }
     Corrupt { Status, Lacks, Hash }

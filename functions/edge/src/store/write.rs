@@ -418,6 +418,25 @@ impl Store {
         self.update(record_key(record.wish().id), expression, "#version = :version", extra).await
     }
 
+    /// Stores the number of the card that is about to be posted, one more than the last one's.
+    ///
+    /// # Errors
+    /// Somebody else has stored it first, or DynamoDB did not answer.
+    pub async fn number_card(&self, record: &Record, shown: &mut Shown) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        expression.set("card", number(shown.card + 1));
+        let (condition, extra) = match shown.card {
+            0 => ("attribute_exists(pk) AND attribute_not_exists(card)", vec![]),
+            last => ("card = :last", vec![(":last", number(last))]),
+        };
+        if !self.update(record_key(record.wish().id), expression, condition, extra).await? {
+            let code = "another process posts this card".to_owned();
+            return Err(StoreError::Call { operation: "UpdateItem", code });
+        }
+        shown.card += 1;
+        Ok(())
+    }
+
     /// What people were shown of a record. `done`: this version is shown completely.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
-//! The same message as plain text, for when Slack does not take what was made of it.
+//! What is made of a message as a whole before it is sent.
 
 use super::Message;
+use crate::click::value_on_card;
+use serde_json::json;
 
 /// The longest that a shorter text may be, in characters: `chat.update` takes 4,000 at most (docs.slack.dev), and
 /// what follows has room.
@@ -11,6 +13,20 @@ const AS_TEXT: &str =
     "(Slack did not take this message as it was made: it is shown as text, without buttons.)";
 
 impl Message {
+    /// A card of a request with its number, counted from 1, in the value of each button, so that a click tells on which
+    /// of the request's cards it was.
+    #[must_use]
+    pub fn numbered(mut self, card: u64) -> Self {
+        for block in self.blocks.iter_mut().filter(|block| block["type"] == "actions") {
+            for element in block["elements"].as_array_mut().into_iter().flatten() {
+                if let Some(value) = element["value"].as_str() {
+                    element["value"] = json!(value_on_card(value, card));
+                }
+            }
+        }
+        self
+    }
+
     /// The text alone, cut where it is long: between words, and never within a mention, a date or an escaped
     /// character, which would be read as something else.
     pub fn shortened(&self) -> String {
@@ -29,6 +45,16 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_button_of_a_card_tells_its_number() {
+        let mut card = Message::sentence("VM3 port 22: waiting for approval.");
+        let button = |value: &str| json!({"type": "button", "value": value});
+        card.blocks.push(json!({"type": "actions", "elements": [button("a.b"), {"type": "button", "url": "x"}, button("c.d")]}));
+        let numbered = card.numbered(7);
+        let elements = numbered.blocks[1]["elements"].clone();
+        assert_eq!(elements, json!([button("a.b.7"), {"type": "button", "url": "x"}, button("c.d.7")]));
+    }
 
     #[test]
     fn a_long_text_is_cut_between_words_and_outside_of_markup() {

@@ -268,7 +268,12 @@ impl Story {
     pub async fn shown_button(&self, id: &str) -> Option<String> {
         self.messages().await.into_iter().rev().find_map(|entry| {
             let blocks = entry["body"]["blocks"].as_array()?.clone();
-            let actions = blocks.iter().find(|block| block["type"] == "actions")?;
+            // Buttons of direct messages are on no card.
+            let is_cards = |block: &&Value| {
+                let id = block["block_id"].as_str().unwrap_or_default();
+                block["type"] == "actions" && !id.starts_with("not-me-")
+            };
+            let actions = blocks.iter().find(is_cards)?;
             let value = actions["elements"][0]["value"].as_str()?;
             (entry["ok"] == true && value.starts_with(&format!("{id}."))).then(|| value.to_owned())
         })

@@ -340,6 +340,11 @@ impl Submission {
         ticked(self.value(field))
     }
 
+    /// The value of what was chosen in the field of this name; `None` where nothing was, or it is no list.
+    pub fn chosen(&self, field: &str) -> Option<&str> {
+        self.value(field)["selected_option"]["value"].as_str()
+    }
+
     fn value(&self, field: &str) -> &Value {
         self.values.get(field).and_then(|block| block.get(field)).unwrap_or(&Value::Null)
     }

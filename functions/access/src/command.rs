@@ -11,8 +11,13 @@ pub use grants::Closing;
 /// What somebody typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// `/jit help`, or nothing at all.
+    /// `/jit help`
     Help,
+    /// `/jit` alone and `/jit <vm>`: what is asked for is filled in a form.
+    Form {
+        /// Which machine; where none was said the form asks first.
+        machine: Option<MachineQuery>,
+    },
     /// `/jit [[<subscription>/]<resource group>/]<vm> <port>[,<port>] [from <address>] [for <duration>] [break-glass] [because <text>]`
     Ask {
         /// Which machine.
@@ -137,7 +142,7 @@ pub enum CommandError {
 /// What was wrong, and what to type instead.
 pub fn parse(text: &str) -> Result<Command, CommandError> {
     let mut words = Words { rest: text.trim() };
-    let Some(first) = words.next() else { return Ok(Command::Help) };
+    let Some(first) = words.next() else { return Ok(Command::Form { machine: None }) };
     if first.eq_ignore_ascii_case("help") && words.rest.is_empty() {
         return Ok(Command::Help);
     }
@@ -146,7 +151,7 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
     }
     let machine: MachineQuery = first.parse()?;
     let mut list = match words.peek() {
-        None => return Err(CommandError::PortMissing { machine }),
+        None => return Ok(Command::Form { machine: Some(machine) }),
         Some(word) if keyword(word).is_some() => return Err(CommandError::PortMissing { machine }),
         Some(word) => word.to_owned(),
     };
@@ -341,6 +346,7 @@ mod tests {
     fn ask(text: &str) -> (String, Vec<u16>, Option<String>, Option<u32>, Option<String>) {
         match parse(text).unwrap() {
             other @ (Command::Help
+            | Command::Form { .. }
             | Command::Machines { .. }
             | Command::Enable { .. }
             | Command::Disable { .. }
@@ -376,7 +382,8 @@ mod tests {
             ("web-1".into(), vec![22, 5985, 5986], None, Some(90), None)
         );
         assert_eq!(ask("VM3 22, 3389 for PT2H").1, vec![22, 3389]);
-        assert_eq!(parse(""), Ok(Command::Help));
+        assert_eq!(parse(""), Ok(Command::Form { machine: None }));
+        assert_eq!(parse(" vm3 "), Ok(Command::Form { machine: Some("vm3".parse().unwrap()) }));
         assert_eq!(parse(" Help "), Ok(Command::Help));
     }
 

@@ -16,6 +16,7 @@ use crate::policy::{NotAllowed, Rule, Who};
 use crate::request::{Ask, MachineName, MachineQuery, Means, Ports, RequestId, Source, UserId, Wish};
 use serde_json::{Value, json};
 
+mod asking;
 mod boxes;
 mod card;
 mod ending;
@@ -30,6 +31,10 @@ mod order;
 mod orphan;
 mod reminder;
 
+pub use asking::{
+    ASK_FORM, AskField, CHOOSE_FORM, ask_form, ask_problem, choose_form, form_above, form_answered,
+    malformed, next_form, no_duration, no_port,
+};
 pub use boxes::{box_unknown, nothing_ticked};
 pub use card::{Told, card, direct};
 pub use ending::{DENY_FORM, NotEnded, REASON, deny_form, ending, not_ended, reason_problem};
@@ -40,7 +45,7 @@ pub use lockdown::{LockdownTold, lifted, lockdown, locked_down, not_in_force, no
 pub use machines::{
     DISABLE_FORM, ENABLE_FORM, admins_unknown, badge, cannot_enable, disable_form, enable_form, form_problem,
     form_refused, machines, machines_of, named_by_several, no_form, not_admin, not_found, nothing_enabled,
-    too_many_for_a_form,
+    nothing_enabled_here, too_many_for_a_form,
 };
 pub use news::{Alarm, alarm, aside};
 pub use order::{order, order_not_taken};
@@ -134,6 +139,7 @@ pub fn help(build: &Build) -> Message {
     Message::sentence(format!(
         "*Ajar* opens a port on a machine for you, from one address, for a while, after a colleague has approved.\n\
          • `{EXAMPLE}`\n\
+         • `/jit` alone, or `/jit VM3`, opens a form\n\
          • `/jit VM3 22` uses the defaults of your policy for the address and the duration\n\
          • two machines of one name: put the resource group in front, `/jit Contoso-IaaS/VM3 22`\n\
          • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\

@@ -37,5 +37,5 @@ pub(crate) async fn ask_again(deps: &Deps, click: &Click) -> Result<Outcome, Bro
         response_url: click.response_url.clone().unwrap_or_default(),
         after: Some(wish.id),
     };
-    Ok(Ok(Some(ask(deps, typed).await?.text)))
+    Ok(Ok(Some(ask(deps, typed).await?.message().text)))
 }

@@ -1,7 +1,7 @@
 //! `/jit …`
 
 use crate::enabling::{self, Named};
-use crate::{Broken, Deps, ending, field, freezing, lockdown, message, status};
+use crate::{Broken, Deps, asking, ending, field, freezing, lockdown, message, status};
 use access::command::{Command, parse};
 use access::enabled::Enabled;
 use access::lifecycle::{Record, SignedClick, State};
@@ -40,6 +40,12 @@ pub(crate) async fn handle(
     };
     let answer = match parse(&get("text")) {
         Ok(Command::Help) => wording::help(&edge::report::BUILD),
+        Ok(Command::Form { machine }) => {
+            match asking::open(deps, machine.as_ref(), &get("trigger_id")).await? {
+                Ok(()) => return Ok(status(200)),
+                Err(answer) => answer,
+            }
+        }
         Ok(Command::Machines { part }) => enabling::list(deps, &requester, part.as_ref()).await?,
         Ok(Command::Enable { machines }) => match enabling::enable(deps, &admins(machines)).await? {
             Ok(()) => return Ok(status(200)),
@@ -71,7 +77,7 @@ pub(crate) async fn handle(
                 response_url: get("response_url"),
                 after: None,
             };
-            ask(deps, typed).await?
+            ask(deps, typed).await?.message()
         }
         Err(why) => wording::misunderstood(&why),
     };
@@ -94,16 +100,32 @@ pub(crate) struct Typed {
     pub(crate) after: Option<RequestId>,
 }
 
+/// What is answered to who asks.
+pub(crate) enum Answer {
+    /// It is recorded, or was before.
+    Recorded(Message),
+    /// It is not.
+    Refused(Message),
+}
+
+impl Answer {
+    pub(crate) fn message(self) -> Message {
+        match self {
+            Self::Recorded(message) | Self::Refused(message) => message,
+        }
+    }
+}
+
 /// Records what is asked for, where it may be: what to answer.
-pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
+pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Answer, Broken> {
     let locked = async { Ok(deps.store.lockdowns().await?) };
     let (meant, locked) = tokio::try_join!(machine_for(deps, &typed), locked)?;
     let Meant { machine, source, rule, tags, enabled } = match meant {
         Ok(meant) => meant,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return Ok(Answer::Refused(answer)),
     };
     if let Some(lockdown) = locked.lockdowns.on(&machine.name) {
-        return Ok(wording::nothing_opens(lockdown));
+        return Ok(Answer::Refused(wording::nothing_opens(lockdown)));
     }
     let now = deps.clock.now();
     let hash = RequestHash::of(&typed.trigger_id, &machine.resource_id);
@@ -125,7 +147,7 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
     let admitted = deps.policy.admits(&ask, &tags, &groups).map(|_| ());
     let within = |()| rule.admits_enabled(&ask, enabled.as_ref());
     if let Err(why) = admitted.and_then(within) {
-        return Ok(wording::not_allowed(&why, Some(rule)));
+        return Ok(Answer::Refused(wording::not_allowed(&why, Some(rule))));
     }
     // People type a command again when they saw no answer.
     let live = deps.store.live_of(&ask.wish.requester).await?;
@@ -135,9 +157,9 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
         if let (State::Pending(_), Some(ask)) = (same.record.state(), same.record.ask())
             && ask.wish.means == Means::BreakGlass
         {
-            return Ok(wording::asked(ask, rule));
+            return Ok(Answer::Recorded(wording::asked(ask, rule)));
         }
-        return Ok(wording::asked_before(same.record.wish(), same.record.status()));
+        return Ok(Answer::Recorded(wording::asked_before(same.record.wish(), same.record.status())));
     }
     for candidate in 0..RequestHash::CANDIDATES {
         let mut ask = ask.clone();
@@ -146,14 +168,14 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Message, Broken> {
         match deps.store.create(&change).await? {
             Created::Yes => {
                 tracing::info!(request = %ask.wish.id, "asked");
-                return Ok(wording::asked(&ask, rule));
+                return Ok(Answer::Recorded(wording::asked(&ask, rule)));
             }
             // The same delivery twice.
             Created::Exists(existing) if existing.record.wish().hash == hash => {
                 if !existing.record.is_live() {
-                    return Ok(wording::asked_again_before(existing.record.wish()));
+                    return Ok(Answer::Recorded(wording::asked_again_before(existing.record.wish())));
                 }
-                return Ok(wording::asked(&ask, rule));
+                return Ok(Answer::Recorded(wording::asked(&ask, rule)));
             }
             // Another request with the same 50 bits: take the next 50.
             Created::Exists(_) => {}

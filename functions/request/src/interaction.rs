@@ -1,6 +1,6 @@
 //! A click on one of our buttons, or a form that was sent off.
 
-use crate::{Broken, Deps, again, denying, enabling, ending, freezing, json, ordering, status};
+use crate::{Broken, Deps, again, asking, denying, enabling, ending, freezing, json, ordering, status};
 use access::click::{Action, Click, ClickError, Submission, Ticking};
 use access::lease::Timestamp;
 use access::lifecycle::{Change, Closure, NotNow, Record, SignedClick, State};
@@ -28,6 +28,8 @@ pub(crate) async fn handle(
             if let (ClickError::Kind, Ok(form)) = (why, Submission::parse(verified, &deps.app)) {
                 let answer = match form.form.as_str() {
                     wording::DENY_FORM => denying::submitted(deps, &form, verified, &signed).await?,
+                    wording::CHOOSE_FORM => Some(asking::chosen(deps, &form).await?),
+                    wording::ASK_FORM => asking::submitted(deps, &form, &signed).await?,
                     _ => enabling::submitted(deps, &form, &signed).await?,
                 };
                 return Ok(answer.map_or_else(|| status(200), |answer| json(&answer)));

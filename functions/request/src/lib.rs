@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 mod again;
+mod asking;
 mod command;
 mod denying;
 mod enabling;

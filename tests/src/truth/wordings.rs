@@ -365,6 +365,9 @@ pub(super) const OTHER: &[&str] = &[
     // Answers to a command about a machine that cannot be asked for as it was seen.
     "There is no machine {code} here. Ajar looks again now and tells you what it finds.",
     "There is no machine {code} here. Did you mean {any}? Ajar looks again now and tells you what it finds.",
+    "There is no machine {code} here. Ask an admin whether Ajar knows its subscription.",
+    "There is no machine {code} here. Did you mean {any}? Ask an admin whether Ajar knows its subscription.",
+    "Nothing is enabled on {any}. Ask an admin to type {code}.",
     "There are several machines {code}. Type {any}.",
     "{any} is reached by {any} only, and {code} is not. Type your {any} address: {code}.",
     "{any} does not exist any more in Azure; that was seen at {time:past}. Ajar looks again now and tells you what it finds.",

@@ -304,11 +304,19 @@ pub fn nothing_enabled(machine: &SeenMachine) -> Message {
     Message::sentence(format!("Nothing is enabled on {}, so there is nothing to take back.", machine.name))
 }
 
+/// To somebody who wants to ask for a machine on which nothing can be asked for.
+pub fn nothing_enabled_here(machine: &SeenMachine) -> Message {
+    Message::sentence(format!(
+        "Nothing is enabled on {}. Ask an admin to type `/jit enable {}`.",
+        machine.name, machine.name
+    ))
+}
+
 fn names(machines: &[&SeenMachine]) -> String {
     listed(&machines.iter().map(|machine| format!("`{}`", machine.name)).collect::<Vec<_>>(), "and")
 }
 
-fn label_of(port: u16) -> String {
+pub(super) fn label_of(port: u16) -> String {
     match port {
         22 => "22 (SSH)".to_owned(),
         3389 => "3389 (RDP)".to_owned(),

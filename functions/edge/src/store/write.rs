@@ -425,6 +425,8 @@ impl Store {
     pub async fn number_card(&self, record: &Record, shown: &mut Shown) -> Result<(), StoreError> {
         let mut expression = Expression::default();
         expression.set("card", number(shown.card + 1));
+        // This write tells nobody to post it.
+        expression.remove(Wake::Notify.attribute().0);
         let (condition, extra) = match shown.card {
             0 => ("attribute_exists(pk) AND attribute_not_exists(card)", vec![]),
             last => ("card = :last", vec![(":last", number(last))]),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 mod enabling;
+mod looking;
 mod open;
 mod template;
 mod wordings;
@@ -87,10 +88,16 @@ pub fn check(entries: &[Value]) -> Vec<String> {
             claims.into_iter().filter_map(|claim| claim.untrue(&entry["network"])).for_each(&mut say);
             continue;
         }
+        let at = entry["at"].as_f64().unwrap_or_default();
+        if let Some(wrong) = looking::list(text, &entry["network"], at) {
+            wrong.into_iter().for_each(&mut say);
+            continue;
+        }
+        let (text, in_history) = looking::without_history(text, at);
+        in_history.into_iter().for_each(&mut say);
         // A mark in the title of what was opened without approval.
         let said = sentences(text).replacen(" (break-glass). ", ". ", usize::from(is_marked(&entry["body"])));
         let wording = REQUEST.iter().find_map(|(wording, claim)| Some((find(wording, &said)?, *claim)));
-        let at = entry["at"].as_f64().unwrap_or_default();
         let Some((found, claim)) = wording else {
             match OTHER.iter().find_map(|wording| find(wording, text)) {
                 Some(found) => {

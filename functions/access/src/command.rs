@@ -2,9 +2,12 @@
 
 use crate::lease::Ttl;
 use crate::lockdown::NamePattern;
-use crate::request::{Justification, MachineName, MachineQuery, Malformed, Means, Ports, Source, UserId};
+use crate::request::{
+    Justification, MachineName, MachineQuery, Malformed, Means, Ports, RequestId, Source, UserId,
+};
 
 mod grants;
+mod looking;
 
 pub use grants::Closing;
 
@@ -65,6 +68,16 @@ pub enum Command {
         /// Who.
         user: UserId,
     },
+    /// `/jit list [all]`: what waits, is open, and ended lately.
+    List {
+        /// All that the person may decide on, and not only their own.
+        all: bool,
+    },
+    /// `/jit show <ref>`: a request with its history.
+    Show {
+        /// Which.
+        request: RequestId,
+    },
 }
 
 /// The most machines that can be enabled or disabled at once.
@@ -72,6 +85,9 @@ pub const MOST_MACHINES: usize = 10;
 
 /// The line that always works, shown wherever one cannot be understood.
 pub const EXAMPLE: &str = "/jit VM3 22 from 203.0.113.7 for 30m because patching";
+
+/// A line that shows a request.
+const SHOW_EXAMPLE: &str = "/jit show 7F3K9-QXM2P";
 
 /// The word with which people ask to open without approval.
 pub const BREAK_GLASS: &str = "break-glass";
@@ -131,6 +147,16 @@ pub enum CommandError {
         /// The ports, as they are typed.
         ports: String,
     },
+    /// `show` without a reference.
+    #[error(
+        "the reference of the request is missing; type it as its card ends, for example `{SHOW_EXAMPLE}`"
+    )]
+    ReferenceMissing,
+    /// `show` with something else.
+    #[error(
+        "`{0}` is not the reference of a request; type it as its card ends, for example `{SHOW_EXAMPLE}`"
+    )]
+    Reference(String),
     /// `from`, `for`, `break-glass` or `because` twice.
     #[error("`{0}` is there twice; write it once. For example: `{EXAMPLE}`")]
     Twice(&'static str),
@@ -146,7 +172,14 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
     if first.eq_ignore_ascii_case("help") && words.rest.is_empty() {
         return Ok(Command::Help);
     }
-    if let Some(command) = about_machines(first, words.rest).or_else(|| grants::parse(first, words.rest)) {
+    // A machine may be called like any of them, and is asked for with a port.
+    let is_command = !words.peek().is_some_and(|next| parse_ports(next).is_ok());
+    let command = || {
+        about_machines(first, words.rest)
+            .or_else(|| grants::parse(first, words.rest))
+            .or_else(|| looking::parse(first, words.rest))
+    };
+    if let Some(command) = is_command.then(command).flatten() {
         return command;
     }
     let machine: MachineQuery = first.parse()?;
@@ -194,10 +227,6 @@ fn about_machines(first: &str, rest: &str) -> Option<Result<Command, CommandErro
     let word = ["vms", "enable", "edit", "disable", "lockdown", "lift"]
         .into_iter()
         .find(|word| first.eq_ignore_ascii_case(word))?;
-    // A machine may be called like that, and is asked for with a port.
-    if rest.split_whitespace().next().is_some_and(|next| parse_ports(next).is_ok()) {
-        return None;
-    }
     let next = rest.split_whitespace().next();
     let pattern = || next.map(str::parse::<NamePattern>).transpose();
     Some(match word {
@@ -353,7 +382,9 @@ mod tests {
             | Command::Lockdown { .. }
             | Command::Lift { .. }
             | Command::Close(_)
-            | Command::Unfreeze { .. }) => panic!("{other:?}"),
+            | Command::Unfreeze { .. }
+            | Command::List { .. }
+            | Command::Show { .. }) => panic!("{other:?}"),
             Command::Ask { machine, ports, source, ttl, justification, .. } => (
                 machine.to_string(),
                 ports.as_slice().to_vec(),

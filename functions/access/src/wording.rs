@@ -18,11 +18,15 @@ use serde_json::{Value, json};
 
 mod asking;
 mod boxes;
+mod buttons;
 mod card;
 mod ending;
 mod failure;
 mod frozen;
 mod glass;
+mod history;
+mod lines;
+mod list;
 mod lockdown;
 mod machines;
 mod message;
@@ -41,6 +45,8 @@ pub use ending::{DENY_FORM, NotEnded, REASON, deny_form, ending, not_ended, reas
 use failure::{ended, evidence, remedy};
 pub use frozen::{approved_by_you, disowned, frozen, not_frozen, nothing_disowned, thawed, you_are_frozen};
 pub use glass::{PassedBy, glass_ended, passed_by};
+pub use history::{not_to_be_shown, shown, step_of};
+pub use list::{approves_nothing, list, list_all, who_decides_unknown};
 pub use lockdown::{LockdownTold, lifted, lockdown, locked_down, not_in_force, nothing_opens};
 pub use machines::{
     DISABLE_FORM, ENABLE_FORM, admins_unknown, badge, cannot_enable, disable_form, enable_form, form_problem,
@@ -147,6 +153,7 @@ pub fn help(build: &Build) -> Message {
          • without approval, where your policy lets you: `/jit VM3 22 break-glass because the database is down`\n\
          • end it early, or take it back: `/jit close VM3 22`\n\
          • which machines there are, and who is in: `/jit vms`\n\
+         • your requests: `/jit list`; those that you can approve: `/jit list all`; one with its history: `/jit show 7F3K9-QXM2P`\n\
          • for admins: `/jit enable VM1 VM2`, `/jit edit VM1`, `/jit disable VM1`; in an emergency `/jit lockdown`, later `/jit lift`; after a *Not me* `/jit unfreeze @bea`\n\
          When it ends the port shuts by itself. Sessions that are open then are not cut.\n\
          _Version {build}_"

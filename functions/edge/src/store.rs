@@ -308,15 +308,23 @@ impl Store {
         Ok(watched)
     }
 
+    /// The requests of a person that were not purged.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item cannot be a record.
+    pub async fn requests_of(&self, person: &UserId) -> Result<Vec<Loaded>, StoreError> {
+        let values = [(":person", text(person.as_str()))];
+        let items = self.query(Some("person"), "person = :person", &values).await?;
+        items.into_iter().map(load).collect()
+    }
+
     /// The requests of a person that wait or are open.
     ///
     /// # Errors
     /// DynamoDB did not answer, or an item cannot be a record.
     pub async fn live_of(&self, person: &UserId) -> Result<Vec<Loaded>, StoreError> {
-        let values = [(":person", text(person.as_str()))];
-        let items = self.query(Some("person"), "person = :person", &values).await?;
-        let loaded: Result<Vec<Loaded>, StoreError> = items.into_iter().map(load).collect();
-        Ok(loaded?.into_iter().filter(|loaded| loaded.record.is_live()).collect())
+        let all = self.requests_of(person).await?;
+        Ok(all.into_iter().filter(|loaded| loaded.record.is_live()).collect())
     }
 
     /// The lines of a request's history, oldest first, as they were stored.

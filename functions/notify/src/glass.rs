@@ -30,7 +30,7 @@ pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Res
         if shown.told.contains(&told) {
             continue;
         }
-        saying::to_person(deps, &user, &passed_by.message).await?;
+        saying::to_person(deps, user, &passed_by.message).await?;
         shown.told.push(told);
         deps.store.shown(record, shown, false).await?;
     }

@@ -1,7 +1,7 @@
 //! `/jit …`
 
 use crate::enabling::{self, Named};
-use crate::{Broken, Deps, asking, ending, field, freezing, lockdown, message, status};
+use crate::{Broken, Deps, asking, ending, field, freezing, lockdown, looking, message, status};
 use access::command::{Command, parse};
 use access::enabled::Enabled;
 use access::lifecycle::{Record, SignedClick, State};
@@ -64,6 +64,9 @@ pub(crate) async fn handle(
         }
         Ok(Command::Unfreeze { user }) => freezing::unfreeze(deps, &requester, &user).await?,
         Ok(Command::Lift { pattern }) => lockdown::lift(deps, &requester, pattern.as_ref()).await?,
+        Ok(Command::List { all: false }) => looking::mine(deps, &requester).await?,
+        Ok(Command::List { all: true }) => looking::all(deps, &requester).await?,
+        Ok(Command::Show { request }) => looking::show(deps, &requester, request).await?,
         Ok(Command::Ask { machine, ports, source, ttl, means, justification }) => {
             let typed = Typed {
                 requester,

@@ -4,7 +4,7 @@
 use access::click::App;
 use access::lifecycle::SignedClick;
 use access::policy::{Groups, Policy, Rule};
-use access::request::Means;
+use access::request::{Installation, Means};
 use access::signature::{SignatureError, Verified, verify};
 use access::wording::{self, Message};
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -27,6 +27,7 @@ mod ending;
 mod freezing;
 mod interaction;
 mod lockdown;
+mod looking;
 mod ordering;
 
 /// Slack shows an error when an answer takes longer than 3 s; ours must be there before.
@@ -39,6 +40,7 @@ pub struct Deps {
     slack: Slack,
     policy: Policy,
     app: App,
+    installation: Installation,
     secrets: SlackSecrets,
     /// What is left of [`ANSWER_WITHIN`].
     answer_within: Duration,
@@ -72,6 +74,7 @@ impl Deps {
             slack: Slack::new(env, secrets.clone())?,
             policy: env.policy()?,
             app: secrets.app(env)?,
+            installation: env.installation()?,
             secrets,
             answer_within: edge::http::Limits::of(env)?.scale(ANSWER_WITHIN),
         })

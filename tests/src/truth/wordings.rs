@@ -79,6 +79,10 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         "{place}: grant shut, rule not yet removed. It was shut at {time:past}; then a delayed write in Azure brought its rule back. The rule denies now; Azure refuses to remove it. Tried again each hour. Ref {ref}",
         Claim::Denied,
     ),
+    (
+        "{place}: not asked yet. {user} has not confirmed an address to connect from. Nobody is asked to approve before that. Ref {ref}",
+        Claim::NoRule,
+    ),
     // A break-glass, before and after its requester has pressed the button.
     (
         "{place}: not opened yet. {user} may open {any} without approval (break-glass), and has not pressed the button. Nobody is asked to approve. Ref {ref}",
@@ -351,6 +355,13 @@ pub(super) const OTHER: &[&str] = &[
     "{user} has locked down {any} at {time:past}: nothing is opened until an admin lifts that. Nothing was recorded.",
     "*Lockdown*: {user} has locked down {any} at {time:past}. Ajar ends what was open by grants then, and each card says when it is shut. Nothing is opened until an admin types {code}. Sessions that are open are not cut. Ref {ref}",
     "*Lockdown lifted*: {user} has lifted at {time:past} what {user} had locked down at {time:past}: {any}. Access can be asked for again. Ref {ref}",
+    // Of what is looked at.
+    "You have no request that waits or is open, and none that ended in the last 7 days. Ask with {code}.",
+    "Nothing waits or is open on machines that you can approve for.",
+    "Nothing waits or is open on any machine.",
+    "The policy lets you approve nothing, so there is nothing more to list. {code} shows your own requests.",
+    "Slack did not say what you may decide on. Try again in a minute.",
+    "Ajar has no request {any} to show you. A request is shown to its requester, to those who can approve it, and to admins.",
     // To admins and those who are none.
     "{any} is locked down: Ajar ends what is open by grants, and nothing is opened until an admin types {code}. The channel is told.",
     "{any} is lifted. What was shut stays shut until somebody asks again.",

@@ -37,7 +37,7 @@ variants! {
     }
     CommandError {
         PortMissing, MachinesMissing, TooManyMachines, Malformed, Duration, Dangling, Unexpected, Reasonless, Twice,
-        CloseWhat, UnfreezeWhom,
+        CloseWhat, UnfreezeWhom, ReferenceMissing, Reference,
     }
     SignatureError { Scheme, Timestamp, Window, Wrong }
     ClickError { Body, Kind, App, Button }

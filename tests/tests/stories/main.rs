@@ -14,6 +14,7 @@ mod glass;
 mod hands;
 mod life;
 mod lockdown;
+mod looking;
 mod machines;
 mod one_writer;
 mod orphans;

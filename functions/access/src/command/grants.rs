@@ -21,10 +21,6 @@ pub enum Closing {
 pub(super) fn parse(first: &str, rest: &str) -> Option<Result<Command, CommandError>> {
     let mut words = Words { rest };
     let next = words.next();
-    // A machine may be called like that, and is asked for with a port.
-    if next.is_some_and(|next| parse_ports(next).is_ok()) {
-        return None;
-    }
     if first.eq_ignore_ascii_case("unfreeze") {
         let user = next.ok_or(CommandError::UnfreezeWhom).and_then(|next| Ok(person(next)?));
         return Some(user.map(|user| Command::Unfreeze { user }));

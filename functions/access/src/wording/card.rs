@@ -2,11 +2,10 @@
 //! the record.
 
 use super::*;
-use crate::click::{Action, button_value};
 use crate::lifecycle::{
     Closed, Closing, Closure, Granted, Obstacle, Open, Plan, Proof, Record, RuleEnd, State,
 };
-use crate::request::{Installation, RuleName, TermsDigest};
+use crate::request::{Installation, RuleName};
 use serde::{Deserialize, Serialize};
 
 /// What was told beside the card, so that it is told once.
@@ -54,7 +53,24 @@ pub fn card(
     now: Timestamp,
 ) -> Option<Message> {
     let ask = record.ask()?;
-    let wish = &ask.wish;
+    let mut card = projection(record, rule, installation, now);
+    match record.state() {
+        State::Pending(_) if ask.wish.means == Means::Approval => card.blocks.push(buttons::deciding(ask)),
+        State::Approved(_) | State::Opening(_) | State::Open(_) => card.blocks.push(buttons::ending(ask)),
+        _ => card.blocks.extend(reminder::ask_again(record)),
+    }
+    Some(card)
+}
+
+/// How a request stands and what it is about, without buttons.
+pub(super) fn projection(
+    record: &Record,
+    rule: Option<&Rule>,
+    installation: &Installation,
+    now: Timestamp,
+) -> Message {
+    let wish = record.wish();
+    let source = record.ask().map(|ask| &ask.source);
     let (mut title, sentence) = state_of(record, rule, installation, now);
     let mark = glass::mark(record);
     if mark.is_some() {
@@ -65,9 +81,9 @@ pub fn card(
         format!("*Who*\n{}", mention(&wish.requester)),
         format!("*Machine*\n`{}` in `{}`", wish.machine.name, word(group)),
         format!("*Ports*\n{} ({})", wish.ports, wish.protocol.to_string().to_uppercase()),
-        format!("*From*\n`{}`", ask.source),
-        format!("*For*\n{}", wish.ttl),
     ];
+    fields.extend(source.map(|source| format!("*From*\n`{source}`")));
+    fields.push(format!("*For*\n{}", wish.ttl));
     let when = match (record.state(), record.granted()) {
         (State::Pending(_), _) => Some(("Lapses", wish.lapses_at)),
         (State::Closing(_) | State::Closed(_), Some(granted)) => {
@@ -96,20 +112,15 @@ pub fn card(
         let names: Vec<String> = record.approvals().iter().map(|approval| mention(&approval.by)).collect();
         notes.push(format!("Approved with Slack by {}.", listed(&names, "and")));
     }
-    if !ask.source.is_single() {
-        notes.push(format!("*Wide*: `{}` is {}.", ask.source, how_many(&ask.source)));
+    if let Some(source) = source.filter(|source| !source.is_single()) {
+        notes.push(format!("*Wide*: `{source}` is {}.", how_many(source)));
     }
     notes.push(format!("Ref {}", wish.id));
     text.extend(notes.iter().cloned());
     blocks.push(
         json!({"type": "context", "elements": notes.iter().map(|note| mrkdwn(note)).collect::<Vec<_>>()}),
     );
-    match record.state() {
-        State::Pending(_) if wish.means == Means::Approval => blocks.push(deciding(ask)),
-        State::Approved(_) | State::Opening(_) | State::Open(_) => blocks.push(ending(ask)),
-        _ => blocks.extend(reminder::ask_again(record)),
-    }
-    Some(Message { text: text.join(" "), blocks })
+    Message { text: text.join(" "), blocks }
 }
 
 /// How many addresses a prefix lets in.
@@ -123,38 +134,8 @@ fn how_many(source: &Source) -> String {
         .map_or_else(|| format!("2^{bits} addresses"), |count| format!("{count} addresses"))
 }
 
-/// A button about a request.
-pub(super) fn button(ask: &Ask, action: Action, text: &str) -> Value {
-    json!({
-        "type": "button",
-        "action_id": action.id(),
-        "text": plain(text),
-        "value": button_value(ask.wish.id, &TermsDigest::of(ask)),
-        "accessibility_label": format!("{text} {}", place(&ask.wish)).chars().take(75).collect::<String>(),
-    })
-}
-
-fn deciding(ask: &Ask) -> Value {
-    let mut approve = button(ask, Action::Approve, "Approve");
-    approve["style"] = json!("primary");
-    let mut deny = button(ask, Action::Deny, "Deny");
-    deny["style"] = json!("danger");
-    json!({"type": "actions", "block_id": format!("decide-{}", ask.wish.id), "elements": [approve, deny]})
-}
-
-fn ending(ask: &Ask) -> Value {
-    let mut end = button(ask, Action::End, "End now");
-    end["confirm"] = json!({
-        "title": plain("End it now?"),
-        "text": plain(&format!("The rule for {} is removed. Sessions that are open then are not cut.", place(&ask.wish))),
-        "confirm": plain("End now"),
-        "deny": plain("Keep it open"),
-    });
-    json!({"type": "actions", "block_id": format!("end-{}", ask.wish.id), "elements": [end]})
-}
-
 /// The title, which says the state, and the sentence that explains it.
-fn state_of(
+pub(super) fn state_of(
     record: &Record,
     rule: Option<&Rule>,
     installation: &Installation,
@@ -170,7 +151,13 @@ fn state_of(
         }
     };
     match record.state() {
-        State::Draft(_) => (format!("{place}: not asked yet"), String::new()),
+        State::Draft(_) => (
+            format!("{place}: not asked yet"),
+            format!(
+                "{} has not confirmed an address to connect from. Nobody is asked to approve before that.",
+                mention(&wish.requester)
+            ),
+        ),
         State::Pending(_) if wish.means == Means::BreakGlass => {
             let asks = record.ask().map(terms).unwrap_or_default();
             let who = mention(&wish.requester);

@@ -18,7 +18,7 @@ pub fn approved_by_you(record: &Record, approval: &Approval) -> Option<Message> 
         moment(approval.at),
         wish.id
     ));
-    let mut button = card::button(ask, Action::NotMe, "Not me");
+    let mut button = buttons::button(ask, Action::NotMe, "Not me");
     button["style"] = json!("danger");
     button["confirm"] = json!({
         "title": plain("Was it not you?"),

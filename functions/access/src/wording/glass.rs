@@ -26,7 +26,7 @@ pub(super) fn asked(ask: &Ask, rule: &Rule) -> Message {
         moment(wish.lapses_at),
         wish.id
     ));
-    let mut button = super::card::button(ask, Action::BreakGlass, "Open without approval");
+    let mut button = buttons::button(ask, Action::BreakGlass, "Open without approval");
     button["style"] = json!("danger");
     message.blocks.push(json!({
         "type": "actions",

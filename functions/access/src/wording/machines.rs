@@ -1,6 +1,7 @@
 //! The list of machines, and the forms by which admins enable and disable them.
 
 use super::boxes::boxes;
+use super::lines::titled;
 use super::*;
 use crate::command::MOST_MACHINES;
 use crate::enabled::{Enabled, EnabledPort, Field, Filled, NotEnabled, SUGGESTED, preselected};
@@ -192,26 +193,13 @@ fn named(machine: &SeenMachine) -> String {
     format!("`{}` in `{}`", machine.name, word(group))
 }
 
-/// A title with its lines, no longer than Slack shows.
 fn section_of(title: &str, none: &str, lines: &[String]) -> String {
-    /// The most characters of a section (docs.slack.dev, reference/block-kit/blocks/section-block), with room for the
-    /// last line.
-    const LONGEST: usize = 2_800;
-    if lines.is_empty() {
-        return format!("*{title}*: {none}");
-    }
-    let mut text = format!("*{title}* ({})", lines.len());
-    for (told, line) in lines.iter().enumerate() {
-        if told == MOST_OF_A_SORT || text.chars().count() + line.chars().count() > LONGEST {
-            let rest = lines.len() - told;
-            text.push_str(&format!(
-                "\n… and {rest} more; `/jit vms web` shows those with `web` in their name"
-            ));
-            break;
-        }
-        text.push_str(&format!("\n• {line}"));
-    }
-    text
+    /// Room for more of them than are told, and less than Slack takes of a section.
+    const LONGEST: usize = 2_900;
+    let told = &lines[..lines.len().min(MOST_OF_A_SORT)];
+    titled(title, none, told, lines.len(), LONGEST, |rest| {
+        format!("… and {rest} more; `/jit vms web` shows those with `web` in their name")
+    })
 }
 
 fn configured_line(machine: &SeenMachine, enabled: &Enabled, open: &[&Record], policy: &Policy) -> String {

@@ -87,7 +87,7 @@ fn again(ask: &Ask, text: &str) -> Option<Value> {
         json!({
             "type": "actions",
             "block_id": format!("again-{}", ask.wish.id),
-            "elements": [card::button(ask, Action::AskAgain, text)],
+            "elements": [buttons::button(ask, Action::AskAgain, text)],
         })
     })
 }

@@ -12,7 +12,7 @@ locals {
   subscriptions = { AJAR_AZURE_SUBSCRIPTIONS = join(",", var.azure_subscriptions) }
 
   environment = {
-    request = merge(local.slack_secret, local.slack_app, local.policy)
+    request = merge(local.slack_secret, local.slack_app, local.policy, local.installation)
     grant   = merge(local.slack_secret, local.slack_app, local.policy, local.installation, local.azure.grant)
     # Slack's secrets and the policy only for admins' orders to remove closing rules: it judges their clicks itself.
     revoke = merge(local.slack_secret, local.slack_app, local.policy, local.installation, local.azure.revoke, local.subscriptions)

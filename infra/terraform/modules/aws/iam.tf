@@ -26,8 +26,9 @@ locals {
     Resource  = local.table_arn
     Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = items.keys } }
   } }
-  # Lists that are one partition of the table each; `discover` reads a request with its history to archive it.
-  list = { for name, keys in { request = ["MACHINE"], revoke = ["ORPHAN"], discover = ["MACHINE", "PERSON", "REQUEST#*", "CLOSING"] } : name => {
+  # Lists that are one partition of the table each; `discover` reads a request with its history to archive it,
+  # and `request` to show it to whom it concerns.
+  list = { for name, keys in { request = ["MACHINE", "REQUEST#*"], revoke = ["ORPHAN"], discover = ["MACHINE", "PERSON", "REQUEST#*", "CLOSING"] } : name => {
     Sid       = "Lists"
     Effect    = "Allow"
     Action    = ["dynamodb:Query"]

@@ -1,0 +1,84 @@
+//! `/jit list` and `/jit show`: what waits, what is open, and what has happened to a request.
+
+use crate::{Broken, Deps};
+use access::lifecycle::{Event, Record, State};
+use access::machine::SeenMachine;
+use access::policy::{Groups, Rule, Subject};
+use access::request::{RequestId, UserId};
+use access::wording::{self, Message};
+use std::collections::BTreeSet;
+
+/// The requests of whoever asks.
+pub(crate) async fn mine(deps: &Deps, user: &UserId) -> Result<Message, Broken> {
+    let theirs = deps.store.requests_of(user).await?;
+    let records: Vec<&Record> = theirs.iter().map(|loaded| &loaded.record).collect();
+    Ok(wording::list(&records, &deps.installation, deps.clock.now()))
+}
+
+/// What waits or is open on the machines whose rule names whoever asks as an approver; everything, for an admin.
+pub(crate) async fn all(deps: &Deps, user: &UserId) -> Result<Message, Broken> {
+    let rules = deps.policy.rules();
+    let wanted: BTreeSet<&str> =
+        rules.iter().flat_map(Rule::approver_groups).chain(deps.policy.admin_groups()).collect();
+    let (unsettled, machines, groups) =
+        tokio::join!(deps.store.unsettled(), deps.store.machines(), deps.slack.groups(&wanted));
+    let (unsettled, machines) = (unsettled?, machines?);
+    let groups = match groups {
+        Ok(groups) => groups,
+        Err(error) => {
+            tracing::warn!(error = %error, "Slack does not say who may decide");
+            return Ok(wording::who_decides_unknown());
+        }
+    };
+    let approves = |rule: &Rule| rule.approver(user, &groups).is_some();
+    let is_admin = deps.policy.admin(user, &groups).is_some();
+    if !is_admin && !rules.iter().any(approves) {
+        return Ok(wording::approves_nothing());
+    }
+    let decides = |record: &&Record| is_admin || rule_of(deps, record, &machines).is_some_and(approves);
+    let records: Vec<&Record> = unsettled.iter().map(|(_, loaded)| &loaded.record).filter(decides).collect();
+    Ok(wording::list_all(&records, is_admin, &deps.installation, deps.clock.now()))
+}
+
+/// The rule that decides about a request's machine, by its tags in the list.
+fn rule_of<'d>(deps: &'d Deps, record: &Record, machines: &[SeenMachine]) -> Option<&'d Rule> {
+    let machine = &record.wish().machine;
+    let seen = machines.iter().find(|seen| seen.resource_id == machine.resource_id);
+    deps.policy.rule_for(&Subject::of(machine, seen.map(|seen| &seen.tags))).ok()
+}
+
+/// A request with its history, to those who may see it; others do not hear whether there is one.
+pub(crate) async fn show(deps: &Deps, user: &UserId, id: RequestId) -> Result<Message, Broken> {
+    let (loaded, history) = tokio::try_join!(deps.store.read(id), deps.store.history(id))?;
+    let Some(loaded) = loaded else { return Ok(wording::not_to_be_shown(id)) };
+    let record = &loaded.record;
+    let rule = deps.store.listed_rule(&deps.policy, &record.wish().machine).await?;
+    if !may_see(deps, record, rule, user).await {
+        return Ok(wording::not_to_be_shown(id));
+    }
+    let history: Vec<Event> = history.into_iter().map(|line| line.event).collect();
+    // As on its card: only what waits says who can decide.
+    let rule = rule.filter(|_| matches!(record.state(), State::Pending(_)));
+    Ok(wording::shown(record, &history, rule, &deps.installation, deps.clock.now()))
+}
+
+/// Whether somebody is a request's requester, could approve it, or is an admin.
+async fn may_see(deps: &Deps, record: &Record, rule: Option<&Rule>, user: &UserId) -> bool {
+    if record.wish().requester == *user {
+        return true;
+    }
+    // What nobody was asked to decide on yet is seen by its requester alone.
+    if record.ask().is_none() {
+        return false;
+    }
+    let decides = |groups: &Groups| {
+        let approves = |rule: &Rule| rule.approver(user, groups).is_some();
+        deps.policy.admin(user, groups).is_some() || rule.is_some_and(approves)
+    };
+    // Whoever is named one by one need not wait for Slack.
+    if decides(&Groups::default()) {
+        return true;
+    }
+    let wanted = rule.into_iter().flat_map(Rule::approver_groups).chain(deps.policy.admin_groups()).collect();
+    deps.slack.groups(&wanted).await.is_ok_and(|groups| decides(&groups))
+}

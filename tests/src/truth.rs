@@ -89,7 +89,8 @@ pub fn check(entries: &[Value]) -> Vec<String> {
             continue;
         }
         let at = entry["at"].as_f64().unwrap_or_default();
-        if let Some(wrong) = looking::list(text, &entry["network"], at) {
+        let looked = looking::list(text, &entry["network"], at);
+        if let Some(wrong) = looked.or_else(|| looking::why_not(text, &entry["network"], at)) {
             wrong.into_iter().for_each(&mut say);
             continue;
         }

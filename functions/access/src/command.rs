@@ -78,6 +78,15 @@ pub enum Command {
         /// Which.
         request: RequestId,
     },
+    /// `/jit why <vm> <port>[,<port>] [from <address>]`: why somebody cannot get in.
+    Why {
+        /// Which machine.
+        machine: MachineQuery,
+        /// Which ports.
+        ports: Ports,
+        /// From where, where they say it.
+        source: Option<Source>,
+    },
 }
 
 /// The most machines that can be enabled or disabled at once.
@@ -147,6 +156,9 @@ pub enum CommandError {
         /// The ports, as they are typed.
         ports: String,
     },
+    /// `why` without a machine or without a port.
+    #[error("which machine, and which port? Type for example `/jit why {0} 22`")]
+    WhyWhat(String),
     /// `show` without a reference.
     #[error(
         "the reference of the request is missing; type it as its card ends, for example `{SHOW_EXAMPLE}`"
@@ -182,6 +194,11 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
     if let Some(command) = is_command.then(command).flatten() {
         return command;
     }
+    ask(first, words)
+}
+
+/// A machine and ports, and what else is asked for.
+fn ask(first: &str, mut words: Words<'_>) -> Result<Command, CommandError> {
     let machine: MachineQuery = first.parse()?;
     let mut list = match words.peek() {
         None => return Ok(Command::Form { machine: Some(machine) }),
@@ -384,7 +401,8 @@ mod tests {
             | Command::Close(_)
             | Command::Unfreeze { .. }
             | Command::List { .. }
-            | Command::Show { .. }) => panic!("{other:?}"),
+            | Command::Show { .. }
+            | Command::Why { .. }) => panic!("{other:?}"),
             Command::Ask { machine, ports, source, ttl, justification, .. } => (
                 machine.to_string(),
                 ports.as_slice().to_vec(),

@@ -409,6 +409,11 @@ impl Rule {
         groups_of(self.requesters.iter().chain(decide)).collect()
     }
 
+    /// The user groups of those who may ask.
+    pub fn requester_groups(&self) -> BTreeSet<&str> {
+        groups_of(&self.requesters).collect()
+    }
+
     /// The user groups of those who may approve.
     pub fn approver_groups(&self) -> BTreeSet<&str> {
         groups_of(&self.approvers).collect()
@@ -439,11 +444,16 @@ impl Rule {
         people
     }
 
+    /// Whether somebody may ask for the machines that it is about.
+    pub fn lets_ask(&self, user: &UserId, groups: &Groups) -> bool {
+        self.requesters.iter().any(|who| groups.includes(who, user))
+    }
+
     /// All that it does not let, the first of which people are told.
     fn objections(&self, asked: &Asked<'_>, groups: &Groups) -> Vec<NotAllowed> {
         let rule = || self.name.clone();
         let mut against = vec![];
-        if !self.requesters.iter().any(|who| groups.includes(who, asked.requester)) {
+        if !self.lets_ask(asked.requester, groups) {
             against.push(NotAllowed::Requester { rule: rule(), requester: asked.requester.clone() });
         }
         if let Some(port) = asked.ports.as_slice().iter().find(|port| !self.ports.contains(port)) {

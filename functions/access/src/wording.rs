@@ -34,6 +34,7 @@ mod news;
 mod order;
 mod orphan;
 mod reminder;
+mod why;
 
 pub use asking::{
     ASK_FORM, AskField, CHOOSE_FORM, ask_form, ask_problem, choose_form, form_above, form_answered,
@@ -57,6 +58,7 @@ pub use news::{Alarm, alarm, aside};
 pub use order::{order, order_not_taken};
 pub use orphan::{OrphanTold, orphan};
 pub use reminder::{Reminder, asked_again_before, not_yours_to_ask, reminder, reminder_at};
+pub use why::{InAzure, WhyNot, cannot_answer_later, looking, no_address, why_not};
 
 /// A message: what screen readers and notifications say, and what is shown.
 #[derive(Clone, PartialEq, Debug)]
@@ -154,6 +156,7 @@ pub fn help(build: &Build) -> Message {
          • end it early, or take it back: `/jit close VM3 22`\n\
          • which machines there are, and who is in: `/jit vms`\n\
          • your requests: `/jit list`; those that you can approve: `/jit list all`; one with its history: `/jit show 7F3K9-QXM2P`\n\
+         • you cannot get in: `/jit why VM3 22`\n\
          • for admins: `/jit enable VM1 VM2`, `/jit edit VM1`, `/jit disable VM1`; in an emergency `/jit lockdown`, later `/jit lift`; after a *Not me* `/jit unfreeze @bea`\n\
          When it ends the port shuts by itself. Sessions that are open then are not cut.\n\
          _Version {build}_"

@@ -22,6 +22,7 @@ use std::collections::{BTreeSet, HashMap};
 
 mod archive;
 mod offer;
+mod why;
 
 /// How many machines are written side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -251,9 +252,11 @@ async fn answer(deps: &Deps, key: &str) -> Result<(), StoreError> {
             let all_looked = look_again(deps, question.asked_at).await?;
             let found = found(deps, &question, all_looked).await?;
             let text = wording::looked_again(&question.machine, &question.ports, &found);
-            let reply = Reply { text, response_url: question.response_url, replaces: false, said: false };
-            let reply_key = key.replacen("ASK#", "REPLY#", 1);
-            deps.store.put_reply(&reply_key, &reply, deps.clock.now().plus(ANSWER_KEPT_SECONDS)).await?;
+            reply(deps, key, text, question.response_url).await?;
+        }
+        Some(Asked::Why(why)) => {
+            let text = why::answer(deps, &why).await?;
+            reply(deps, key, text, why.question.response_url).await?;
         }
         Some(Asked::Offer(asked)) => {
             look_again(deps, asked.asked_at).await?;
@@ -261,6 +264,13 @@ async fn answer(deps: &Deps, key: &str) -> Result<(), StoreError> {
         }
     }
     deps.store.answered(key).await.map(|_| ())
+}
+
+/// Has `notify` say the answer to a question.
+async fn reply(deps: &Deps, key: &str, text: String, response_url: String) -> Result<(), StoreError> {
+    let reply = Reply { text, response_url, replaces: false, said: false };
+    let reply_key = key.replacen("ASK#", "REPLY#", 1);
+    deps.store.put_reply(&reply_key, &reply, deps.clock.now().plus(ANSWER_KEPT_SECONDS)).await
 }
 
 /// Looks through each subscription that nobody has looked through since. Gives whether all of it could be looked through.

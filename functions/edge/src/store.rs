@@ -36,7 +36,7 @@ mod orphans;
 mod write;
 
 pub use audit::{INDEXES, PURGED_BY, Shape};
-pub use discovery::{Asked, Look, Offer, Person, Question};
+pub use discovery::{Asked, Look, Offer, Person, Question, Why};
 pub use lock::{Lease, Lock, Taken};
 pub use lockdowns::KnownLockdowns;
 pub use orders::{KnownClosing, KnownOrder};

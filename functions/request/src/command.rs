@@ -12,7 +12,7 @@ use access::request::{
 };
 use access::signature::Verified;
 use access::wording::{self, Message};
-use edge::store::{Created, Question};
+use edge::store::{Created, Question, Why};
 use serde_json::Value;
 
 pub(crate) async fn handle(
@@ -66,6 +66,16 @@ pub(crate) async fn handle(
         Ok(Command::Lift { pattern }) => lockdown::lift(deps, &requester, pattern.as_ref()).await?,
         Ok(Command::List { all: false }) => looking::mine(deps, &requester).await?,
         Ok(Command::List { all: true }) => looking::all(deps, &requester).await?,
+        Ok(Command::Why { machine, ports, source }) => {
+            let question = Question {
+                machine,
+                ports,
+                source,
+                response_url: get("response_url"),
+                asked_at: deps.clock.now(),
+            };
+            looking::why(deps, Why { asker: requester, question }, &get("trigger_id")).await?
+        }
         Ok(Command::Show { request }) => looking::show(deps, &requester, request).await?,
         Ok(Command::Ask { machine, ports, source, ttl, means, justification }) => {
             let typed = Typed {

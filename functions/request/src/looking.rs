@@ -1,11 +1,13 @@
-//! `/jit list` and `/jit show`: what waits, what is open, and what has happened to a request.
+//! `/jit list`, `/jit show` and `/jit why`: what waits, what is open, what has happened to a request, and why somebody
+//! cannot get in.
 
 use crate::{Broken, Deps};
 use access::lifecycle::{Event, Record, State};
-use access::machine::SeenMachine;
-use access::policy::{Groups, Rule, Subject};
+use access::machine::{Found, SeenMachine, find};
+use access::policy::{Groups, NotAllowed, Rule, Subject};
 use access::request::{RequestId, UserId};
 use access::wording::{self, Message};
+use edge::store::Why;
 use std::collections::BTreeSet;
 
 /// The requests of whoever asks.
@@ -81,4 +83,29 @@ async fn may_see(deps: &Deps, record: &Record, rule: Option<&Rule>, user: &UserI
     }
     let wanted = rule.into_iter().flat_map(Rule::approver_groups).chain(deps.policy.admin_groups()).collect();
     deps.slack.groups(&wanted).await.is_ok_and(|groups| decides(&groups))
+}
+
+/// Has `discover` look why somebody cannot get in, and tell them what it finds.
+pub(crate) async fn why(deps: &Deps, why: Why, trigger_id: &str) -> Result<Message, Broken> {
+    let (machines, locked) = tokio::try_join!(deps.store.machines(), deps.store.lockdowns())?;
+    let query = &why.question.machine;
+    let seen = match find(&machines, query) {
+        Found::One(seen) => seen,
+        Found::Several(spelled) => return Ok(wording::named_by_several(query, &spelled)),
+        Found::Nothing { near } => return Ok(wording::not_found(query, &near)),
+    };
+    let rule = match deps.policy.rule_for(&Subject::seen(seen)) {
+        Ok(rule) => rule,
+        Err(why) => return Ok(wording::not_allowed(&why, None)),
+    };
+    let groups = deps.slack.groups(&rule.requester_groups()).await?;
+    if !rule.lets_ask(&why.asker, &groups) {
+        let why = NotAllowed::Requester { rule: rule.name().to_owned(), requester: why.asker };
+        return Ok(wording::not_allowed(&why, Some(rule)));
+    }
+    if why.question.response_url.is_empty() {
+        return Ok(wording::cannot_answer_later());
+    }
+    deps.store.ask_why(&format!("ASK#{trigger_id}"), &why).await?;
+    Ok(wording::looking(locked.lockdowns.on(&seen.name)))
 }

@@ -1,4 +1,4 @@
-//! What `/jit list` and `/jit show` claim.
+//! What `/jit list`, `/jit show` and `/jit why` claim.
 
 use super::rules_of;
 use super::template::find;
@@ -138,4 +138,98 @@ fn stands(claim: Claim, network: &Value, id: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Every line of the answer to `/jit why`.
+const WHY_NOT: &[(&str, Claim)] = &[
+    ("• You have a grant from {code} until {time:future}", Claim::RuleStands),
+    (
+        "• Your grant lets in {code} and no other address. If you come from another one now, type {code}",
+        Claim::RuleStands,
+    ),
+    ("• Your request waits for a decision until {time}; nothing is open before that", Claim::NoRule),
+    ("• Your request waits until {time} for the address that you come from", Claim::NoRule),
+    ("• Your request is being opened; its card says when the rule is in place", Claim::Nothing),
+    ("• Your grant is being shut. Type {code} to ask again", Claim::Nothing),
+    ("• You have no grant for it now. Type {code}.", Claim::Nothing),
+    (
+        "• Azure did not say how the machine and its rules stand now. Type {code} again in a minute.",
+        Claim::Nothing,
+    ),
+    (
+        "• The machine's private address has changed since Ajar last looked. Type the same again in a quarter of an hour.",
+        Claim::Nothing,
+    ),
+    ("• The machine does not exist any more in Azure.", Claim::Nothing),
+    ("• Nothing shields the machine: it is already open.", Claim::Nothing),
+    ("• {any} does not exist any more in Azure; that was seen at {time:past}.", Claim::Nothing),
+    ("• {any} is reached by {any} only, and {code} is not. Type your {any} address: {code}.", Claim::Nothing),
+    ("• The machine is deallocated: nobody can connect. Start it in Azure.", Claim::Nothing),
+    ("• The machine is stopped: nobody can connect. Start it in Azure.", Claim::Nothing),
+    ("• The machine runs.", Claim::Nothing),
+    (
+        "• From where you come is not known, so the rules cannot be judged. Type {code} and the address that the Internet sees.",
+        Claim::Nothing,
+    ),
+    (
+        "• Whether Azure's rules let {code} in cannot be told: it hangs on the rule {code} in {code}. Ask whoever runs the network about it.",
+        Claim::Nothing,
+    ),
+    (
+        "• Network Watcher, Azure's own check, is asked only when a grant opens and when it is shut.",
+        Claim::Nothing,
+    ),
+];
+
+const LET_IN: &str = "• By Azure's rules {code:source} is let in, by the rule {any}. It can take a minute or two until that is felt; then ask whoever runs the machine or the network: the machine's own firewall, another firewall or a network manager may stand in the way.";
+const NOT_LET_IN: &str =
+    "• By Azure's rules {code:source} is not let in: the rule {code} in {code} denies. {any:next}";
+
+/// What is wrong with the answer to `/jit why`; `None` where the text is none.
+pub(super) fn why_not(text: &str, network: &Value, at: f64) -> Option<Vec<String>> {
+    let (title, rest) = text.split_once('\n')?;
+    let title = find("*{any:machine} port{any:ports}*, as Ajar saw it at {time:past}:", title)?;
+    let mut wrong = super::past(&title, at);
+    let ports = title.first("ports").unwrap_or_default();
+    let ports = ports.split(" from ").next().unwrap_or_default().trim_start_matches('s');
+    let machine = title.first("machine").unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    for line in rest.lines() {
+        let (said, id) = line.rsplit_once(". Ref ").unwrap_or((line, ""));
+        let known = WHY_NOT.iter().find_map(|(known, claim)| Some((find(known, said)?, *claim)));
+        if let Some((found, claim)) = known {
+            wrong.extend(super::past(&found, at));
+            wrong.extend(stands(claim, network, id));
+            continue;
+        }
+        let (found, expected) = match (find(LET_IN, line), find(NOT_LET_IN, line)) {
+            (Some(found), _) => (found, true),
+            (_, Some(found)) => (found, false),
+            _ => {
+                wrong.push(format!("a line that is not known ({line})"));
+                continue;
+            }
+        };
+        let source = found.first("source").unwrap_or_default();
+        wrong.extend(
+            let_in(network, machine, ports, source).into_iter().filter(|lets| *lets != expected).map(
+                |lets| format!("{source} is {}let in to {machine} {ports}", if lets { "" } else { "not " }),
+            ),
+        );
+    }
+    Some(wrong)
+}
+
+/// Whether Azure's rules let a source in, for each of the ports that the machine serves, where it is a known client.
+fn let_in(network: &Value, machine: &str, ports: &str, source: &str) -> Vec<bool> {
+    const CLIENTS: [&str; 2] = ["203.0.113.7", "198.51.100.9"];
+    let machines = network["machines"].as_array().into_iter().flatten();
+    let named =
+        machines.filter(|one| one["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(machine)));
+    let wanted: Vec<&str> = ports.split(',').map(str::trim).collect();
+    let served = named.flat_map(|one| one["ports"].as_array().into_iter().flatten());
+    let served = served.filter(|port| wanted.contains(&port["port"].to_string().as_str()));
+    let served = served.filter(|_| CLIENTS.contains(&source));
+    served
+        .map(|port| port["allows"].as_array().is_some_and(|all| all.iter().any(|one| one == source)))
+        .collect()
 }

@@ -362,6 +362,11 @@ pub(super) const OTHER: &[&str] = &[
     "The policy lets you approve nothing, so there is nothing more to list. {code} shows your own requests.",
     "Slack did not say what you may decide on. Try again in a minute.",
     "Ajar has no request {any} to show you. A request is shown to its requester, to those who can approve it, and to admins.",
+    "Looking; the answer comes here in a few seconds.",
+    "{user} has locked down {any} at {time:past}: nothing is opened until an admin lifts that. Looking; the answer comes here in a few seconds.",
+    "Slack gave no address for the answer, so nothing was looked at. Type it again.",
+    "You may not ask for this machine; {any} may.",
+    "There is no machine {code:missing} here. Did you mean {any}? Ask an admin whether Ajar knows its subscription.",
     // To admins and those who are none.
     "{any} is locked down: Ajar ends what is open by grants, and nothing is opened until an admin types {code}. The channel is told.",
     "{any} is lifted. What was shut stays shut until somebody asks again.",

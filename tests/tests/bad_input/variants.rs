@@ -37,7 +37,7 @@ variants! {
     }
     CommandError {
         PortMissing, MachinesMissing, TooManyMachines, Malformed, Duration, Dangling, Unexpected, Reasonless, Twice,
-        CloseWhat, UnfreezeWhom, ReferenceMissing, Reference,
+        CloseWhat, UnfreezeWhom, ReferenceMissing, Reference, WhyWhat,
     }
     SignatureError { Scheme, Timestamp, Window, Wrong }
     ClickError { Body, Kind, App, Button }

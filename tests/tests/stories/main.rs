@@ -23,3 +23,4 @@ mod rotation;
 mod tags;
 mod truth;
 mod watcher;
+mod why;

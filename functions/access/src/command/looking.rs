@@ -1,6 +1,6 @@
-//! Commands that only look: `/jit list` and `/jit show`.
+//! Commands that only look: `/jit list`, `/jit show` and `/jit why`.
 
-use super::{Command, CommandError};
+use super::{BREAK_GLASS, Command, CommandError, Words, ask};
 use crate::request::{RequestId, clip};
 
 /// What begins with one of these words; `None` for anything else.
@@ -10,6 +10,8 @@ pub(super) fn parse(first: &str, rest: &str) -> Option<Result<Command, CommandEr
         Some(list(rest))
     } else if is("show") {
         Some(show(rest))
+    } else if is("why") {
+        Some(why(rest))
     } else {
         None
     }
@@ -37,6 +39,25 @@ fn show(rest: &str) -> Result<Command, CommandError> {
     match words.next() {
         None => Ok(Command::Show { request }),
         Some(word) => Err(unexpected(word, format!("show {request}"))),
+    }
+}
+
+/// The line that opens a port, without what is not asked here.
+fn why(rest: &str) -> Result<Command, CommandError> {
+    let mut words = Words { rest };
+    let Some(first) = words.next() else { return Err(CommandError::WhyWhat("VM3".to_owned())) };
+    let asked = ask(first, words).map_err(|why| match why {
+        CommandError::PortMissing { machine } => CommandError::WhyWhat(machine.to_string()),
+        CommandError::Reasonless { machine, ports } => {
+            unexpected(BREAK_GLASS, format!("why {machine} {ports}"))
+        }
+        other => other,
+    })?;
+    let Command::Ask { machine, ports, source, ttl, justification, .. } = asked else { return Ok(asked) };
+    let word = ttl.map(|_| "for").or(justification.map(|_| "because"));
+    match word {
+        None => Ok(Command::Why { machine, ports, source }),
+        Some(word) => Err(unexpected(word, format!("why {machine} {}", ports.to_string().replace(' ', "")))),
     }
 }
 
@@ -76,8 +97,35 @@ mod tests {
     }
 
     #[test]
+    fn why_names_a_machine_and_its_ports() {
+        let query = |text: &str| text.parse::<crate::request::MachineQuery>().unwrap();
+        let ports = crate::request::Ports::new(vec![22, 3389]).unwrap();
+        assert_eq!(
+            command::parse("Why Blue/VM3 ssh, 3389 from 203.0.113.7"),
+            Ok(Command::Why {
+                machine: query("Blue/VM3"),
+                ports,
+                source: Some("203.0.113.7".parse().unwrap())
+            })
+        );
+        for (text, machine) in [("why", "VM3"), ("why VM9", "VM9"), ("why VM9 from 203.0.113.7", "VM9")] {
+            assert_eq!(command::parse(text), Err(CommandError::WhyWhat(machine.to_owned())), "{text}");
+        }
+        for (text, word) in [
+            ("why VM3 22,3389 for 30m", "for"),
+            ("why VM3 22,3389 because it hangs", "because"),
+            ("why VM3 22,3389 break-glass", "break-glass"),
+            ("why VM3 22,3389 break-glass because it hangs", "because"),
+        ] {
+            let meant = Some("why VM3 22,3389".to_owned());
+            let expected = CommandError::Unexpected { word: word.to_owned(), meant };
+            assert_eq!(command::parse(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn a_machine_may_be_called_like_that() {
-        for name in ["list", "show"] {
+        for name in ["list", "show", "why"] {
             let Ok(Command::Ask { machine, .. }) = command::parse(&format!("{name} 22")) else {
                 panic!("{name} with a port is a machine")
             };

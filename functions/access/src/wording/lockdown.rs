@@ -76,10 +76,15 @@ pub fn not_in_force(in_force: &[&NamePattern]) -> Message {
 
 /// To somebody who asks for a machine that is locked down.
 pub fn nothing_opens(one: &Lockdown) -> Message {
-    Message::sentence(format!(
-        "{} has locked down {} at {}: nothing is opened until an admin lifts that. Nothing was recorded.",
+    Message::sentence(format!("{} Nothing was recorded.", in_force(one)))
+}
+
+/// Who has locked down what, and what that means.
+pub(super) fn in_force(one: &Lockdown) -> String {
+    format!(
+        "{} has locked down {} at {}: nothing is opened until an admin lifts that.",
         mention(&one.by),
         which(&one.pattern),
         moment(one.at)
-    ))
+    )
 }

@@ -195,7 +195,15 @@ impl Arm {
         Ok(self.way_and_power(machine, address).await?.0)
     }
 
-    async fn way_and_power(&self, machine: &ResourceId, address: IpAddr) -> Result<(Way, Power), WayError> {
+    /// As [`Arm::way_to`], with whether it runs.
+    ///
+    /// # Errors
+    /// As [`Arm::way_to`].
+    pub async fn way_and_power(
+        &self,
+        machine: &ResourceId,
+        address: IpAddr,
+    ) -> Result<(Way, Power), WayError> {
         let fault = |fault| Err(WayError::Fault(fault));
         // The run-time state comes only when it is asked for.
         let path = format!("{machine}?$expand=instanceView&api-version={COMPUTE}");

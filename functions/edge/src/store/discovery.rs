@@ -47,6 +47,16 @@ pub struct Question {
     pub asked_at: Timestamp,
 }
 
+/// A question for `discover`: why somebody cannot get in.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Why {
+    /// Who.
+    pub asker: UserId,
+    /// To which machine and ports, and from where.
+    #[serde(flatten)]
+    pub question: Question,
+}
+
 /// A question for `discover`: which closing rules an admin is to be offered, now that these machines were enabled or
 /// disabled.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -66,6 +76,8 @@ pub struct Offer {
 pub enum Asked {
     /// About a machine that somebody named.
     Machine(Question),
+    /// Why somebody cannot get in.
+    Why(Why),
     /// What an admin is to be offered.
     Offer(Offer),
 }
@@ -132,15 +144,24 @@ impl Store {
         self.update_always(key, expression).await
     }
 
-    /// The open grants of a machine. From an index: each must be read again before anything is done.
+    /// The requests about a machine that were not purged. From an index: each must be read again before anything is
+    /// done.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item cannot be a record.
+    pub async fn requests_on(&self, machine: &ResourceId) -> Result<Vec<Loaded>, StoreError> {
+        let values = [(":machine", text(machine.key()))];
+        let items = self.query(Some("machine"), "machine = :machine", &values).await?;
+        items.into_iter().map(load).collect()
+    }
+
+    /// As [`Store::requests_on`], those that are open.
     ///
     /// # Errors
     /// DynamoDB did not answer, or an item cannot be a record.
     pub async fn open_on(&self, machine: &ResourceId) -> Result<Vec<Loaded>, StoreError> {
-        let values = [(":machine", text(machine.key()))];
-        let items = self.query(Some("machine"), "machine = :machine", &values).await?;
-        let loaded: Result<Vec<Loaded>, StoreError> = items.into_iter().map(load).collect();
-        Ok(loaded?.into_iter().filter(|one| matches!(one.record.state(), State::Open(_))).collect())
+        let all = self.requests_on(machine).await?;
+        Ok(all.into_iter().filter(|one| matches!(one.record.state(), State::Open(_))).collect())
     }
 
     /// When a subscription was last looked through; `None` where it never was.
@@ -171,6 +192,14 @@ impl Store {
     /// DynamoDB did not answer.
     pub async fn ask(&self, key: &str, question: &Question) -> Result<(), StoreError> {
         self.keep_asked(key, encode("ASK", question)?, question.asked_at).await
+    }
+
+    /// As [`Store::ask`], why somebody cannot get in.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer.
+    pub async fn ask_why(&self, key: &str, why: &Why) -> Result<(), StoreError> {
+        self.keep_asked(key, encode("ASK", why)?, why.question.asked_at).await
     }
 
     /// As [`Store::ask`], what an admin is to be offered.
@@ -204,6 +233,8 @@ impl Store {
         }
         Ok(Some(if item.contains_key("change") {
             Asked::Offer(decode("ASK", item)?)
+        } else if item.contains_key("asker") {
+            Asked::Why(decode("ASK", item)?)
         } else {
             Asked::Machine(decode("ASK", item)?)
         }))

@@ -30,6 +30,7 @@ pub(crate) async fn answer(deps: &Deps, why: &Why) -> Result<String, StoreError>
     let source = question.source.or(granted).or_else(of_policy);
     let azure = in_azure(deps, seen, source, why).await;
     Ok(wording::why_not(&WhyNot {
+        name: &seen.name,
         machine: &question.machine,
         ports: &question.ports,
         source,

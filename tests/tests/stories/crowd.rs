@@ -51,13 +51,13 @@ async fn approve_and_deny_at_once() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22 for 30m").await;
     story.click_in_slack(CHRIS, &id, "deny").await;
-    let values = reason_given("not now");
-    let (_, denied) = futures::future::join(
-        story.click_in_slack(BEA, &id, "approve"),
+    let (yes, values) = (story.signed_click(BEA, &id, "approve").await, reason_given("not now"));
+    let (approved, denied) = futures::future::join(
+        story.deliver("slack_interaction_url", &yes),
         story.world.slack.submit_view(CHRIS, &values),
     )
     .await;
-    assert_eq!(denied.unwrap().status, Some(200));
+    assert_eq!((approved.0, denied.unwrap().status), (200, Some(200)));
     story.settle().await;
     match story.status(&id).await {
         "OPEN" => story.to_next_end().await,

@@ -27,7 +27,7 @@ async fn people_list_their_own_and_approvers_what_they_can_decide_on() {
     assert_eq!(story.ask(BEA, "list all").await, nothing);
 
     let denied = story.asked(ANA, "VM2 22").await;
-    story.click(BEA, &denied, "deny").await;
+    story.deny(BEA, &denied).await;
     let waits = story.asked(ANA, "VM3 22,3389 for 2h").await;
     let open = story.asked(ANA, "VM1 3389 for 30m").await;
     story.click(BEA, &open, "approve").await;
@@ -112,8 +112,8 @@ async fn an_approver_is_shown_what_their_rule_is_about() {
             assert_eq!(shown.contains("*History*"), lists.contains(&id), "{who}: {shown}");
         }
     }
-    story.click(BEA, &three, "deny").await;
-    story.click(CHRIS, &one, "deny").await;
+    story.deny(BEA, &three).await;
+    story.deny(CHRIS, &one).await;
     story.finish().await;
 }
 

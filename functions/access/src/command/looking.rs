@@ -53,7 +53,13 @@ fn why(rest: &str) -> Result<Command, CommandError> {
         }
         other => other,
     })?;
-    let Command::Ask { machine, ports, source, ttl, justification, .. } = asked else { return Ok(asked) };
+    let (machine, ports, source, ttl, justification) = match asked {
+        Command::Ask { machine, ports, source, ttl, justification, .. } => {
+            (machine, ports, source, ttl, justification)
+        }
+        Command::Form { machine: Some(machine) } => return Err(CommandError::WhyWhat(machine.to_string())),
+        other => return Ok(other),
+    };
     let word = ttl.map(|_| "for").or(justification.map(|_| "because"));
     match word {
         None => Ok(Command::Why { machine, ports, source }),

@@ -10,6 +10,8 @@ use crate::nsg::together;
 /// What was found out about a machine and ports that somebody cannot reach.
 #[derive(Clone, PartialEq, Debug)]
 pub struct WhyNot<'a> {
+    /// Its name, as Azure writes it.
+    pub name: &'a MachineName,
     /// The machine, as it was typed.
     pub machine: &'a MachineQuery,
     /// The ports.
@@ -64,7 +66,7 @@ pub fn why_not(found: &WhyNot<'_>) -> String {
     let word = if found.ports.as_slice().len() == 1 { "port" } else { "ports" };
     let mut lines = vec![format!(
         "*{} {word} {}{from}*, as Ajar saw it at {}:",
-        found.machine,
+        found.name,
         found.ports,
         moment(found.at)
     )];

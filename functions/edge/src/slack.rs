@@ -1,5 +1,6 @@
 //! Slack's Web API and the addresses to which sentences for one person go.
 
+use crate::clock::Clock;
 use crate::config::{ConfigError, Environment};
 use crate::secrets::{AGAIN_SECONDS, SlackSecrets};
 use access::policy::Groups;
@@ -10,8 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+mod pace;
 mod token;
 
+use pace::Pace;
 pub use token::{Introduced, Token};
 
 /// Where Slack's Web API is.
@@ -23,6 +26,8 @@ pub struct Slack {
     client: reqwest::Client,
     api: reqwest::Url,
     secrets: SlackSecrets,
+    /// Where whoever calls must not be held up by Slack.
+    pace: Option<Pace>,
 }
 
 /// Why Slack did not do what was asked.
@@ -34,9 +39,15 @@ pub enum SlackError {
     /// Slack answered with an error.
     #[error("Slack answered {0}")]
     Refused(String),
+    /// Nobody took the call: nothing was done.
+    #[error("Slack cannot be reached")]
+    Unreached,
     /// No answer, or one that cannot be read: it may or may not have been done.
     #[error("no answer from Slack")]
     NoAnswer,
+    /// No answer within the time limit: as [`SlackError::NoAnswer`], and it has cost that time.
+    #[error("no answer from Slack in time")]
+    Hung,
     /// Not an address of Slack's.
     #[error("the response_url is not one of Slack's")]
     NotSlack,
@@ -46,9 +57,9 @@ impl SlackError {
     /// What is to be done about it.
     pub fn outcome(&self) -> Unsaid {
         match self {
-            Self::RateLimited(_) => Unsaid::Later,
+            Self::RateLimited(_) | Self::Unreached => Unsaid::Later,
             Self::Refused(code) => unsaid::outcome(code),
-            Self::NoAnswer => Unsaid::MaybeSaid,
+            Self::NoAnswer | Self::Hung => Unsaid::MaybeSaid,
             Self::NotSlack => Unsaid::Nobody,
         }
     }
@@ -77,6 +88,9 @@ const TOKEN_ERRORS: [&str; 4] = ["invalid_auth", "account_inactive", "token_revo
 /// Hosts that Slack gives out in `response_url` (docs.slack.dev, and GovSlack).
 const RESPONSE_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 
+/// As what answers at a `response_url` are counted together.
+const ANSWERS: &str = "response_url";
+
 impl Slack {
     /// With the bot's token of these secrets, at the configured address.
     ///
@@ -84,11 +98,53 @@ impl Slack {
     /// Missing or malformed configuration.
     pub fn new(env: &Environment, secrets: SlackSecrets) -> Result<Self, ConfigError> {
         let api = env.url("AJAR_SLACK_API_URL", API)?;
-        Ok(Self { client: crate::http::client(crate::http::Limits::of(env)?)?, api, secrets })
+        Ok(Self { client: crate::http::client(crate::http::Limits::of(env)?)?, api, secrets, pace: None })
+    }
+
+    /// For somebody who has other things to do: what Slack refuses for now, and all of it while it hangs, is refused
+    /// here without asking, as [`SlackError::RateLimited`]; and where Slack wants a moment's patience now and then, it
+    /// is waited for.
+    #[must_use]
+    pub fn paced(mut self, clock: Clock) -> Self {
+        self.pace = Some(Pace::new(clock));
+        self
+    }
+
+    async fn call(&self, method: &str, body: &Value) -> Result<Value, SlackError> {
+        let counted_as = Pace::counted_as(method, body);
+        loop {
+            let answer = match self.foreseen(&counted_as) {
+                Some(refused) => Err(refused),
+                None => self.learned(&counted_as, self.call_renewing(method, body).await),
+            };
+            match answer {
+                Err(SlackError::RateLimited(seconds)) if self.waits(seconds).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// What Slack would say now, where that is known without asking.
+    fn foreseen(&self, counted_as: &str) -> Option<SlackError> {
+        self.pace.as_ref().and_then(|pace| pace.foreseen(counted_as))
+    }
+
+    /// What Slack has said, once it is remembered.
+    fn learned<T>(&self, counted_as: &str, answer: Result<T, SlackError>) -> Result<T, SlackError> {
+        self.pace.iter().for_each(|pace| pace.learn(counted_as, &answer));
+        answer
+    }
+
+    /// Waits this many seconds, where there is patience for it.
+    async fn waits(&self, seconds: u64) -> bool {
+        match &self.pace {
+            Some(pace) => pace.wait(seconds).await,
+            None => false,
+        }
     }
 
     /// Where Slack does not take the token, there may be a new one.
-    async fn call(&self, method: &str, body: &Value) -> Result<Value, SlackError> {
+    async fn call_renewing(&self, method: &str, body: &Value) -> Result<Value, SlackError> {
         let token = self.secrets.bot_token();
         let answer = self.call_as(&token, method, body).await;
         let is_stale = |why: &str| TOKEN_ERRORS.contains(&why);
@@ -107,11 +163,11 @@ impl Slack {
             .post(url)
             .bearer_auth(token)
             .header("content-type", "application/json; charset=utf-8");
-        let answer = sent.body(body.to_string()).send().await.map_err(|_| SlackError::NoAnswer)?;
+        let answer = sent.body(body.to_string()).send().await.map_err(unanswered)?;
         if answer.status().as_u16() == 429 {
             return Err(SlackError::RateLimited(retry_after(&answer)));
         }
-        let bytes = answer.bytes().await.map_err(|_| SlackError::NoAnswer)?;
+        let bytes = answer.bytes().await.map_err(unanswered)?;
         let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| SlackError::NoAnswer)?;
         if answer.ok { Ok(answer.rest) } else { Err(SlackError::Refused(answer.error.unwrap_or_default())) }
     }
@@ -208,11 +264,7 @@ impl Slack {
         replaces: bool,
     ) -> Result<(), SlackError> {
         let url: reqwest::Url = response_url.parse().map_err(|_| SlackError::NotSlack)?;
-        let host = url.host_str().unwrap_or_default();
-        let slacks = url.scheme() == "https" && RESPONSE_HOSTS.contains(&host);
-        // The stand-in for Slack is one address for everything.
-        let stand_in = self.api.scheme() == "http" && url.origin() == self.api.origin();
-        if !slacks && !stand_in {
+        if !is_slacks(&url, &self.api) {
             return Err(SlackError::NotSlack);
         }
         let message = Message::sentence(sentence);
@@ -223,12 +275,21 @@ impl Slack {
             body["replace_original"] = json!(false);
             body
         };
-        let sent = self
-            .client
-            .post(url)
-            .header("content-type", "application/json; charset=utf-8")
-            .body(body.to_string());
-        let answer = sent.send().await.map_err(|_| SlackError::NoAnswer)?;
+        loop {
+            let answer = match self.foreseen(ANSWERS) {
+                Some(refused) => Err(refused),
+                None => self.learned(ANSWERS, self.answer_at(url.clone(), &body).await),
+            };
+            match answer {
+                Err(SlackError::RateLimited(seconds)) if self.waits(seconds).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn answer_at(&self, url: reqwest::Url, body: &Value) -> Result<(), SlackError> {
+        let sent = self.client.post(url).header("content-type", "application/json; charset=utf-8");
+        let answer = sent.body(body.to_string()).send().await.map_err(unanswered)?;
         match answer.status().as_u16() {
             200 => Ok(()),
             429 => Err(SlackError::RateLimited(retry_after(&answer))),
@@ -236,6 +297,24 @@ impl Slack {
             status => Err(SlackError::Refused(status.to_string())),
         }
     }
+}
+
+/// What a call without an answer may have done, and whether it has cost its time.
+fn unanswered(error: reqwest::Error) -> SlackError {
+    match (error.is_timeout(), error.is_connect()) {
+        (true, _) => SlackError::Hung,
+        (false, true) => SlackError::Unreached,
+        (false, false) => SlackError::NoAnswer,
+    }
+}
+
+/// Whether an address is one of those at which Slack takes answers. Nor does the client follow a redirect from there.
+fn is_slacks(url: &reqwest::Url, api: &reqwest::Url) -> bool {
+    let slacks = url.scheme() == "https"
+        && url.port().is_none()
+        && RESPONSE_HOSTS.contains(&url.host_str().unwrap_or_default());
+    // The stand-in for Slack is one address for everything.
+    slacks || (api.scheme() == "http" && url.origin() == api.origin())
 }
 
 /// How long Slack wants to be left alone, in seconds.
@@ -246,4 +325,38 @@ fn retry_after(answer: &reqwest::Response) -> u64 {
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok())
         .unwrap_or(30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_go_to_slack_and_to_nobody_else() {
+        let api: reqwest::Url = API.parse().unwrap();
+        let takes = |url: &str, api: &reqwest::Url| is_slacks(&url.parse().unwrap(), api);
+        for slacks in ["https://hooks.slack.com/actions/T/1/x", "https://HOOKS.slack-gov.com/commands/T/1/x"]
+        {
+            assert!(takes(slacks, &api), "{slacks}");
+        }
+        for other in [
+            "http://hooks.slack.com/actions/T/1/x",
+            "https://hooks.slack.com:8443/actions/T/1/x",
+            "https://hooks.slack.com.evil.example/actions/T/1/x",
+            "https://hooks.slack.com@evil.example/actions/T/1/x",
+            "https://evil.example/hooks.slack.com",
+            "https://hooks.slack.com./actions/T/1/x",
+            "https://slack.com/api/chat.postMessage",
+            "http://169.254.169.254/latest/meta-data/",
+            "https://127.0.0.1/",
+            "file:///etc/passwd",
+        ] {
+            assert!(!takes(other, &api), "{other}");
+        }
+        let stand_in: reqwest::Url = "http://127.0.0.1:8082/api/".parse().unwrap();
+        assert!(takes("http://127.0.0.1:8082/actions/T/1/x", &stand_in));
+        for other in ["http://127.0.0.1:8083/x", "http://localhost:8082/x", "https://127.0.0.1:8082/x"] {
+            assert!(!takes(other, &stand_in), "{other}");
+        }
+    }
 }

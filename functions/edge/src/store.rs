@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, HashMap};
 
 mod archive;
 mod audit;
+mod cards;
 mod discovery;
 mod lock;
 mod lockdowns;

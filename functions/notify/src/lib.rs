@@ -24,6 +24,7 @@ mod approvers;
 mod glass;
 mod lockdown;
 mod orders;
+mod queue;
 mod reminders;
 mod saying;
 
@@ -35,6 +36,7 @@ pub struct Deps {
     clock: Clock,
     store: Store,
     slack: Slack,
+    queue: queue::Queue,
     policy: Policy,
     installation: Installation,
     lambda: aws_sdk_lambda::Client,
@@ -59,9 +61,10 @@ impl Deps {
     pub async fn new(env: &Environment, clock: Clock) -> Result<Self, ConfigError> {
         let secrets = SlackSecrets::read(env, &clock).await?;
         Ok(Self {
+            slack: Slack::new(env, secrets)?.paced(clock.clone()),
+            queue: queue::Queue::default(),
             clock,
             store: Store::new(edge::aws::dynamodb(env)?, env.required("AJAR_TABLE")?.to_owned()),
-            slack: Slack::new(env, secrets)?,
             policy: env.policy()?,
             installation: env.installation()?,
             lambda: edge::aws::lambda(env)?,
@@ -94,7 +97,13 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
         match show(deps, id).await {
             Ok(()) => {}
             // It stays in the index `due`, and the tick has it shown later.
-            Err(NotShown::Slack(error)) => saying::left(&format!("request {id}"), &error),
+            Err(NotShown::Slack(error)) => {
+                saying::left(&format!("request {id}"), &error);
+                if let Err(error) = queue::leave(deps, id, &error).await {
+                    tracing::error!(request = %id, error = %edge::report::chain(&error), "not put off");
+                    failures.push(sequence_number);
+                }
+            }
             Err(NotShown::Store(error)) => {
                 tracing::error!(request = %id, error = %edge::report::chain(&error), "not shown");
                 failures.push(sequence_number);

@@ -4,5 +4,6 @@
 mod cards;
 mod crash;
 mod down;
+mod outage;
 mod refused;
 mod slack;

@@ -148,7 +148,7 @@ impl Expression {
     }
 
     /// What still needs something is not purged, whatever was archived of it before.
-    fn due(&mut self, record: &Record, at: Option<Timestamp>) {
+    pub(super) fn due(&mut self, record: &Record, at: Option<Timestamp>) {
         let (shard, at) = match at {
             Some(at) => (DUE_SHARD, at),
             None => (ARCHIVE_SHARD, record.changed_at()),
@@ -418,27 +418,6 @@ impl Store {
         self.update(record_key(record.wish().id), expression, "#version = :version", extra).await
     }
 
-    /// Stores the number of the card that is about to be posted, one more than the last one's.
-    ///
-    /// # Errors
-    /// Somebody else has stored it first, or DynamoDB did not answer.
-    pub async fn number_card(&self, record: &Record, shown: &mut Shown) -> Result<(), StoreError> {
-        let mut expression = Expression::default();
-        expression.set("card", number(shown.card + 1));
-        // This write tells nobody to post it.
-        expression.remove(Wake::Notify.attribute().0);
-        let (condition, extra) = match shown.card {
-            0 => ("attribute_exists(pk) AND attribute_not_exists(card)", vec![]),
-            last => ("card = :last", vec![(":last", number(last))]),
-        };
-        if !self.update(record_key(record.wish().id), expression, condition, extra).await? {
-            let code = "another process posts this card".to_owned();
-            return Err(StoreError::Call { operation: "UpdateItem", code });
-        }
-        shown.card += 1;
-        Ok(())
-    }
-
     /// What people were shown of a record. `done`: this version is shown completely.
     ///
     /// # Errors
@@ -458,7 +437,8 @@ impl Store {
         self.update(key, expression, "#version = :seen", extra).await
     }
 
-    /// Keeps a sentence to one person until `notify` has sent it. `purge_at`: when it may go.
+    /// Keeps a sentence to one person until `notify` has sent it; one that is kept already, or was said, is not said
+    /// again. `purge_at`: when it may go.
     ///
     /// # Errors
     /// DynamoDB did not answer.
@@ -469,8 +449,15 @@ impl Store {
         item.insert("purge_at".to_owned(), number(purge_at.unix()));
         let (tell, notify) = Wake::Notify.attribute();
         item.insert(tell.to_owned(), text(notify));
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
-        put.map(|_| ()).map_err(|error| call_error("PutItem", &error))
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        match put.condition_expression("attribute_not_exists(pk)").send().await {
+            Err(error)
+                if !error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Err(call_error("PutItem", &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A sentence was sent, or cannot be: it is not sent again. Nothing is deleted: it is purged.

@@ -7,6 +7,7 @@ use super::world::{self, Kind};
 use super::{Inner, app_message, blocks, views};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 /// Longest `text` of `chat.update`.
 const UPDATE_TEXT: usize = 4_000;
@@ -26,11 +27,12 @@ pub(super) struct Failure {
     pub error: &'static str,
     messages: Vec<String>,
     scopes: Option<(String, String)>,
+    retry_after_s: Option<u64>,
 }
 
 impl Failure {
     pub(super) fn new(error: &'static str) -> Self {
-        Self { error, messages: Vec::new(), scopes: None }
+        Self { error, messages: Vec::new(), scopes: None, retry_after_s: None }
     }
 
     pub(super) fn because(error: &'static str, messages: Vec<String>) -> Self {
@@ -129,6 +131,7 @@ pub(super) fn call(inner: &Inner, method: &str, headers: &HeaderMap, body: &[u8]
     let store = &mut *inner.store();
     let result = match read {
         Ok(arguments) => authorised(inner, method, headers, &arguments)
+            .and_then(|()| limited(inner, store, method, &arguments))
             .and_then(|()| carry_out(inner, store, method, &arguments)),
         Err(error) => Err(Failure::new(error)),
     };
@@ -158,11 +161,23 @@ pub(super) fn call(inner: &Inner, method: &str, headers: &HeaderMap, body: &[u8]
     inner.save(store);
     match result {
         Ok(done) => Answer::ok(done.body),
-        Err(failure) if failure.error == "ratelimited" => {
-            Answer { status: StatusCode::TOO_MANY_REQUESTS, retry_after_s: Some(1), body: failure.body() }
-        }
+        Err(failure) if failure.retry_after_s.is_some() => Answer {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            retry_after_s: failure.retry_after_s,
+            body: failure.body(),
+        },
         Err(failure) => Answer::ok(failure.body()),
     }
+}
+
+/// Whether the app may ask for that now.
+fn limited(inner: &Inner, store: &mut Store, method: &str, arguments: &Arguments) -> Result<(), Failure> {
+    if !inner.limited.load(Ordering::SeqCst) {
+        return Ok(());
+    }
+    let channel = arguments.text("channel");
+    let asked = store.asked.take(method, channel.as_deref(), inner.now_ms());
+    asked.map_err(|seconds| Failure { retry_after_s: Some(seconds), ..Failure::new("ratelimited") })
 }
 
 fn carry_out(inner: &Inner, store: &mut Store, method: &str, arguments: &Arguments) -> Result<Done, Failure> {
@@ -249,14 +264,6 @@ fn destination(inner: &Inner, store: &mut Store, arguments: &Arguments) -> Resul
 fn post_message(inner: &Inner, store: &mut Store, arguments: &Arguments) -> Result<Done, Failure> {
     let channel = destination(inner, store, arguments)?;
     let content = Content::read(arguments)?.postable()?;
-    let now_ms = inner.now_ms();
-    let interval = *inner.posting_interval.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let (Some(interval), Some(last)) = (interval, store.posted_at_ms.get(&channel))
-        && u128::from(now_ms.saturating_sub(*last)) < interval.as_millis()
-    {
-        return Err(Failure::new("ratelimited"));
-    }
-    store.posted_at_ms.insert(channel.clone(), now_ms);
     let text = content.text.unwrap_or_default().chars().take(TEXT_CUT).collect();
     let mut message = app_message(&channel, text, content.blocks, None);
     message.thread_ts = arguments.text("thread_ts");

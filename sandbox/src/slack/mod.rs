@@ -13,6 +13,7 @@ mod choosing;
 mod elements;
 mod form;
 mod hooks;
+mod limits;
 mod methods;
 mod outgoing;
 mod serve;
@@ -32,6 +33,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Disk, Message, Received, Store, Trigger};
@@ -82,7 +84,7 @@ struct Inner {
     options: Options,
     addresses: Mutex<Addresses>,
     store: Mutex<Store>,
-    posting_interval: Mutex<Option<Duration>>,
+    limited: AtomicBool,
     bot_token: Mutex<String>,
     disk: Disk,
     client: reqwest::Client,
@@ -118,7 +120,7 @@ impl Slack {
             options,
             addresses: Mutex::default(),
             store: Mutex::new(store),
-            posting_interval: Mutex::default(),
+            limited: AtomicBool::new(false),
             disk,
             client,
         })))
@@ -134,10 +136,11 @@ impl Slack {
         token.clone_into(&mut self.0.bot_token.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Refuses (`ratelimited`) to post in one channel more often than this, by the sandbox's clock.
-    /// Slack's own limit is about a second; the sandbox starts without one.
-    pub fn limit_posting(&self, interval: Option<Duration>) {
-        *self.0.posting_interval.lock().unwrap_or_else(PoisonError::into_inner) = interval;
+    /// From now on refuses with 429 (`ratelimited`) what Slack's rate limits do not let an app ask for, by the sandbox's
+    /// clock: a message a second in a channel, and each method so often a minute. The sandbox starts without, because
+    /// Slack lets short bursts pass and does not say how long ones.
+    pub fn limit_rates(&self) {
+        self.0.limited.store(true, Ordering::SeqCst);
     }
 
     /// The Web API (`POST /api/<method>`) and the `response_url`s.

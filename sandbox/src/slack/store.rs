@@ -1,5 +1,6 @@
 //! What the simulated Slack knows: messages as they are now, and the record of all it received.
 
+use super::limits::Asked;
 use super::world::{self, Conversation, Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -110,8 +111,9 @@ pub(super) struct Store {
     /// the last one. What was entered when a view was submitted is in its `state`.
     #[serde(default)]
     pub modals: BTreeMap<String, Vec<Value>>,
-    /// When the app last posted, by channel.
-    pub posted_at_ms: BTreeMap<String, u64>,
+    /// How much the app has asked for.
+    #[serde(default)]
+    pub asked: Asked,
 }
 
 impl Store {
@@ -125,7 +127,7 @@ impl Store {
             triggers: BTreeMap::new(),
             hooks: BTreeMap::new(),
             modals: BTreeMap::new(),
-            posted_at_ms: BTreeMap::new(),
+            asked: Asked::default(),
         }
     }
 

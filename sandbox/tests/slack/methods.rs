@@ -191,9 +191,9 @@ async fn people_and_groups() {
 }
 
 #[tokio::test]
-async fn posting_too_fast_in_one_channel_is_refused_when_asked_for() {
+async fn asking_too_much_is_refused_when_slack_s_limits_hold() {
     let world = World::new().await;
-    world.slack.limit_posting(Some(Duration::from_secs(1)));
+    world.slack.limit_rates();
     world.done("chat.postMessage", say(CHANNEL, "one")).await;
     let got = world.call("chat.postMessage", say(CHANNEL, "two")).await;
     assert_eq!((got.status, got.error().as_str()), (429, "ratelimited"));
@@ -201,6 +201,18 @@ async fn posting_too_fast_in_one_channel_is_refused_when_asked_for() {
     world.done("chat.postMessage", say("U0ANA", "elsewhere")).await;
     world.pass_ms(1_000);
     world.done("chat.postMessage", say(CHANNEL, "two")).await;
+    let members = || json!({ "usergroup": "S0ONCALL" });
+    for _ in 0..20 {
+        world.done("usergroups.users.list", members()).await;
+    }
+    let got = world.call("usergroups.users.list", members()).await;
+    assert_eq!(
+        (got.status, got.error().as_str(), got.headers["retry-after"].to_str().unwrap()),
+        (429, "ratelimited", "60")
+    );
+    world.done("users.info", json!({ "user": "U0ANA" })).await;
+    world.pass_ms(60_000);
+    world.done("usergroups.users.list", members()).await;
 }
 
 #[tokio::test]

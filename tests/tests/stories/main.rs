@@ -13,6 +13,7 @@ mod enabling;
 mod glass;
 mod hands;
 mod life;
+mod limits;
 mod lockdown;
 mod looking;
 mod machines;

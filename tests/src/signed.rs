@@ -1,6 +1,7 @@
 //! What Slack sends, made here: the tests sign by themselves, so that a mistake in the simulated
 //! Slack and in the product cannot hide each other.
 
+use crate::Story;
 use hmac::{Hmac, KeyInit, Mac};
 use sandbox::slack::CommandOutcome;
 use serde_json::{Value, json};
@@ -38,9 +39,30 @@ pub fn command(about: &Value, user: &str, text: &str, trigger_id: &str) -> Strin
         .finish()
 }
 
+impl Story {
+    /// A click as Slack would sign it now, with an address where the clicker alone can be answered.
+    pub async fn signed_click_with_answer(&self, user: &str, action: &str, value: &str) -> Signed {
+        let channel = self.about()["channel"].as_str().unwrap_or_default();
+        // A command that changes nothing: its address is as good.
+        let help = self.world.slack.command(user, channel, "help").await.expect("it can be typed");
+        let mut payload = click_payload(self.about(), user, action, value);
+        payload["response_url"] = json!(help.response_url);
+        self.sign(form(&payload))
+    }
+}
+
+/// A payload as the form that Slack sends.
+fn form(payload: &Value) -> String {
+    form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
+}
+
 /// The body of a click on the button `action` with this value.
 pub fn click(about: &Value, user: &str, action: &str, value: &str) -> String {
-    let payload = json!({
+    form(&click_payload(about, user, action, value))
+}
+
+fn click_payload(about: &Value, user: &str, action: &str, value: &str) -> Value {
+    json!({
         "type": "block_actions",
         "user": {"id": user, "team_id": about["team_id"]},
         "api_app_id": about["app_id"],
@@ -48,8 +70,7 @@ pub fn click(about: &Value, user: &str, action: &str, value: &str) -> String {
         "enterprise": null,
         "channel": {"id": about["channel"]},
         "actions": [{"type": "button", "action_id": action, "block_id": "decide", "value": value}],
-    });
-    form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
+    })
 }
 
 /// The body of a click on the button under the machine list, with these values of ticked boxes. `command` is what Slack
@@ -67,7 +88,7 @@ pub fn pressed(about: &Value, user: &str, command: &CommandOutcome, boxes: &[&st
         "state": {"values": {"recommended": {"recommended": {"type": "checkboxes", "selected_options": options}}}},
         "actions": [{"type": "button", "action_id": "enable_ticked", "block_id": "enable_ticked"}],
     });
-    form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
+    form(&payload)
 }
 
 /// The body of a form that is sent off: the view as it was opened, with what was filled in, by block.
@@ -83,5 +104,5 @@ pub fn submission(about: &Value, user: &str, view: &Value, values: &Value) -> St
         "view": view,
         "response_urls": [],
     });
-    form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
+    form(&payload)
 }

@@ -360,8 +360,7 @@ impl Justification {
 impl FromStr for Justification {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let plain: String = text.chars().map(|c| if is_disguise(c) { ' ' } else { c }).collect();
-        let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = one_line(text);
         match line.chars().count() {
             0 => Err(Malformed::JustificationEmpty),
             chars if chars > Self::MAX_CHARS => Err(Malformed::JustificationLength(chars)),
@@ -376,15 +375,50 @@ impl fmt::Display for Justification {
     }
 }
 
-/// Control characters, line breaks and the marks that change the direction of text or take no room:
-/// with them one message can be made to look like another.
+/// Control characters, line breaks, the marks that change the direction of text or take no room, and the
+/// letters that show nothing: with them one message can be made to look like another.
 pub(crate) fn is_disguise(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{FEFF}')
         || ('\u{200B}'..='\u{200F}').contains(&c)
         || ('\u{2028}'..='\u{202E}').contains(&c)
         || ('\u{2060}'..='\u{206F}').contains(&c)
+        || ('\u{FFF9}'..='\u{FFFC}').contains(&c)
+        || ('\u{1D173}'..='\u{1D17A}').contains(&c)
         || ('\u{E0000}'..='\u{E007F}').contains(&c)
+        || matches!(
+            c,
+            '\u{034F}'
+                | '\u{115F}'
+                | '\u{1160}'
+                | '\u{17B4}'
+                | '\u{17B5}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{FFA0}'
+        )
+}
+
+/// Marks that are drawn over the letter before them: many in a row are drawn over the lines above and below.
+fn is_mark(c: char) -> bool {
+    ('\u{0300}'..='\u{036F}').contains(&c)
+        || ('\u{0483}'..='\u{0489}').contains(&c)
+        || ('\u{1AB0}'..='\u{1AFF}').contains(&c)
+        || ('\u{1DC0}'..='\u{1DFF}').contains(&c)
+        || ('\u{20D0}'..='\u{20FF}').contains(&c)
+        || ('\u{FE00}'..='\u{FE0F}').contains(&c)
+        || ('\u{FE20}'..='\u{FE2F}').contains(&c)
+}
+
+/// What a person wrote as one line without anything that could disguise it; of the marks over one letter the first two.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut marks = 0;
+    let kept = text.chars().filter(|c| {
+        marks = if is_mark(*c) { marks + 1 } else { 0 };
+        marks <= 2
+    });
+    let plain: String = kept.map(|c| if is_disguise(c) { ' ' } else { c }).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What a person wrote, cut so that an answer stays one line and cannot disguise itself.
@@ -422,7 +456,12 @@ mod tests {
     fn a_justification_is_one_plain_line() {
         let text = "patch\u{202E}ing\nthe \u{200B} thing";
         assert_eq!(text.parse::<Justification>().unwrap().as_str(), "patch ing the thing");
-        assert_eq!("\u{200B}\n".parse::<Justification>(), Err(Malformed::JustificationEmpty));
+        for nothing in ["\u{200B}\n", "\u{3164}", "\u{2800}\u{115F}", "\0", "\u{FFF9}\u{E0041}", ""] {
+            assert_eq!(nothing.parse::<Justification>(), Err(Malformed::JustificationEmpty), "{nothing:?}");
+        }
+        let tall = format!("a{}b e\u{301}", "\u{301}".repeat(50));
+        assert_eq!(tall.parse::<Justification>().unwrap().as_str(), "a\u{301}\u{301}b e\u{301}");
+        assert_eq!("x".repeat(10_000).parse::<Justification>(), Err(Malformed::JustificationLength(10_000)));
         assert_eq!("x".repeat(301).parse::<Justification>(), Err(Malformed::JustificationLength(301)));
     }
 

@@ -13,7 +13,9 @@ use crate::lease::Timestamp;
 use crate::lifecycle::{Cause, Failure, NetworkFault};
 use crate::machine::{Power, SeenMachine, Unfit};
 use crate::policy::{NotAllowed, Rule, Who};
-use crate::request::{Ask, MachineName, MachineQuery, Means, Ports, RequestId, Source, UserId, Wish};
+use crate::request::{
+    Ask, MachineName, MachineQuery, Means, Ports, RequestId, Source, UserId, Wish, one_line,
+};
 use serde_json::{Value, json};
 
 mod asking;
@@ -454,8 +456,9 @@ fn word(text: &str) -> String {
 }
 
 /// What a person wrote, within a text that is read as mrkdwn: without the marks that could make it
-/// anything but text, and without the quotation marks that show where it ends.
+/// anything but text, without the quotation marks that show where it ends, and on one line that reads as it is written.
 fn quoted(text: &str) -> String {
+    let text = one_line(text);
     let text: String = text.chars().filter(|c| !"*_~`\u{201c}\u{201d}".contains(*c)).collect();
     format!("\u{201c}{}\u{201d}", escaped(&text))
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use ajar_tests::{ANA, BEA, Story};
+use ajar_tests::{ANA, BEA, EVE, Story};
 use serde_json::{Value, json};
 
 /// Slack answers the next `count` calls of this method with this error.
@@ -101,6 +101,30 @@ async fn what_somebody_has_to_set_right_is_tried_until_it_is() {
         assert!(story.says(&id).await.starts_with("VM3 port 22 is open."), "{error}");
         assert_eq!(story.told(ANA).await.len(), 1, "{error}");
         story.to_next_end().await;
+        story.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_followed_from_where_slack_takes_answers() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let location = format!("http://{}/latest/meta-data/", elsewhere.local_addr().unwrap());
+    for status in [301, 302, 303, 307, 308] {
+        let story = Story::begin().await;
+        let id = story.asked(ANA, "VM3 22 for 10m").await;
+        let how = json!({"answer": {"status": status, "headers": {"location": location}}});
+        story.fault(json!({"part": "slack", "path": "/actions/", "how": how})).await;
+        story.click_in_slack(EVE, &id, "approve").await;
+        story.settle().await;
+        assert_eq!(story.told(EVE).await, Vec::<String>::new(), "Slack did not take it");
+        let nobody = elsewhere.accept().unwrap_err();
+        assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock, "{status} was followed");
+        // It is dropped: the next click is answered as ever.
+        story.click_in_slack(EVE, &id, "approve").await;
+        story.settle().await;
+        assert_eq!(story.told(EVE).await.len(), 1, "{status}");
+        story.deny(BEA, &id).await;
         story.finish().await;
     }
 }

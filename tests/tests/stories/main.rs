@@ -23,5 +23,6 @@ mod reminding;
 mod rotation;
 mod tags;
 mod truth;
+mod twice;
 mod watcher;
 mod why;

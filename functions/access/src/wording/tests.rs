@@ -6,6 +6,7 @@ use crate::request::Installation;
 use proptest::prelude::*;
 
 mod looking;
+mod hostile;
 
 /// The longest that everything may be: a name of 64, ten ports, a reason of 300, ten approvers.
 fn largest(set: &Value) -> Record {

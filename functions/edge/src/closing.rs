@@ -161,6 +161,10 @@ impl Driver {
                 Acted::Done | Acted::Conflict | Acted::Unknown => {}
             }
             if let Some(outcome) = self.look_for(rule, doors, priority, &in_time, at_work).await {
+                if outcome == Outcome::Waiting {
+                    // Azure may still be at it.
+                    place.abandon();
+                }
                 return Ok(outcome);
             }
             if !in_time() {

@@ -189,6 +189,10 @@ impl Run<'_> {
                 self.place.leave(store).await;
                 Answer::Done
             }
+            Call::Leave { .. } => {
+                self.place.abandon();
+                Answer::Done
+            }
             Call::Put { rule, access } => {
                 let acted = self.put(record, rule, access).await;
                 self.unanswered = acted == Acted::Unknown;

@@ -197,19 +197,25 @@ impl Place {
             }
         });
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
+    /// Leaves the line where Azure may still be at what was written in this turn, which the next write
+    /// would cancel. Nobody of this process takes the lock over, and it is not given back: its lease ends
+    /// by itself.
+    pub(crate) fn abandon(&mut self) {
         let Some(nsg) = self.at.take() else { return };
-        // Broken off in its turn: a call of it may still be under way. Nobody takes the lock over, and
-        // its lease outlasts the call.
         self.lines.with(&nsg, |line| {
             if line.is_turn_of(self.ticket) {
                 line.lease = None;
             }
         });
         self.step_out(&nsg);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Broken off in its turn: a call of it may still be under way.
+        self.abandon();
     }
 }
 

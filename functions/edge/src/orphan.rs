@@ -76,10 +76,16 @@ impl Driver {
                 Locked::InLine | Locked::Elsewhere { .. } => self.clock.pause(PAUSE, at_work).await,
             }
         }
-        Ok(self.delete_and_look(nsg, name, at_work).await)
+        Ok(self.delete_and_look(nsg, name, place, at_work).await)
     }
 
-    async fn delete_and_look(&self, nsg: &ResourceId, name: &RuleName, at_work: &Awake) -> Removal {
+    async fn delete_and_look(
+        &self,
+        nsg: &ResourceId,
+        name: &RuleName,
+        place: &mut Place,
+        at_work: &Awake,
+    ) -> Removal {
         let begun = self.clock.now();
         let in_time = || self.clock.now().since(begun) < self.tempo.budget_seconds;
         for _ in 0..self.tempo.attempts {
@@ -94,8 +100,12 @@ impl Driver {
             loop {
                 match self.rule(nsg, name).await {
                     Ok(None) => return Removal::Gone,
-                    Ok(Some(rule))
-                        if rule.provisioning == access::nsg::Provisioning::Changing && in_time() => {}
+                    Ok(Some(rule)) if rule.provisioning == access::nsg::Provisioning::Changing => {
+                        if !in_time() {
+                            place.abandon();
+                            return Removal::Unfinished;
+                        }
+                    }
                     _ => break,
                 }
                 self.clock.pause(PAUSE, at_work).await;

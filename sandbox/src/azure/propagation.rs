@@ -10,8 +10,9 @@ use super::journal::What;
 use super::rules::Access;
 use super::world::{Nsg, Rule};
 use futures::future::BoxFuture;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Waits until the sandbox's clock reads at least this, in milliseconds since the Unix epoch.
 pub type Wait = Arc<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -25,18 +26,26 @@ pub(super) enum By {
     Packets(u64),
 }
 
-/// Draws how late a rule is, one number after the other.
+/// Draws how late a rule is, one number after the other, and knows which moments are waited for.
 #[derive(Default)]
-pub(super) struct Lateness(AtomicU64);
+pub(super) struct Lateness {
+    drawn: AtomicU64,
+    /// Milliseconds.
+    awaited: Mutex<BTreeSet<u64>>,
+}
 
 impl Lateness {
     /// The next delay in seconds, from 0 to `most` (SplitMix64).
     fn draw(&self, seed: u64, most: u64) -> u64 {
-        let nth = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        let nth = self.drawn.fetch_add(1, Ordering::SeqCst) + 1;
         let mut mixed = seed.wrapping_add(nth.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % (most + 1)
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,16 +71,21 @@ pub(super) fn enforce(core: &Core, nsg: &mut Nsg, rules: Vec<Rule>) {
     }
 }
 
-/// Lets the ports follow when a group's late rules reach the packets.
+/// Lets the ports follow when a group's late rules reach the packets: once for each moment, however many
+/// rules come then. An operation ends only when the ports have followed it, and would wait behind the others.
 pub(super) fn watch(core: &Arc<Core>, nsg: &str) {
     let moments: Vec<u64> = core
         .read(|state| state.world.nsg(nsg).map(|nsg| nsg.late.values().copied().collect()))
         .unwrap_or_default();
     for from_ms in moments {
+        if !core.lateness.awaited().insert(from_ms) {
+            continue;
+        }
         let (wait, core) = ((core.wait)(from_ms), Arc::downgrade(core));
         tokio::spawn(async move {
             wait.await;
             let Some(core) = core.upgrade() else { return };
+            core.lateness.awaited().remove(&from_ms);
             // What is told as reached must be so: the ports first.
             core.sync_ports().await;
             core.change(|state| arrive(state, core.now()));
@@ -108,7 +122,31 @@ pub(super) fn awaited(state: &State) -> impl Iterator<Item = u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Settings;
+    use super::super::world::NSG;
     use super::*;
+    use crate::faults::Faults;
+
+    #[tokio::test]
+    async fn the_ports_follow_once_for_each_moment() {
+        let (now, settings) = (Arc::new(|| 0), Settings::default());
+        let waits = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&waits);
+        let wait: Wait = Arc::new(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Box::pin(std::future::pending())
+        });
+        let core = Arc::new(Core::open((now, wait), Faults::default(), settings, None).unwrap());
+        let late = |rule: &str, from_ms| {
+            core.change(|state| state.world.nsg_mut(NSG).unwrap().late.insert(rule.to_owned(), from_ms));
+        };
+        late("one", 1_000);
+        late("two", 1_000);
+        watch(&core, NSG);
+        late("three", 2_000);
+        watch(&core, NSG);
+        assert_eq!(waits.load(Ordering::SeqCst), 2);
+    }
 
     #[test]
     fn delays_follow_from_the_seed_and_fill_their_range() {

@@ -48,6 +48,12 @@ pub enum Call {
         /// Which planned rule.
         rule: usize,
     },
+    /// Go without giving the lock back: Azure is still at what was written, and whoever wrote next would
+    /// cancel it. The lock ends by itself.
+    Leave {
+        /// Which planned rule.
+        rule: usize,
+    },
     /// Write the rule.
     Put {
         /// Which planned rule.
@@ -111,7 +117,7 @@ pub enum Answer {
     Looked(Sight),
     /// To [`Call::Confirm`].
     Confirmed(Confirmation),
-    /// To [`Call::Unlock`] and [`Call::Pause`].
+    /// To [`Call::Unlock`], [`Call::Leave`] and [`Call::Pause`].
     Done,
 }
 

@@ -66,6 +66,16 @@ impl Drive {
         Call::Unlock { rule }
     }
 
+    /// The time of this drive is over, and Azure is still at what was written.
+    pub(super) fn leave(&mut self, now: Timestamp) -> Call {
+        if without!(self, LockGivenBack) {
+            return self.unlock(Then::Stop, now);
+        }
+        let Some(rule) = self.holds.take() else { return self.unlocked(Then::Stop, now) };
+        self.at = At::Unlocking(Then::Stop);
+        Call::Leave { rule }
+    }
+
     pub(super) fn unlocked(&mut self, then: Then, now: Timestamp) -> Call {
         match then {
             Then::Rule(rule) => self.rule(rule, now),

@@ -77,7 +77,7 @@ impl Drive {
             }
             Sight::Seen { standing: Standing::Changing, .. } if self.out_of_time(now) => {
                 self.hindered(Obstacle::Unfinished);
-                Err(self.unlock(Then::Stop, now))
+                Err(self.leave(now))
             }
             Sight::Seen { standing: Standing::Changing, .. } => Err(self.pause(look(rule))),
             Sight::Seen { standing, verdict } => {

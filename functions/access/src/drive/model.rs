@@ -147,6 +147,7 @@ fn every_safety_rule_is_needed() {
         ("4 one winner: the clock is read again", without(Safety::NoRecheck), FAULT),
         ("5 compare with reality", without(Safety::NoSweep), FAULT),
         ("6 one writer per group", without(Safety::NoLock), FAULT),
+        ("6 a write under way keeps the lock", without(Safety::LockGivenBack), FAULT),
         ("7 one rule per request and group", Design { name_of_the_flow: true, ..whole }, BESIDE_OPEN),
         ("8 closing never gives up", without(Safety::GiveUp), LOCK),
         ("8 the denying rule is moved behind", Design { deny_stays_in_front: true, ..whole }, BESIDE_LOCKED),

@@ -23,7 +23,7 @@ pub(super) enum At {
     Stopped,
 }
 
-/// What comes after the lock was given back.
+/// What comes after the lock was given back, or left.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Then {
     Rule(usize),

@@ -17,6 +17,8 @@ pub(super) enum Safety {
     NoSweep,
     /// Rule 6 taken away: no lock.
     NoLock,
+    /// Rule 6 taken away in part: the lock is given back while Azure is at what was written under it.
+    LockGivenBack,
     /// Rule 8 taken away: a refused delete ends it.
     GiveUp,
     /// Rule 9 taken away: open is said without having seen the rules.

@@ -120,7 +120,8 @@ impl World {
         let Some((group, act)) = driver.write() else { return };
         let group = u8::try_from(group).unwrap();
         let (name, until, overtaken) = (driver.name, driver.since + LATE, driver.overtaken);
-        self.floating.push(Floating { group, name, act, until, accepted, overtaken });
+        let in_turn = !driver.drive.bare;
+        self.floating.push(Floating { group, name, act, until, accepted, in_turn, overtaken });
         self.floating.sort_unstable();
     }
 
@@ -252,6 +253,15 @@ pub(super) fn answers(setting: &Setting, world: &World, slot: usize, sink: Sink<
             if let Some(lost) = world.fault(LOSS) {
                 give(format_args!("lost, it stays until its end"), lost, Answer::Done);
             }
+        }
+        Call::Leave { rule } => {
+            let mut next = world.clone();
+            if let Some((holder, _)) = &mut next.groups[*rule].lock
+                && *holder == driver_in(slot)
+            {
+                *holder = Holder::Gone;
+            }
+            give(format_args!("left, it stays until its end"), next, Answer::Done);
         }
         Call::Look { rule } => look(setting, world, *rule, driver, &mut give),
         Call::Confirm { .. } => {

@@ -1,7 +1,7 @@
 //! What must hold in every state, and of every write.
 
 use super::super::*;
-use super::world::{Act, Begin, Driver, Row, Setting, TEMPO, World};
+use super::world::{Act, Begin, Driver, Floating, LATE, LEASE, Row, Setting, TEMPO, World};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -33,6 +33,9 @@ pub(super) enum Broken {
     TwoDeletes(usize),
     /// A DELETE beside a PUT to one group, and its patience was not over.
     DeleteBesidePut(usize),
+    /// A write of ours to a group in which Azure shows another to be in progress, while the lock that it was
+    /// sent under lasts, and the patience of a delete was not over.
+    BesideUnfinished(usize),
     /// A record that does not read back as it was stored.
     NotReadBack(usize),
     /// Left alone, it does not come to rest.
@@ -60,6 +63,7 @@ impl fmt::Display for Broken {
             Self::DeleteBesidePut(n) => {
                 write!(f, "group {n}: a DELETE beside a PUT before its patience was over")
             }
+            Self::BesideUnfinished(n) => write!(f, "group {n}: a write beside one that Azure is still at"),
             Self::NotReadBack(n) => write!(f, "request {n}: the record does not read back as it was stored"),
             Self::NoRest => f.write_str("left alone, it does not come to rest"),
         }
@@ -167,13 +171,20 @@ pub(super) fn sending(world: &World, driver: &Driver, other: Option<&Driver>) ->
     if act == Act::Allow && over {
         return Err(Broken::PutAfterEnd(driver.request.into()));
     }
-    let Some(other) = other else { return Ok(()) };
-    let Some((_, beside)) = other.write().filter(|(at, _)| *at == group) else { return Ok(()) };
     let waited = |deleting: &Driver| {
         let since = deleting.drive.waiting_since;
         deleting.drive.bare
             && since.is_some_and(|since| world.time().since(since) >= TEMPO.delete_patience_seconds)
     };
+    // A lock is taken in the tick in which its holder writes.
+    let unfinished = |one: &Floating| {
+        one.accepted && one.in_turn && usize::from(one.group) == group && world.now < one.until - LATE + LEASE
+    };
+    if world.floating.iter().any(unfinished) && !waited(driver) {
+        return Err(Broken::BesideUnfinished(group));
+    }
+    let Some(other) = other else { return Ok(()) };
+    let Some((_, beside)) = other.write().filter(|(at, _)| *at == group) else { return Ok(()) };
     match (act == Act::Delete, beside == Act::Delete) {
         (true, _) if waited(driver) => Ok(()),
         (_, true) if waited(other) => Ok(()),

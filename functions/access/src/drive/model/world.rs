@@ -169,6 +169,8 @@ pub(super) struct Floating {
     pub(super) until: u8,
     /// Azure has accepted it and shows that it is in progress.
     pub(super) accepted: bool,
+    /// It was sent under the group's lock.
+    pub(super) in_turn: bool,
     pub(super) overtaken: bool,
 }
 

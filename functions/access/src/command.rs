@@ -185,7 +185,7 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
         return Ok(Command::Help);
     }
     // A machine may be called like any of them, and is asked for with a port.
-    let is_command = !words.peek().is_some_and(|next| parse_ports(next).is_ok());
+    let is_command = words.peek().is_none_or(|next| parse_ports(next).is_err());
     let command = || {
         about_machines(first, words.rest)
             .or_else(|| grants::parse(first, words.rest))

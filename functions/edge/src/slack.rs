@@ -163,11 +163,11 @@ impl Slack {
             .post(url)
             .bearer_auth(token)
             .header("content-type", "application/json; charset=utf-8");
-        let answer = sent.body(body.to_string()).send().await.map_err(unanswered)?;
+        let answer = sent.body(body.to_string()).send().await.map_err(|error| unanswered(&error))?;
         if answer.status().as_u16() == 429 {
             return Err(SlackError::RateLimited(retry_after(&answer)));
         }
-        let bytes = answer.bytes().await.map_err(unanswered)?;
+        let bytes = answer.bytes().await.map_err(|error| unanswered(&error))?;
         let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| SlackError::NoAnswer)?;
         if answer.ok { Ok(answer.rest) } else { Err(SlackError::Refused(answer.error.unwrap_or_default())) }
     }
@@ -289,7 +289,7 @@ impl Slack {
 
     async fn answer_at(&self, url: reqwest::Url, body: &Value) -> Result<(), SlackError> {
         let sent = self.client.post(url).header("content-type", "application/json; charset=utf-8");
-        let answer = sent.body(body.to_string()).send().await.map_err(unanswered)?;
+        let answer = sent.body(body.to_string()).send().await.map_err(|error| unanswered(&error))?;
         match answer.status().as_u16() {
             200 => Ok(()),
             429 => Err(SlackError::RateLimited(retry_after(&answer))),
@@ -300,7 +300,7 @@ impl Slack {
 }
 
 /// What a call without an answer may have done, and whether it has cost its time.
-fn unanswered(error: reqwest::Error) -> SlackError {
+fn unanswered(error: &reqwest::Error) -> SlackError {
     match (error.is_timeout(), error.is_connect()) {
         (true, _) => SlackError::Hung,
         (false, true) => SlackError::Unreached,

@@ -79,7 +79,7 @@ const FRAME: &[&str] = &[
 ];
 
 /// The card within the answer to `/jit show`, and what is wrong with the history behind it.
-pub(super) fn without_history<'t>(text: &'t str, at: f64) -> (&'t str, Vec<String>) {
+pub(super) fn without_history(text: &str, at: f64) -> (&str, Vec<String>) {
     let Some((card, history)) = text.split_once("\n*History*\n") else { return (text, vec![]) };
     (card, history.lines().flat_map(|line| step(line, at)).collect())
 }

@@ -5,8 +5,8 @@ use crate::policy::{Policy, Subject};
 use crate::request::Installation;
 use proptest::prelude::*;
 
-mod looking;
 mod hostile;
+mod looking;
 
 /// The longest that everything may be: a name of 64, ten ports, a reason of 300, ten approvers.
 fn largest(set: &Value) -> Record {

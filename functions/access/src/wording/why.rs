@@ -110,7 +110,7 @@ impl WhyNot<'_> {
             );
             return (said, false);
         }
-        let said = match all().filter(covers).next_back().map(|record| (record, record.state())) {
+        let said = match all().rfind(covers).map(|record| (record, record.state())) {
             Some((record, State::Pending(_))) => format!(
                 "Your request waits for a decision until {}; nothing is open before that. Ref {}",
                 moment(record.wish().lapses_at),

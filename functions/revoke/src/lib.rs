@@ -139,7 +139,8 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
             let expected = deps.driver.lines.expect(&loaded.record);
             let shut = shut(deps, id, invocation, &awake, Some(glances)).await;
             expected.over(store).await;
-            // Azure may have named a moment before the next tick, and a claim may end before it.
+            // Azure may have named a moment before the next tick, a claim may end before it, and what was only to be told
+            // of something may end before it.
             due = shut.as_ref().ok().copied().flatten().filter(|again| *again > due_at && *again < next_tick);
             report(id, shut.map(|_| ()));
         }
@@ -175,8 +176,8 @@ fn overdue(unsettled: &[(Timestamp, Loaded)], now: Timestamp) {
     );
 }
 
-/// Drives one record that is due now, then tells whoever has to do with what is left. Answers when the
-/// next try to shut it is, where there is one.
+/// Drives one record that is due now, then tells whoever has to do with what is left. Answers when it must be
+/// looked at next, where something is left to do.
 async fn shut(
     deps: &Deps,
     id: RequestId,
@@ -217,7 +218,7 @@ const fn is_ours(step: &Step) -> bool {
 
 /// Touches a record that waits for another function, so that the stream tells that function again:
 /// one that had no driver for a minute or waited for a moment that Azure named, and one of which nobody
-/// was shown the latest. Answers when the next try to shut it is.
+/// was shown the latest, or not what time has brought. Answers when it must be looked at next.
 async fn remind(deps: &Deps, id: RequestId) -> Result<Option<Timestamp>, StoreError> {
     let Driver { clock, store, tempo, .. } = &deps.driver;
     let Some(loaded) = store.read(id).await? else { return Ok(None) };
@@ -237,8 +238,8 @@ async fn remind(deps: &Deps, id: RequestId) -> Result<Option<Timestamp>, StoreEr
         store.touch(record, &wakes, Some(again_at(record, now, tempo)), now).await?;
     }
     Ok(match record.state() {
-        State::Closing(closing) => Some(closing.retry_at()),
-        _ => None,
+        State::Closed(_) => None,
+        _ => lifecycle::due_at(record, tempo),
     })
 }
 

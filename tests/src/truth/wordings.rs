@@ -325,6 +325,7 @@ pub(super) const OTHER: &[&str] = &[
     "Too late: {user} denied this at {time:past}.",
     "Too late: this request ended at {time:past}.",
     "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",
+    "*Ajar* opens a port on a machine for you, from one address, for a while, after a colleague has approved.{any}",
     // Ending early, and taking back.
     "You have taken {any} back. Nothing was opened. Ref {ref}",
     "You have ended {any}. It is being shut; its card says when it is. Ref {ref}",

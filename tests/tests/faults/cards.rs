@@ -31,13 +31,13 @@ async fn click_on(story: &Story, user: &str, id: &str, ts: &str, action: &str) {
     story.settle().await;
 }
 
-/// How many messages in the channel can be decided on now, as far as one sees.
+/// How many messages in the channel have buttons now.
 fn with_buttons(story: &Story) -> usize {
     let state = story.world.slack.state(BEA);
     let channels = state["conversations"].as_array().unwrap();
     let channel = channels.iter().find(|channel| channel["id"] == "C0JIT").unwrap();
     let messages = channel["messages"].as_array().unwrap();
-    let has_buttons = |message: &&Value| message["blocks"].to_string().contains("\"decide-");
+    let has_buttons = |message: &&Value| message["blocks"].to_string().contains("\"actions\"");
     messages.iter().filter(has_buttons).count()
 }
 

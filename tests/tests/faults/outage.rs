@@ -1,5 +1,7 @@
 //! Slack is gone for hours, or hangs: ports do not notice, and afterwards every card is right.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use access::lifecycle::EventKind;
 use ajar_tests::{ANA, BEA, CHRIS, Story};
 use sandbox::fronts::{Fronts, Outage, Part, Service};
@@ -10,11 +12,11 @@ const MINUTE: u64 = 60;
 
 /// How many seconds after its end a grant began to be shut.
 async fn lateness(story: &Story, id: &str) -> u64 {
-    let lines = story.world.store.history(id.parse().expect("an id")).await.expect("a history");
+    let lines = story.world.store.history(id.parse().unwrap()).await.unwrap();
     let closing = lines.iter().find(|line| matches!(line.event.kind, EventKind::Closing { .. }));
     let record = story.record(id).await;
-    let ends = record.granted().expect("a grant").expires_at();
-    closing.expect("it was shut").event.at.since(ends)
+    let ends = record.granted().unwrap().expires_at();
+    closing.unwrap().event.at.since(ends)
 }
 
 #[tokio::test]
@@ -41,7 +43,7 @@ async fn slack_is_gone_for_two_hours() {
     // What is decided now is decided on cards that hang there; what is asked for now has none.
     story.click(BEA, &approved, "approve").await;
     let unseen = story.ask(CHRIS, "VM4 5985 for 1h").await;
-    let unseen = unseen.rsplit_once("Ref ").expect("recorded").1.to_owned();
+    let unseen = unseen.rsplit_once("Ref ").unwrap().1.to_owned();
     story.advance(2 * MINUTE).await;
     assert_eq!(story.status(&approved).await, "OPEN", "it opens without Slack");
     story.felt().await;
@@ -53,7 +55,7 @@ async fn slack_is_gone_for_two_hours() {
     story.advance(50 * MINUTE).await;
     assert!(!story.lets_in("VM1", 3389, "203.0.113.7"));
     let waiting = story.ask(BEA, "VM4 3389 for 30m").await;
-    let waiting = waiting.rsplit_once("Ref ").expect("recorded").1.to_owned();
+    let waiting = waiting.rsplit_once("Ref ").unwrap().1.to_owned();
     story.advance(45 * MINUTE).await;
     let commands = story.messages().await.iter().filter(|entry| entry["method"] == "command_answer").count();
     assert_eq!(story.messages().await.len(), told_before + commands - 3, "nobody was told anything");
@@ -115,7 +117,7 @@ async fn a_slack_that_hangs_holds_nothing_up() {
     for port in [22, 3389, 5985, 5986] {
         for machine in ["VM1", "VM2", "VM4"] {
             let answer = story.ask(CHRIS, &format!("{machine} {port} for 5m")).await;
-            ids.push(answer.rsplit_once("Ref ").expect("recorded").1.to_owned());
+            ids.push(answer.rsplit_once("Ref ").unwrap().1.to_owned());
         }
     }
     story.to_next_end().await;

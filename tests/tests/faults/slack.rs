@@ -1,7 +1,5 @@
 //! Slack says no, in each way that has a decision of its own (`access::unsaid`).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use ajar_tests::{ANA, BEA, EVE, Story};
 use serde_json::{Value, json};
 

@@ -187,7 +187,8 @@ async fn what_cannot_be_explained_says_what_to_type() {
     let (story, tool) = begin().await;
     for (arguments, said) in [
         (&["--as", "ana", "VM3", "22"][..], "`ana` is not"),
-        (&["--as", "U0ANA", "VM3"], "a port is missing; type for example"),
+        (&["--as", "U0ANA", "VM3"], "say what is asked for, like VM3 22 for 1h"),
+        (&["--as", "U0ANA", "VM3", "for", "1h"], "a port is missing; type for example"),
         (&["--as", "U0ANA", "help"], "say what is asked for, like VM3 22 for 1h"),
         (
             &["--as", "U0ANA", "--members", "DBA", "VM3", "22"],

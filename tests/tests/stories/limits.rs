@@ -27,10 +27,10 @@ async fn cards(story: &Story) -> BTreeMap<String, usize> {
 async fn latest(story: &Story, ids: &[String]) -> u64 {
     let mut latest = 0;
     for id in ids {
-        let lines = story.world.store.history(id.parse().expect("an id")).await.expect("a history");
+        let lines = story.world.store.history(id.parse().unwrap()).await.unwrap();
         let closing = lines.iter().find(|line| matches!(line.event.kind, EventKind::Closing { .. }));
-        let ends = story.record(id).await.granted().expect("a grant").expires_at();
-        latest = latest.max(closing.expect("it was shut").event.at.since(ends));
+        let ends = story.record(id).await.granted().unwrap().expires_at();
+        latest = latest.max(closing.unwrap().event.at.since(ends));
     }
     latest
 }
@@ -46,7 +46,7 @@ async fn a_hundred_requests_at_once() {
     let mut ids = vec![];
     for n in 0..100 {
         let answer = story.ask(ANA, &format!("VM{} 3389 from 203.0.113.{} for 5m", n % 4 + 1, n + 100)).await;
-        ids.push(answer.rsplit_once("Ref ").expect("recorded").1.to_owned());
+        ids.push(answer.rsplit_once("Ref ").unwrap().1.to_owned());
     }
     // A grant ends while the crowd is being shown.
     story.advance(FIVE_MINUTES).await;

@@ -44,9 +44,10 @@ impl Story {
     pub async fn signed_click_with_answer(&self, user: &str, action: &str, value: &str) -> Signed {
         let channel = self.about()["channel"].as_str().unwrap_or_default();
         // A command that changes nothing: its address is as good.
-        let help = self.world.slack.command(user, channel, "help").await.expect("it can be typed");
+        let command =
+            self.world.slack.command(user, channel, "VM3 22 for 9h").await.expect("it can be typed");
         let mut payload = click_payload(self.about(), user, action, value);
-        payload["response_url"] = json!(help.response_url);
+        payload["response_url"] = json!(command.response_url);
         self.sign(form(&payload))
     }
 }

@@ -87,7 +87,9 @@ fn harmless(value: &Value, reason: &str) -> Value {
         }
         Value::Array(items) => items.iter().map(|item| harmless(item, reason)).collect(),
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| (name.clone(), harmless(value, reason)));
+            // The digest in a button of a break-glass is also of its reason.
+            let kept = fields.iter().filter(|(name, _)| *name != "value");
+            let fields = kept.map(|(name, value)| (name.clone(), harmless(value, reason)));
             Value::Object(fields.collect())
         }
         other => other.clone(),
@@ -118,13 +120,13 @@ proptest! {
         let messages = of_request(reason.as_str(), "allow-ssh").into_iter();
         for (message, expected) in messages.zip(of_request(HARMLESS, "allow-ssh")) {
             is_plain(&message)?;
-            prop_assert_eq!(harmless(&whole(&message), reason.as_str()), whole(&expected));
+            prop_assert_eq!(harmless(&whole(&message), reason.as_str()), harmless(&whole(&expected), HARMLESS));
         }
         // What a rule in Azure says of itself was not parsed as a person's reason is.
         let raw = format!("{HARMLESS}{typed}");
         for (message, expected) in of_orphan(&raw, "ops").into_iter().zip(of_orphan(HARMLESS, "ops")) {
             is_plain(&message)?;
-            prop_assert_eq!(harmless(&whole(&message), &raw), whole(&expected));
+            prop_assert_eq!(harmless(&whole(&message), &raw), harmless(&whole(&expected), HARMLESS));
             prop_assert!(!message.text.contains('\n'), "{:?}", message.text);
         }
     }

@@ -188,6 +188,9 @@ class Aws(tfapply.Emulator):
             ApiId=v["api_id"], StageName=v["name"], AutoDeploy=v["auto_deploy"],
             DefaultRouteSettings={"ThrottlingBurstLimit": int(settings["throttling_burst_limit"]),
                                   "ThrottlingRateLimit": float(settings["throttling_rate_limit"])},
+            RouteSettings={route["route_key"]: {"ThrottlingBurstLimit": int(route["throttling_burst_limit"]),
+                                                "ThrottlingRateLimit": float(route["throttling_rate_limit"])}
+                           for route in v["route_settings"]},
             AccessLogSettings={"DestinationArn": log["destination_arn"], "Format": log["format"]})
         return {"id": v["name"], "execution_arn": f"arn:aws:execute-api:{self.region}:{self.account}:{v['api_id']}/{v['name']}"}
 

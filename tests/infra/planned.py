@@ -37,14 +37,14 @@ STAND_INS = {"AJAR_SLACK_API_URL", "AJAR_ARM_URL", "AJAR_ENTRA_URL", "AJAR_TIME_
 
 # Every type of resource there is. Whoever adds one thinks about whether it is a door or holds a secret.
 TYPES = {
-    "aws_apigatewayv2_api": 1, "aws_apigatewayv2_integration": 1, "aws_apigatewayv2_route": 2, "aws_apigatewayv2_stage": 1,
+    "aws_apigatewayv2_api": 1, "aws_apigatewayv2_integration": 1, "aws_apigatewayv2_route": 4, "aws_apigatewayv2_stage": 1,
     "aws_cloudwatch_log_group": 6, "aws_cloudwatch_log_metric_filter": 9, "aws_cloudwatch_metric_alarm": 21,
     "aws_dynamodb_table": 1, "aws_iam_outbound_web_identity_federation": 1, "aws_iam_role": 7, "aws_iam_role_policy": 14,
     "aws_s3_bucket": 1, "aws_s3_bucket_lifecycle_configuration": 1, "aws_s3_bucket_object_lock_configuration": 1,
     "aws_s3_bucket_ownership_controls": 1, "aws_s3_bucket_policy": 1, "aws_s3_bucket_public_access_block": 1,
     "aws_s3_bucket_server_side_encryption_configuration": 1, "aws_s3_bucket_versioning": 1,
     "aws_lambda_event_source_mapping": 2, "aws_lambda_function": 5, "aws_lambda_function_event_invoke_config": 2,
-    "aws_lambda_layer_version": 1, "aws_lambda_permission": 1, "aws_scheduler_schedule": 2, "aws_scheduler_schedule_group": 1,
+    "aws_lambda_layer_version": 1, "aws_lambda_permission": 3, "aws_scheduler_schedule": 2, "aws_scheduler_schedule_group": 1,
     "aws_secretsmanager_secret": 1, "aws_sns_topic": 1, "aws_sns_topic_subscription": 1, "aws_sqs_queue": 1,
 }
 
@@ -114,6 +114,12 @@ def problems(plan, of, edge):
         given = set(function["environment"][0]["variables"])
         if given != needed[name]:
             found.append(f"{name}: variables missing {sorted(needed[name] - given)}, not read {sorted(given - needed[name])}")
+
+    # The sandbox's door has the same routes, so that what is told there holds here.
+    routes = {route["route_key"] for _, route in resources["aws_apigatewayv2_route"]}
+    door = re.search(r"request_routes: vec!\[([^\]]*)\]", (ROOT / "sandbox/src/host/mod.rs").read_text())
+    if routes != set(re.findall(r'"([^"]+)"', door[1])):
+        found.append(f"the door takes {sorted(routes)}, the sandbox's something else")
 
     if not re.search(r"\.json\(\)\s*\.flatten_event\(true\)", edge["report.rs"]):
         found.append("the functions do not write flat JSON lines, which the metric filters read")
@@ -185,6 +191,7 @@ def breaks(plan, of, edge):
     return {
         "a function's own address": added("aws_lambda_function_url"),
         "a second permission": added("aws_lambda_permission"),
+        "another route than the sandbox's": changed("aws_apigatewayv2_route", "GET /address", lambda a: a.update(route_key="ANY /address")),
         "a secret in the state": added("aws_secretsmanager_secret_version"),
         "a variable that is missing": changed("aws_lambda_function", "grant", lambda a: a["environment"][0]["variables"].pop("AJAR_POLICY_FILE")),
         "a variable that nobody reads": changed("aws_lambda_function", "request", lambda a: a["environment"][0]["variables"].update(AJAR_AZURE_CLIENT_ID="x")),

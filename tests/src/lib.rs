@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+pub mod address;
 pub mod azure;
 pub mod deciding;
 pub mod enabling;

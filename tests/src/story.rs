@@ -11,6 +11,7 @@ use sandbox::host::wiring::{self, World};
 use sandbox::host::{Options, Sandbox, Stepped};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,11 +66,13 @@ pub struct Story {
     finished: bool,
 }
 
-fn http() -> reqwest::Client {
+/// An HTTP client; one that connects from a loopback address of its own, where that matters.
+pub(crate) fn client(from: Option<IpAddr>) -> reqwest::Client {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let tls = tls.unwrap().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-    reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls).build().unwrap()
+    let built = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls).local_address(from);
+    built.build().unwrap()
 }
 
 async fn get(http: &reqwest::Client, url: &str) -> Value {
@@ -115,7 +118,7 @@ impl Story {
         let (sandbox, world) = started.expect("a sandbox starts");
         // Waiting stories look very often, and always as the owner.
         world.azure.set(|settings| settings.owner_throttled = false);
-        let http = http();
+        let http = client(None);
         let about = get(&http, &format!("{}/sandbox.json", sandbox.addresses().page_url())).await;
         Self {
             azure: Owner::new(http.clone(), &about),

@@ -5,7 +5,7 @@ use crate::command::{parse_ports, parse_ttl};
 use crate::lease::{Timestamp, Ttl};
 use crate::machine::System;
 use crate::policy::{NotAllowed, Rule};
-use crate::request::{Ask, Ports, Protocol, Source, UserId};
+use crate::request::{Ports, Protocol, Source, UserId, Wish};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -186,10 +186,10 @@ impl Enabled {
     ///
     /// # Errors
     /// The first thing that was not enabled.
-    pub fn admits(&self, ask: &Ask, rule: &str) -> Result<(), NotAllowed> {
+    pub fn admits(&self, wish: &Wish, source: Option<&Source>, rule: &str) -> Result<(), NotAllowed> {
         let rule = || rule.to_owned();
-        for port in ask.wish.ports.as_slice() {
-            let one = self.ports.iter().find(|one| one.port == *port && one.protocol == ask.wish.protocol);
+        for port in wish.ports.as_slice() {
+            let one = self.ports.iter().find(|one| one.port == *port && one.protocol == wish.protocol);
             let Some(one) = one else {
                 let offered = self.ports.iter().map(|one| one.port).collect::<BTreeSet<_>>();
                 return Err(NotAllowed::Port {
@@ -198,11 +198,14 @@ impl Enabled {
                     offered: offered.into_iter().collect(),
                 });
             };
-            if ask.wish.ttl > one.longest {
+            if wish.ttl > one.longest {
                 return Err(NotAllowed::Duration { rule: rule(), longest: one.longest });
             }
-            if !one.sources.is_empty() && !one.sources.iter().any(|source| ask.source.is_within(source)) {
-                let (source_prefix, allowed) = (ask.source, one.sources.clone());
+            if let Some(source) = source
+                && !one.sources.is_empty()
+                && !one.sources.iter().any(|allowed| source.is_within(allowed))
+            {
+                let (source_prefix, allowed) = (*source, one.sources.clone());
                 return Err(NotAllowed::Source { rule: rule(), source_prefix, allowed });
             }
         }

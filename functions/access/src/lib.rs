@@ -2,6 +2,7 @@
 //!
 //! No clock (`now` is an argument), no I/O, no async. Read [`lifecycle`] first.
 
+pub mod address;
 pub mod build;
 pub mod click;
 pub mod command;

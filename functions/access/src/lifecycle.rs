@@ -14,7 +14,7 @@
 
 use crate::lease::Timestamp;
 use crate::policy::{Admin, Approver, GlassBreaker};
-use crate::request::{Ask, Means, ResourceId, Source, UserId, Wish};
+use crate::request::{Ask, Machine, Means, ResourceId, Source, UserId, Wish};
 use crate::signature::KeyId;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -210,6 +210,17 @@ impl SeenMachine {
         })
     }
 
+    /// The machine as somebody reaches it from the Internet whose address is not known yet: by IPv4 where it has any.
+    ///
+    /// # Errors
+    /// It could not be opened as it was seen, from wherever.
+    pub fn reached_from_somewhere(&self) -> Result<Machine, Unfit> {
+        match self.reached_from(&Source::anywhere(true)) {
+            Err(Unfit::OtherFamily { .. }) => self.reached_from(&Source::anywhere(false)),
+            reached => reached,
+        }
+    }
+
     /// Whether surely no group is on the way to one of its addresses.
     fn is_unshielded(&self, private: IpAddr) -> bool {
         let mut all = self.nics.iter().flat_map(|nic| &nic.addresses);
@@ -249,7 +260,7 @@ impl SeenMachine {
 }
 
 /// Whether a connection from there comes through a private network and not from the Internet.
-fn is_private(source: &Source) -> bool {
+pub(crate) fn is_private(source: &Source) -> bool {
     const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
     PRIVATE.iter().any(|net| net.parse::<IpNet>().is_ok_and(|net| net.contains(&source.prefix())))
 }

@@ -6,11 +6,12 @@ use crate::enabled::Enabled;
 use crate::evidence::DECIDING_CLICK_SECONDS;
 use crate::lease::Ttl;
 use crate::machine::Tags;
-use crate::request::{Ask, Means, Ports, Source, UserId};
+use crate::request::{Ask, Means, Ports, Source, UserId, Wish};
 use std::collections::BTreeSet;
 use std::fmt;
 
 mod about;
+mod draft;
 mod explain;
 mod groups;
 mod parse;
@@ -265,7 +266,10 @@ impl Policy {
     /// The first thing that it does not let.
     pub fn admits(&self, ask: &Ask, tags: &Tags, groups: &Groups) -> Result<&Rule, NotAllowed> {
         let rule = self.rule_for(&Subject::of(&ask.wish.machine, Some(tags)))?;
-        rule.objections(&Asked::of(ask), groups).into_iter().next().map_or(Ok(rule), Err)
+        rule.objections(&Asked::of(&ask.wish, Some(&ask.source)), groups)
+            .into_iter()
+            .next()
+            .map_or(Ok(rule), Err)
     }
 }
 
@@ -281,13 +285,12 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    const fn of(ask: &'a Ask) -> Self {
-        let wish = &ask.wish;
+    const fn of(wish: &'a Wish, source: Option<&'a Source>) -> Self {
         Self {
             requester: &wish.requester,
             ports: &wish.ports,
             ttl: wish.ttl,
-            source: Some(&ask.source),
+            source,
             means: wish.means,
             has_justification: wish.justification.is_some(),
         }
@@ -350,11 +353,7 @@ impl Rule {
     /// # Errors
     /// The first thing that was not enabled.
     pub fn admits_enabled(&self, ask: &Ask, enabled: Option<&Enabled>) -> Result<(), NotAllowed> {
-        match enabled {
-            Some(enabled) => enabled.admits(ask, &self.name),
-            None if self.only_enabled => Err(NotAllowed::NotEnabled { rule: self.name.clone() }),
-            None => Ok(()),
-        }
+        self.within_enabled(&ask.wish, Some(&ask.source), enabled)
     }
 
     /// The duration of a request that does not say one.
@@ -462,13 +461,7 @@ impl Rule {
         if asked.ttl > self.longest {
             against.push(NotAllowed::Duration { rule: rule(), longest: self.longest });
         }
-        if let Some(source) = asked.source
-            && !self.sources.is_empty()
-            && !self.sources.iter().any(|allowed| source.is_within(allowed))
-        {
-            let (source_prefix, allowed) = (*source, self.sources.clone());
-            against.push(NotAllowed::Source { rule: rule(), source_prefix, allowed });
-        }
+        against.extend(asked.source.and_then(|source| self.lets_in(source).err()));
         let breaks_glass = asked.means == Means::BreakGlass;
         if breaks_glass && self.glass_breaker(asked.requester, groups).is_none() {
             let requester = asked.requester.clone();

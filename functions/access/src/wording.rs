@@ -18,6 +18,7 @@ use crate::request::{
 };
 use serde_json::{Value, json};
 
+mod address;
 mod asking;
 mod boxes;
 mod buttons;
@@ -38,6 +39,7 @@ mod orphan;
 mod reminder;
 mod why;
 
+pub use address::{Page, address_broke, address_sent, asked_before_from, confirm_address, draft, not_sent};
 pub use asking::{
     ASK_FORM, AskField, CHOOSE_FORM, ask_form, ask_problem, choose_form, form_above, form_answered,
     malformed, next_form, no_duration, no_port,
@@ -150,7 +152,7 @@ pub fn help(build: &Build) -> Message {
         "*Ajar* opens a port on a machine for you, from one address, for a while, after a colleague has approved.\n\
          • `{EXAMPLE}`\n\
          • `/jit` alone, or `/jit VM3`, opens a form\n\
-         • `/jit VM3 22` uses the defaults of your policy for the address and the duration\n\
+         • `/jit VM3 22` uses the defaults of your policy for the address and the duration; without a default address you get a link to a page that sees yours\n\
          • two machines of one name: put the resource group in front, `/jit Contoso-IaaS/VM3 22`\n\
          • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\
          • durations: `30m`, `2h`, `1h30m`\n\
@@ -183,20 +185,25 @@ pub fn asked(ask: &Ask, rule: &Rule) -> Message {
 
 /// The answer to a command equal to one that still waits or is open.
 pub fn asked_before(wish: &Wish, status: &str) -> Message {
-    let state = match status {
-        "PENDING" | "DRAFT" => "waits for a decision",
-        "OPEN" => "is open",
-        _ => "is being opened",
-    };
     Message::sentence(format!(
-        "You asked for {} already, at {}; that request {state}. Ref {}",
+        "You asked for {} already, at {}; that request {}. Ref {}",
         place(wish),
         moment(wish.asked_at),
+        standing(status),
         wish.id
     ))
 }
 
-/// A request from nowhere: neither typed nor in the policy.
+/// How a request stands that waits or is open.
+fn standing(status: &str) -> &'static str {
+    match status {
+        "PENDING" => "waits for a decision",
+        "OPEN" => "is open",
+        _ => "is being opened",
+    }
+}
+
+/// A request from nowhere, neither typed nor in the policy, where no link to the page can be given.
 pub fn no_source(name: &MachineName, query: &MachineQuery, ports: &Ports) -> Message {
     Message::sentence(format!(
         "From which address will you connect to {name}? Add the one that the Internet sees: `/jit {query} {} from 203.0.113.7`.",
@@ -213,8 +220,8 @@ fn typed(ports: &Ports) -> String {
 const LOOKS_AGAIN: &str = "Ajar looks again now and tells you what it finds.";
 
 /// A machine that cannot be opened as `discover` saw it last. `source` is where the connection would
-/// come from; `looks_again`: `discover` was asked to look again and to say what it finds.
-pub fn unfit(machine: &SeenMachine, why: &Unfit, source: &Source, looks_again: bool) -> Message {
+/// come from, where that is known; `looks_again`: `discover` was asked to look again and to say what it finds.
+pub fn unfit(machine: &SeenMachine, why: &Unfit, source: Option<&Source>, looks_again: bool) -> Message {
     let name = &machine.name;
     let seen = moment(machine.seen_at);
     let sentence = match why {
@@ -234,8 +241,9 @@ pub fn unfit(machine: &SeenMachine, why: &Unfit, source: &Source, looks_again: b
         }
         Unfit::OtherFamily { has_ipv4 } => {
             let (has, example) = if *has_ipv4 { ("IPv4", "203.0.113.7") } else { ("IPv6", "2001:db8::7") };
+            let not = source.map_or_else(String::new, |source| format!(", and `{source}` is not"));
             return Message::sentence(format!(
-                "{name} is reached by {has} only, and `{source}` is not. Type your {has} address: `from {example}`."
+                "{name} is reached by {has} only{not}. Type your {has} address: `from {example}`."
             ));
         }
         Unfit::NoAddress => format!("{name} had no network address when Ajar looked at {seen}."),

@@ -315,7 +315,7 @@ async fn found(deps: &Deps, question: &Question, all_looked: bool) -> Result<Loo
         // What was unfit before and could not be looked at is not known to be so still.
         _ if !all_looked => LookedAgain::NoAnswer,
         Ok(_) => LookedAgain::Fit,
-        Err(why) => LookedAgain::Unfit(wording::unfit(machine, &why, &source, false).text),
+        Err(why) => LookedAgain::Unfit(wording::unfit(machine, &why, Some(&source), false).text),
     })
 }
 

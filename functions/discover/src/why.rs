@@ -91,7 +91,7 @@ fn address(seen: &SeenMachine, source: Option<&Source>) -> Result<IpAddr, String
         Some(source) => running
             .reached_from(source)
             .map(|machine| machine.private_address)
-            .map_err(|why| wording::unfit(seen, &why, source, false).text),
+            .map_err(|why| wording::unfit(seen, &why, Some(source), false).text),
         None => running.addresses().first().copied().ok_or_else(wording::no_address),
     }
 }

@@ -36,6 +36,7 @@ pub(crate) async fn ask_again(deps: &Deps, click: &Click) -> Result<Outcome, Bro
         trigger_id: format!("again {}", wish.id),
         response_url: click.response_url.clone().unwrap_or_default(),
         after: Some(wish.id),
+        page: None,
     };
     Ok(Ok(Some(ask(deps, typed).await?.message().text)))
 }

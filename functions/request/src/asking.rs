@@ -96,6 +96,7 @@ pub(crate) async fn submitted(
     deps: &Deps,
     form: &Submission,
     signed: &SignedClick,
+    page: Option<String>,
 ) -> Result<Option<Value>, Broken> {
     let machine = form.metadata.parse::<ResourceId>().ok().and_then(|id| MachineQuery::of(&id, true));
     let Some(machine) = machine else {
@@ -103,7 +104,7 @@ pub(crate) async fn submitted(
         return Ok(None);
     };
     let typed = match typed(form, machine, signed) {
-        Ok(typed) => typed,
+        Ok(typed) => Typed { page, ..typed },
         Err((field, why)) => return Ok(Some(wording::ask_problem(field, &why))),
     };
     Ok(Some(match ask(deps, typed).await? {
@@ -147,5 +148,6 @@ fn typed(
         trigger_id: format!("form {}", signed.signature),
         response_url: String::new(),
         after: None,
+        page: None,
     })
 }

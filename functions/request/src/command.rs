@@ -1,7 +1,9 @@
 //! `/jit …`
 
+use crate::draft::{Decides, draft};
 use crate::enabling::{self, Named};
 use crate::{Broken, Deps, asking, ending, field, freezing, lockdown, looking, message, status};
+use access::address::LINK_SECONDS;
 use access::command::{Command, parse};
 use access::enabled::Enabled;
 use access::lifecycle::{Record, SignedClick, State};
@@ -19,6 +21,7 @@ pub(crate) async fn handle(
     deps: &Deps,
     verified: &Verified<'_>,
     signed: SignedClick,
+    page: Option<String>,
 ) -> Result<Value, Broken> {
     let get = |name: &str| field(verified, name).unwrap_or_default();
     // Slack's check of the certificate; signed like everything else.
@@ -89,6 +92,7 @@ pub(crate) async fn handle(
                 trigger_id: get("trigger_id"),
                 response_url: get("response_url"),
                 after: None,
+                page,
             };
             ask(deps, typed).await?.message()
         }
@@ -111,6 +115,8 @@ pub(crate) struct Typed {
     pub(crate) response_url: String,
     /// The request that is asked for once more.
     pub(crate) after: Option<RequestId>,
+    /// Where the page is on which an address is confirmed; `None` where that is not known.
+    pub(crate) page: Option<String>,
 }
 
 /// What is answered to who asks.
@@ -153,7 +159,11 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Answer, Broken> {
         means: typed.means,
         justification: typed.justification,
         asked_at: now,
-        lapses_at: now.plus(rule.waits_seconds(typed.means)),
+        lapses_at: now.plus(source.map_or(LINK_SECONDS, |_| rule.waits_seconds(typed.means))),
+    };
+    let Some(source) = source else {
+        let decides = Decides { rule, tags: &tags, enabled: enabled.as_ref() };
+        return draft(deps, &wish, &typed.page.unwrap_or_default(), decides).await;
     };
     let ask = Ask { wish, source };
     let groups = deps.groups(rule, typed.means).await?;
@@ -174,21 +184,33 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Answer, Broken> {
         }
         return Ok(Answer::Recorded(wording::asked_before(same.record.wish(), same.record.status())));
     }
+    let recorded = record(deps, &ask.wish, Some(source), rule).await?;
+    let wish = recorded.wish().clone();
+    Ok(Answer::Recorded(if recorded.is_live() {
+        wording::asked(&Ask { wish, source }, rule)
+    } else {
+        wording::asked_again_before(&wish)
+    }))
+}
+
+/// Records a request by the first id that is free: as it is recorded.
+pub(crate) async fn record(
+    deps: &Deps,
+    wish: &Wish,
+    source: Option<Source>,
+    rule: &Rule,
+) -> Result<Record, Broken> {
     for candidate in 0..RequestHash::CANDIDATES {
-        let mut ask = ask.clone();
-        ask.wish.id = hash.candidate(candidate);
-        let change = Record::asked(ask.wish.clone(), Some(ask.source), rule.approvals());
+        let wish = Wish { id: wish.hash.candidate(candidate), ..wish.clone() };
+        let change = Record::asked(wish.clone(), source, rule.approvals());
         match deps.store.create(&change).await? {
             Created::Yes => {
-                tracing::info!(request = %ask.wish.id, "asked");
-                return Ok(Answer::Recorded(wording::asked(&ask, rule)));
+                tracing::info!(request = %wish.id, "asked");
+                return Ok(change.record);
             }
             // The same delivery twice.
-            Created::Exists(existing) if existing.record.wish().hash == hash => {
-                if !existing.record.is_live() {
-                    return Ok(Answer::Recorded(wording::asked_again_before(existing.record.wish())));
-                }
-                return Ok(Answer::Recorded(wording::asked(&ask, rule)));
+            Created::Exists(existing) if existing.record.wish().hash == wish.hash => {
+                return Ok(existing.record);
             }
             // Another request with the same 50 bits: take the next 50.
             Created::Exists(_) => {}
@@ -199,10 +221,10 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Answer, Broken> {
 
 /// What a command is about.
 struct Meant<'d> {
-    /// The machine that was named, by the address that the connection arrives at.
+    /// The machine that was named, by the address that the connection arrives at as far as that is known.
     machine: Machine,
-    /// Where the connection comes from.
-    source: Source,
+    /// Where the connection comes from; `None` where the page is to tell.
+    source: Option<Source>,
     /// The rule that decides, by the machine's tags in the list.
     rule: &'d Rule,
     tags: Tags,
@@ -227,10 +249,12 @@ async fn machine_for<'d>(deps: &'d Deps, typed: &Typed) -> Result<Result<Meant<'
         Ok(rule) => rule,
         Err(why) => return Ok(Err(wording::not_allowed(&why, None))),
     };
-    let Some(source) = typed.source.or(rule.source()) else {
+    let source = typed.source.or(rule.source());
+    if source.is_none() && typed.page.is_none() {
         return Ok(Err(wording::no_source(&seen.name, &typed.machine, &typed.ports)));
-    };
-    Ok(match seen.reached_from(&source) {
+    }
+    let reached = source.map_or_else(|| seen.reached_from_somewhere(), |source| seen.reached_from(&source));
+    Ok(match reached {
         Ok(machine) => {
             Ok(Meant { machine, source, rule, tags: seen.tags.clone(), enabled: seen.enabled.clone() })
         }
@@ -238,9 +262,9 @@ async fn machine_for<'d>(deps: &'d Deps, typed: &Typed) -> Result<Result<Meant<'
             // The list may be a quarter of an hour old; a machine's families do not change like that.
             let looks = match why {
                 Unfit::OtherFamily { .. } => false,
-                _ => look_again(deps, typed, Some(source)).await?,
+                _ => look_again(deps, typed, source).await?,
             };
-            Err(wording::unfit(seen, &why, &source, looks))
+            Err(wording::unfit(seen, &why, source.as_ref(), looks))
         }
     })
 }
@@ -270,5 +294,5 @@ fn is_same(record: &Record, ask: &Ask) -> bool {
         && wish.machine.resource_id == ask.wish.machine.resource_id
         && wish.protocol == ask.wish.protocol
         && wish.ports == ask.wish.ports
-        && record.ask().is_none_or(|other| other.source == ask.source)
+        && record.ask().is_some_and(|other| other.source == ask.source)
 }

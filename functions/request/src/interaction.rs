@@ -21,6 +21,7 @@ pub(crate) async fn handle(
     deps: &Deps,
     verified: &Verified<'_>,
     signed: SignedClick,
+    page: Option<String>,
 ) -> Result<Value, Broken> {
     let click = match Click::parse(verified, &deps.app) {
         Ok(click) => click,
@@ -29,7 +30,7 @@ pub(crate) async fn handle(
                 let answer = match form.form.as_str() {
                     wording::DENY_FORM => denying::submitted(deps, &form, verified, &signed).await?,
                     wording::CHOOSE_FORM => Some(asking::chosen(deps, &form).await?),
-                    wording::ASK_FORM => asking::submitted(deps, &form, &signed).await?,
+                    wording::ASK_FORM => asking::submitted(deps, &form, &signed, page).await?,
                     _ => enabling::submitted(deps, &form, &signed).await?,
                 };
                 return Ok(answer.map_or_else(|| status(200), |answer| json(&answer)));

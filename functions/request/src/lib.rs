@@ -1,5 +1,5 @@
-//! The function `request`: hears Slack and records. The only part that the Internet can reach; it
-//! holds no Azure identity.
+//! The function `request`: hears Slack and the page of addresses, and records. The only part that the Internet can
+//! reach; it holds no Azure identity.
 
 use access::click::App;
 use access::lifecycle::SignedClick;
@@ -18,10 +18,12 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+mod address;
 mod again;
 mod asking;
 mod command;
 mod denying;
+mod draft;
 mod enabling;
 mod ending;
 mod freezing;
@@ -29,6 +31,7 @@ mod interaction;
 mod lockdown;
 mod looking;
 mod ordering;
+mod page;
 
 /// Slack shows an error when an answer takes longer than 3 s; ours must be there before.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
@@ -94,6 +97,13 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
     let (request, context) = event.into_parts();
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
     let Some(body) = raw_body(&request) else { return Ok(status(400)) };
+    let path = request.raw_path.as_deref().unwrap_or_default();
+    let kind = path.rsplit('/').next();
+    let reference = reference(&context.request_id);
+    // A browser's, which Slack does not sign.
+    if kind == Some("address") {
+        return Ok(address::handle(deps, &request, &body, &reference).await);
+    }
     let timestamp = header("x-slack-request-timestamp");
     let signature = header("x-slack-signature");
     let verified = match signed(deps, timestamp, signature, &body).await {
@@ -103,9 +113,6 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
             return Ok(status(401));
         }
     };
-    let reference = reference(&context.request_id);
-    let path = request.raw_path.as_deref().unwrap_or_default();
-    let kind = path.rsplit('/').next();
     // What is kept as evidence.
     let as_signed = SignedClick {
         body: String::from_utf8_lossy(verified.body()).into_owned(),
@@ -113,10 +120,12 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<LambdaFunctionUrlRequest>) -
         signature: signature.unwrap_or_default().to_owned(),
         key: Some(verified.key()),
     };
+    let domain = request.request_context.domain_name.as_deref().unwrap_or_default();
+    let page = draft::page_url(domain, path);
     let answered = async {
         match kind {
-            Some("command") => command::handle(deps, &verified, as_signed).await,
-            Some("interaction") => interaction::handle(deps, &verified, as_signed).await,
+            Some("command") => command::handle(deps, &verified, as_signed, page).await,
+            Some("interaction") => interaction::handle(deps, &verified, as_signed, page).await,
             _ => Ok(status(404)),
         }
     };

@@ -46,6 +46,23 @@ run "shape" {
     condition     = toset([for route in aws_apigatewayv2_route.slack : route.route_key]) == toset(["POST /slack/command", "POST /slack/interaction"])
     error_message = "The door takes other requests than Slack's."
   }
+  # The page on which a requester confirms an address: two routes, each with its permission, and less than Slack gets.
+  assert {
+    condition     = toset([for route in aws_apigatewayv2_route.page : route.route_key]) == toset(["GET /address", "POST /address"]) && toset([for route in aws_apigatewayv2_route.page : route.target]) == toset([for route in aws_apigatewayv2_route.slack : route.target])
+    error_message = "The page is shown or confirmed by other routes, or elsewhere than in request."
+  }
+  assert {
+    condition = toset([for permission in aws_lambda_permission.page : "${permission.function_name} ${permission.principal} ${permission.action} ${permission.source_arn}"]) == toset([
+      for method in ["GET", "POST"] : "ajar-acme-request apigateway.amazonaws.com lambda:InvokeFunction arn:aws:execute-api:eu-west-1:123456789012:abcdefghij/*/${method}/address"
+    ])
+    error_message = "The page may start another function, or others than its two routes may start request."
+  }
+  assert {
+    condition = { for settings in aws_apigatewayv2_stage.default.route_settings : settings.route_key => [settings.throttling_rate_limit, settings.throttling_burst_limit] } == {
+      "GET /address" = [5, 10], "POST /address" = [5, 10]
+    }
+    error_message = "The page is not throttled by itself."
+  }
   assert {
     condition     = aws_apigatewayv2_api.slack.protocol_type == "HTTP" && aws_apigatewayv2_api.slack.ip_address_type == "ipv4"
     error_message = "The door is reached otherwise than by HTTP over IPv4."
@@ -60,7 +77,7 @@ run "shape" {
   }
   assert {
     condition     = length(setsubtract(values(jsondecode(aws_apigatewayv2_stage.default.access_log_settings[0].format)), ["$context.requestId", "$context.requestTime", "$context.identity.sourceIp", "$context.routeKey", "$context.status", "$context.responseLength", "$context.responseLatency", "$context.integrationErrorMessage"])) == 0
-    error_message = "The access log holds more than it may."
+    error_message = "The access log holds more than it may: a path or a query would hold the link to the page."
   }
 
   # --- the stream ----------------------------------------------------------------------------------------

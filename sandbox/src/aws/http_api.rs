@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use edge::clock::Clock;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -24,7 +24,6 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 pub type SourceOf = Arc<dyn Fn(IpAddr) -> IpAddr + Send + Sync>;
 
 /// An HTTP API whose routes all invoke one function.
-#[derive(Clone)]
 pub struct HttpApi {
     /// Runs the function.
     pub lambda: Lambda,
@@ -37,18 +36,29 @@ pub struct HttpApi {
 }
 
 impl HttpApi {
-    /// The routes of these paths; any method.
-    pub fn router(self, paths: &[&str]) -> Router {
-        paths.iter().fold(Router::new(), |router, path| router.route(path, any(serve))).with_state(self)
+    /// These routes by their keys, `POST /slack/command`. What no route is for gets the answer of API Gateway.
+    pub fn router(self, routes: &[&'static str]) -> Router {
+        let paths: BTreeSet<&str> = routes.iter().filter_map(|route| route.split(' ').nth(1)).collect();
+        let door = Arc::new(Door { api: self, routes: routes.to_vec() });
+        paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(serve))).with_state(door)
     }
 }
 
+struct Door {
+    api: HttpApi,
+    routes: Vec<&'static str>,
+}
+
 async fn serve(
-    State(api): State<HttpApi>,
+    State(door): State<Arc<Door>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
+    let api = &door.api;
+    if !door.routes.contains(&format!("{} {}", head.method, head.uri.path()).as_str()) {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    }
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
@@ -71,7 +81,10 @@ fn event(head: &Parts, body: &Bytes, source: IpAddr, port: u16, clock: &Clock) -
     let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let route = format!("{} {path}", head.method);
     let mut headers = joined_headers(&head.headers);
-    headers.insert("x-forwarded-for".to_owned(), json!(source.to_string()));
+    // Whatever the caller says stays before what API Gateway saw.
+    let said = headers.get("x-forwarded-for").and_then(Value::as_str);
+    let forwarded = said.map_or_else(|| source.to_string(), |said| format!("{said}, {source}"));
+    headers.insert("x-forwarded-for".to_owned(), json!(forwarded));
     headers.insert("x-forwarded-port".to_owned(), json!(port.to_string()));
     headers.insert("x-forwarded-proto".to_owned(), json!("https"));
     let mut event = json!({

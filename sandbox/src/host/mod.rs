@@ -1,6 +1,7 @@
 //! One process that hosts everything: the ports, the functions with their triggers, the clock.
 
 pub mod cli;
+mod clients;
 pub mod control;
 pub mod data;
 pub mod ending;
@@ -9,6 +10,7 @@ mod stepped;
 pub mod time;
 pub mod wiring;
 
+pub use clients::{CLIENTS, source_of};
 pub use stepped::Stepped;
 
 use crate::aws::Callers;
@@ -30,7 +32,7 @@ use data::{DataDir, Saved, Unusable};
 use edge::clock::Clock;
 use serde_json::{Value, json};
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,11 +47,6 @@ pub const TABLE: &str = "ajar";
 pub const DEFAULT_PORT: u16 = 8080;
 /// The last port of the page that leaves room for the four others.
 pub const LAST_PORT: u16 = u16::MAX - 4;
-/// Which address on the Internet a loopback address stands for.
-pub const CLIENTS: [(Ipv4Addr, Ipv4Addr); 2] = [
-    (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(203, 0, 113, 7)),
-    (Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(198, 51, 100, 9)),
-];
 /// How long open connections may finish when the sandbox ends.
 const GRACE: Duration = Duration::from_millis(300);
 
@@ -167,8 +164,8 @@ pub struct Parts {
     pub busy: Busy,
     /// The functions.
     pub functions: Functions,
-    /// The paths of the first port that invoke `request`.
-    pub request_paths: Vec<&'static str>,
+    /// The routes of the first port that invoke `request`: those of the deployment.
+    pub request_routes: Vec<&'static str>,
     /// Who may invoke functions through Lambda's API.
     pub callers: Callers,
     /// The secrets.
@@ -194,7 +191,12 @@ impl Default for Parts {
             messages: Arc::new(|| json!([])),
             busy: Arc::new(|| false),
             functions: Functions::default(),
-            request_paths: vec!["/slack/command", "/slack/interaction"],
+            request_routes: vec![
+                "POST /slack/command",
+                "POST /slack/interaction",
+                "GET /address",
+                "POST /address",
+            ],
             callers: Callers::new(),
             secrets: Secrets::default(),
             orders: Router::new(),
@@ -313,7 +315,7 @@ impl Sandbox {
             clock: clock.clone(),
             source_of: Arc::new(source_of),
         };
-        let page_router = parts.page.merge(http_api.router(&parts.request_paths)).merge(control.router());
+        let page_router = parts.page.merge(http_api.router(&parts.request_routes)).merge(control.router());
         let aws_router =
             crate::aws::router(&dynamodb, lambda, parts.callers, parts.secrets, parts.archive, clock);
         if let Some(fronts) = &fronts {
@@ -475,10 +477,4 @@ async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<
     if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
         tracing::error!(%error, "a server ended");
     }
-}
-
-/// The address that a connection from loopback counts as; others stay what they are.
-pub fn source_of(address: IpAddr) -> IpAddr {
-    let known = CLIENTS.iter().find(|(loopback, _)| IpAddr::V4(*loopback) == address);
-    known.map_or(address, |(_, internet)| IpAddr::V4(*internet))
 }

@@ -139,7 +139,7 @@ async fn a_request_becomes_an_event_of_format_2() {
     });
     let sandbox = sandbox_in(None, |_| Parts {
         functions: Functions::default().with("request", request),
-        request_paths: vec!["/slack/command", "/slack/interaction", "/inferred", "/odd"],
+        request_routes: vec!["POST /slack/command", "POST /slack/interaction", "POST /inferred", "POST /odd"],
         ..Parts::default()
     })
     .await;
@@ -184,6 +184,11 @@ async fn a_request_becomes_an_event_of_format_2() {
     );
     assert_eq!(seen.all()[1]["body"], "{}");
     assert_eq!(seen.all()[1]["isBase64Encoded"], false);
+    let other_method = client().get(format!("{url}/slack/command")).send().await.unwrap();
+    assert_eq!(
+        (other_method.status().as_u16(), other_method.text().await.unwrap().as_str()),
+        (404, r#"{"message":"Not Found"}"#)
+    );
     for path in ["odd", "slack/interaction"] {
         let (status, body) = client_post(&format!("{url}/{path}"), "x").await;
         assert_eq!((status, body.as_str()), (500, r#"{"message":"Internal Server Error"}"#));

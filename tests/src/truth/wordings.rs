@@ -253,6 +253,26 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::NoRule,
     ),
     (
+        "You asked for {any}. From which address? <{any}|Open this page>, which sees yours, and confirm it there; nobody is asked before. The link works once, until {time}. Or type {code} with the address that the Internet sees. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "You asked for {any} without approval (break-glass). From which address? <{any}|Open this page>, which sees yours, and confirm it there; nothing is opened before. The link works once, until {time}. Or type {code} with the address that the Internet sees. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "You asked for {any} from {any} already, at {time:past}; that request waits for a decision. From another address, type {code} with it. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "You asked for {any} from {any} already, at {time:past}; that request is being opened. From another address, type {code} with it. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "You asked for {any} from {any} already, at {time:past}; that request is open. From another address, type {code} with it. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
         "You asked for {any} already, at {time:past}; that request waits for a decision. Ref {ref}",
         Claim::NoRule,
     ),

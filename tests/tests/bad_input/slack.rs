@@ -75,6 +75,7 @@ pub(crate) async fn more_machines(walk: &Walk) {
         ("Contoso-IaaS", "oncall-open", json!({"nsg": null, "on_subnet": "nothing"})),
         ("Contoso-IaaS", "oncall-bare", json!({"nics": []})),
         ("Contoso-IaaS", "unruly", json!({})),
+        ("Contoso-IaaS", "roam1", json!({})),
     ] {
         let or = |field: &str, default: Value| change.get(field).cloned().unwrap_or(default);
         let address = json!({"private": "10.0.0.99", "on_subnet": or("on_subnet", json!({"group": group}))});
@@ -91,7 +92,7 @@ pub(crate) async fn more_machines(walk: &Walk) {
     }
 }
 
-fn fail_groups(walk: &Walk) {
+pub(crate) fn fail_groups(walk: &Walk) {
     let body = json!({"ok": false, "error": "internal_error"});
     let how = How::Answer { status: 200, headers: BTreeMap::new(), body };
     let path = Some("usergroups.users.list".to_owned());
@@ -149,7 +150,7 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
         Err(why) => {
             walk.see(&why);
             let looks = !matches!(why, Unfit::OtherFamily { .. });
-            return Some(comparable(&wording::unfit(seen, &why, &source, looks).text));
+            return Some(comparable(&wording::unfit(seen, &why, Some(&source), looks).text));
         }
     };
     let hash = RequestHash::of("any", &machine.resource_id);
@@ -182,7 +183,7 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
 /// brackets is a mention or a time of ours.
 fn harmless(walk: &mut Walk, row: &str, said: &str) {
     let mut rest = comparable(said);
-    for ours in ["<@U0ANA>", "<@U0BEA>", "<@U0CHRIS>", "<!subteam^S0ONCALL>"] {
+    for ours in ["<{link}|Open this page>", "<@U0ANA>", "<@U0BEA>", "<@U0CHRIS>", "<!subteam^S0ONCALL>"] {
         rest = rest.replace(ours, "");
     }
     let hidden = |c: char| {

@@ -1,6 +1,7 @@
 //! The names of all error variants. A variant that is added to a type must be added here, or this
 //! does not compile; what is here must come up in the table.
 
+use access::address::NotSent;
 use access::click::ClickError;
 use access::command::CommandError;
 use access::evidence::Unproven;
@@ -47,6 +48,9 @@ variants! {
     ClickRefusal {
         NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, NoBreakGlass,
         GroupsUnknown, Frozen, OldCard,
+    }
+    NotSent {
+        Unknown, Expired, Used, TakenBack, OtherSite, Unusable, OtherFamily, Outside, Changed, GroupsUnknown,
     }
     NotNow { State, OwnRequest, AlreadyApproved, Lapsed }
     Corrupt { Status, Lacks, Hash }

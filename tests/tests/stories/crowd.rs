@@ -130,7 +130,7 @@ async fn grants_of_two_people_do_not_shorten_each_other() {
 async fn many_at_once_in_one_group() {
     let story = Story::begin().await;
     let mut ids = vec![];
-    for machine in ["VM1 3389", "VM2 3389", "VM3 22", "VM4 5985"] {
+    for machine in ["VM1 3389", "VM2 3389", "VM3 22", "VM4 5985 from 203.0.113.7"] {
         ids.push(story.asked(ANA, &format!("{machine} for 30m")).await);
     }
     futures::future::join_all(ids.iter().map(|id| story.click(BEA, id, "approve"))).await;

@@ -16,7 +16,7 @@ async fn what_is_open_is_shut_and_nothing_opens_until_it_is_lifted() {
     let story = Story::begin().await;
     let vm3 = open(&story, "VM3 22 for 2h").await;
     let vm1 = open(&story, "VM1 3389 for 2h").await;
-    let waiting = story.asked(ANA, "VM4 22 for 10m").await;
+    let waiting = story.asked(ANA, "VM4 22 from 203.0.113.7 for 10m").await;
     assert_eq!(story.ask(BEA, "lockdown").await, "Only admins can do this: <@U0CHRIS>.");
 
     let said = story.ask(CHRIS, "lockdown vm3").await;

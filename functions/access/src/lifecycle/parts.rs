@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lease::Ttl;
-use crate::request::{Justification, Machine, Ports, Protocol, RequestHash, RequestId};
+use crate::request::{Justification, Ports, Protocol, RequestHash, RequestId};
 
 /// Everything a record holds, flat, as the table keeps it. Optional fields are absent in states that
 /// do not have them.

@@ -79,10 +79,15 @@ fn open_proof() -> OpenProof {
     OpenProof { decided_by: vec!["ours".to_owned(), "theirs".to_owned()], confirmed: true }
 }
 
+/// The source of a draft becomes known, and nothing else of it changes.
+fn addressed(draft: &Record, now: Timestamp) -> Result<Change, NotNow> {
+    draft.addressed(source(), draft.wish().machine.clone(), draft.wish().lapses_at, now)
+}
+
 /// One record in each state, in the order of the lifecycle.
 fn life() -> Vec<Record> {
     let draft = Record::asked(wish(), None, 2).record;
-    let pending = draft.addressed(source(), at(10)).unwrap().record;
+    let pending = addressed(&draft, at(10)).unwrap().record;
     let half = pending.approve(&approver("U0BEA"), click(), at(20), at(20)).unwrap().record;
     let approved = half.approve(&approver("U0CHRIS"), click(), at(30), at(31)).unwrap().record;
     let opening = approved.planned(plan(&["a", "b"]), at(32)).unwrap().record;
@@ -166,6 +171,18 @@ fn what_lacks_a_field_or_has_a_strange_one_is_corrupt() {
     assert!(matches!(unsure.state(), State::Closing(closing) if closing.ends() == [RuleEnd::Standing; 2]));
 }
 
+/// From where a draft is asked for decides by which address its machine is reached, and never which machine it is.
+#[test]
+fn an_address_changes_the_machine_s_own_and_when_it_lapses_and_nothing_else() {
+    let draft = Record::asked(wish(), None, 2).record;
+    let reached = Machine { private_address: [10, 0, 0, 7].into(), ..wish().machine };
+    let pending = draft.addressed(source(), reached.clone(), at(3610), at(10)).unwrap().record;
+    let expected = Wish { machine: reached.clone(), lapses_at: at(3610), ..wish() };
+    assert_eq!((pending.wish(), pending.ask().map(|ask| ask.source)), (&expected, Some(source())));
+    let other = Machine { resource_id: "/subscriptions/s/resourceGroups/g/VM4".parse().unwrap(), ..reached };
+    assert_eq!(draft.addressed(source(), other, at(3610), at(10)).err(), Some(NotNow::State));
+}
+
 /// Which of the changes each state allows.
 #[test]
 fn each_state_allows_what_it_allows_and_nothing_else() {
@@ -174,7 +191,7 @@ fn each_state_allows_what_it_allows_and_nothing_else() {
         let rules = record.plan().map_or(0, |plan| plan.rules().len());
         let gone = vec![RuleEnd::Gone; rules];
         [
-            ("addressed", record.addressed(source(), at(40)).err()),
+            ("addressed", addressed(record, at(40)).err()),
             ("approve", record.approve(&approver("U0BEA"), click(), at(40), at(40)).err()),
             ("deny", record.deny(&approver("U0BEA"), reason(), at(40)).err()),
             ("cancel", record.cancel(at(40)).err()),
@@ -222,7 +239,7 @@ fn who_and_when_are_judged_too() {
     for late in [at(3600), at(3601)] {
         assert_eq!(approve("U0BEA", late), Some(NotNow::Lapsed));
         assert_eq!(pending.deny(&approver("U0BEA"), reason(), late).err(), Some(NotNow::Lapsed));
-        assert_eq!(draft.addressed(source(), late).err(), Some(NotNow::Lapsed));
+        assert_eq!(addressed(&draft, late).err(), Some(NotNow::Lapsed));
     }
     assert_eq!(pending.lapse(at(3599)).err(), Some(NotNow::State));
     assert_eq!(approve("U0BEA", at(3599)), None);

@@ -138,16 +138,26 @@ impl Record {
         Change { record, event: Event { at: now, kind } }
     }
 
-    /// The requester's address is known.
+    /// The requester's address is known, and with it the machine's own at which such a connection arrives. From now
+    /// on it waits for approvers, until `lapses_at`.
     ///
     /// # Errors
-    /// Not a draft, or lapsed.
-    pub fn addressed(&self, source: Source, now: Timestamp) -> Result<Change, NotNow> {
+    /// Not a draft, or of another machine; or lapsed.
+    pub fn addressed(
+        &self,
+        source: Source,
+        machine: Machine,
+        lapses_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Change, NotNow> {
         let State::Draft(draft) = &self.state else { return Err(NotNow::State) };
+        if machine.resource_id != draft.wish.machine.resource_id {
+            return Err(NotNow::State);
+        }
         if now >= draft.wish.lapses_at {
             return Err(NotNow::Lapsed);
         }
-        let ask = Arc::new(Ask { wish: (*draft.wish).clone(), source });
+        let ask = Arc::new(Ask { wish: Wish { machine, lapses_at, ..(*draft.wish).clone() }, source });
         let state = State::Pending(Pending { ask, approvals: vec![], needed: draft.needed });
         Ok(self.change(now, state, EventKind::Addressed { source }))
     }

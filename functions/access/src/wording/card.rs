@@ -415,7 +415,8 @@ pub fn direct(record: &Record, installation: &Installation, now: Timestamp) -> O
             let text = format!("{title}. {sentence} Connect to `{address}`. Ref {}", record.wish().id);
             Some((Told::Open, Message::sentence(text)))
         }
-        State::Closed(_) => {
+        // Of a draft nobody has heard but its requester, who has let it lapse.
+        State::Closed(_) if record.ask().is_some() => {
             let (title, sentence) = state_of(record, None, installation, now);
             Some((Told::End, Message::sentence(format!("{title}. {sentence} Ref {}", record.wish().id))))
         }

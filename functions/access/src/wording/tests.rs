@@ -220,6 +220,14 @@ fn the_largest_answers_fit() {
     let again = LookedAgain::Unfit(ambiguous(&queries[0], &queries, &ask.wish.ports).text);
     fits(&Message::sentence(looked_again(&queries[0], &ask.wish.ports, &again)));
     fits(&asked_before(&ask.wish, "OPEN"));
+    fits(&asked_before_from(ask, "OPEN"));
+    for wish in [&ask.wish, &glass.ask().unwrap().wish] {
+        let url = format!("https://{}/address?link={}", "h".repeat(253), "l".repeat(66));
+        let message = draft(wish, &url);
+        fits(&message);
+        assert!(markup(&message).iter().all(|text| text.contains(&format!("<{url}|Open this page>"))));
+        assert!(is_ours(&message.text.replacen(&format!("<{url}|"), "<@U", 1)), "{}", message.text);
+    }
     fits(&help(&Build { version: "0.1.0", commit: Some("8fe8b70a1b2c") }));
     assert!(refused_click(&ClickRefusal::NotEntitled, Some(rule)).len() <= 3000);
     let nobody = refused_click(&ClickRefusal::NotEntitled, None);

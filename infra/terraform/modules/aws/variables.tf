@@ -135,7 +135,7 @@ variable "log_retention_days" {
 }
 
 variable "throttle" {
-  description = "What the public door lets in: requests a second, and how many at once."
+  description = "What the public door lets in for each of Slack's routes: requests a second, and how many at once. The page of addresses gets a quarter and a fifth of it."
   type        = object({ rate = number, burst = number })
   default     = { rate = 20, burst = 50 }
   validation {

@@ -4,7 +4,8 @@ use super::super::*;
 use super::calls::{CRASH, STRANGER, Sink, answers};
 use super::rules::{forgotten, store};
 use super::world::{Act, Begin, Row, Setting, TIMEOUT, World};
-use crate::lifecycle::Change;
+use crate::lifecycle::{Change, NotNow};
+use crate::request::Wish;
 
 /// Every world that may follow.
 pub(super) fn successors(setting: &Setting, world: &World, sink: Sink<'_>) {
@@ -42,6 +43,12 @@ pub(super) fn may_tick(world: &World) -> bool {
 
 /// A person's change is read, decided and written as one event: who loses the conditional write
 /// reads again.
+/// From where is known; when it lapses is not.
+fn addressed(record: &Record, now: Timestamp) -> Result<Change, NotNow> {
+    let Wish { machine, lapses_at, .. } = record.wish().clone();
+    record.addressed("192.0.2.1".parse().unwrap(), machine, lapses_at, now)
+}
+
 fn people(setting: &Setting, world: &World, request: usize, sink: Sink<'_>) {
     let now = world.time();
     let record = match &world.rows[request] {
@@ -57,7 +64,7 @@ fn people(setting: &Setting, world: &World, request: usize, sink: Sink<'_>) {
     let approve = |approver| record.approve(approver, setting.click.clone(), now, now);
     let user = record.wish().requester.clone();
     let changes = [
-        ("the source is known", record.addressed("192.0.2.1".parse().unwrap(), now)),
+        ("the source is known", addressed(record, now)),
         ("U1 approves", approve(one)),
         ("U2 approves", approve(two)),
         ("U1 denies", record.deny(one, "no".parse().unwrap(), now)),

@@ -1,0 +1,152 @@
+//! The page on which a requester confirms an address, as Lambda gets what a browser sends.
+
+use crate::Walk;
+use crate::slack::fail_groups;
+use access::address::{LINK_SECONDS, Link, NotSent, source_of};
+use access::lifecycle::Record;
+use access::machine::{Found, find};
+use access::policy::Subject;
+use access::request::{Means, Protocol, RequestHash, Source, Wish};
+use access::signature::SigningSecret;
+use edge::store::{Created, Stored};
+use sandbox::host::wiring::SIGNING_SECRET;
+use serde::Deserialize;
+use serde_json::json;
+
+/// What somebody sends to the page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    /// The machine and its port, as they are typed.
+    #[serde(default = "vm2")]
+    ask: String,
+    /// What has become of the request: `draft`, `used`, `lapsed`, `taken back`.
+    #[serde(default = "draft")]
+    given: String,
+    /// The address that API Gateway saw.
+    #[serde(default = "inside")]
+    from: String,
+    /// Another link; `{id}` and `{ends_at}` stand for those of the request.
+    link: Option<String>,
+    #[serde(default)]
+    site: String,
+    #[serde(default)]
+    groups_fail: bool,
+    status: u16,
+    says: String,
+}
+
+fn vm2() -> String {
+    "VM2 22".to_owned()
+}
+
+fn draft() -> String {
+    "draft".to_owned()
+}
+
+fn inside() -> String {
+    "203.0.113.7".to_owned()
+}
+
+pub(crate) async fn pages(walk: &mut Walk, rows: &[Page]) {
+    for (number, row) in rows.iter().enumerate() {
+        let wish = wish(walk, number, &row.ask).await;
+        let record = recorded(walk, &wish, &row.given).await;
+        if row.groups_fail {
+            fail_groups(walk);
+        }
+        let secret = SigningSecret::new(SIGNING_SECRET);
+        let link = row.link.as_ref().map_or_else(
+            || Link::of(&wish).sealed(&secret),
+            |link| {
+                link.replace("{id}", &wish.id.to_string())
+                    .replace("{ends_at}", &wish.lapses_at.unix().to_string())
+            },
+        );
+        let mut headers = json!({"content-type": "application/x-www-form-urlencoded"});
+        if !row.site.is_empty() {
+            headers["sec-fetch-site"] = json!(row.site);
+        }
+        let event = json!({
+            "version": "2.0", "rawPath": "/address", "headers": headers,
+            "body": format!("link={link}"), "isBase64Encoded": false,
+            "requestContext": {"timeEpoch": 0, "http": {"method": "POST", "path": "/address", "sourceIp": row.from}},
+        });
+        let answer = walk.sandbox.lambda().invoke("request", event).await.unwrap();
+        let html = answer["body"].as_str().unwrap();
+        let said = html.split_once("<p>").and_then(|(_, rest)| rest.split_once("</p>"));
+        let said = said.map_or("", |(said, _)| said).replace(&wish.id.to_string(), "{ref}");
+        let name = format!("the page of {} ({}) from {}", row.ask, row.given, row.from);
+        walk.expect(
+            &name,
+            &format!("{} {}", row.status, row.says),
+            &format!("{} {said}", answer["statusCode"]),
+        );
+        let after = walk.world.store.read(wish.id).await.unwrap().unwrap().record;
+        walk.expect(&name, record.status(), after.status());
+        walk.rows -= 1;
+        if let Some(why) = NOT_SENT.iter().find(|(start, _)| row.says.contains(start)).map(|(_, why)| why()) {
+            walk.see(&why);
+        }
+    }
+}
+
+/// By what the sentence says, which is compared with what was said.
+const NOT_SENT: &[(&str, fn() -> NotSent)] = &[
+    ("not a link that Ajar gave", || NotSent::Unknown),
+    ("The time of this link is over", || NotSent::Expired),
+    ("This link has been used", || NotSent::Used),
+    ("was taken back", || NotSent::TakenBack),
+    ("another site", || NotSent::OtherSite),
+    ("not an address on the Internet", || source_of("10.0.0.1").unwrap_err()),
+    ("is reached by", || NotSent::OtherFamily { has_ipv4: true }),
+    ("not among the addresses", || NotSent::Outside { allowed: vec![] }),
+    ("Something has changed", || NotSent::Changed),
+    ("Slack did not say", || NotSent::GroupsUnknown),
+];
+
+async fn wish(walk: &Walk, number: usize, ask: &str) -> Wish {
+    let (machine, port) = ask.split_once(' ').unwrap();
+    let machines = walk.world.store.machines().await.unwrap();
+    let Found::One(seen) = find(&machines, &machine.parse().unwrap()) else { panic!("{machine}") };
+    let rule = walk.policy.rule_for(&Subject::seen(seen)).unwrap();
+    let now = walk.sandbox.clock().now();
+    let hash = RequestHash::of(&format!("page {number}"), &seen.resource_id);
+    Wish {
+        id: hash.candidate(0),
+        hash,
+        requester: "U0ANA".parse().unwrap(),
+        machine: seen.reached_from_somewhere().unwrap(),
+        protocol: Protocol::Tcp,
+        ports: access::command::parse_ports(port).unwrap(),
+        ttl: rule.duration(),
+        means: Means::Approval,
+        justification: None,
+        asked_at: now,
+        lapses_at: now.plus(LINK_SECONDS),
+    }
+}
+
+/// The draft, and what has become of it.
+async fn recorded(walk: &Walk, wish: &Wish, given: &str) -> Record {
+    let store = &walk.world.store;
+    let change = Record::asked(wish.clone(), None, 1);
+    assert_eq!(store.create(&change).await.unwrap(), Created::Yes);
+    let now = walk.sandbox.clock().now();
+    let source: Source = "203.0.113.7".parse().unwrap();
+    let next = match given {
+        "draft" => return change.record,
+        "lapsed" => {
+            walk.sandbox.advance(LINK_SECONDS).await.unwrap();
+            return store.read(wish.id).await.unwrap().unwrap().record;
+        }
+        "used" => change.record.addressed(source, wish.machine.clone(), now.plus(3600), now),
+        "taken back" => change.record.cancel(now),
+        other => panic!("a request cannot be given `{other}`"),
+    };
+    let loaded = store.read(wish.id).await.unwrap().unwrap();
+    match store.write(&loaded, &next.unwrap(), false).await.unwrap() {
+        Stored::Yes(stored) => stored.record,
+        Stored::Lost => panic!("somebody else has written"),
+    }
+}

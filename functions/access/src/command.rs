@@ -122,7 +122,9 @@ pub enum CommandError {
     )]
     CloseWhat,
     /// `unfreeze` without a person.
-    #[error("the person is missing; type for example `/jit unfreeze @bea`")]
+    #[error(
+        "the person is missing; the message about them in the channel has the line to type, like `/jit unfreeze U012ABCDEF`"
+    )]
     UnfreezeWhom,
     /// More machines than can be enabled or disabled at once.
     #[error("these are {0} machines; name at most {max} at once", max = MOST_MACHINES)]

@@ -161,7 +161,7 @@ pub fn help(build: &Build) -> Message {
          • which machines there are, and who is in: `/jit vms`\n\
          • your requests: `/jit list`; those that you can approve: `/jit list all`; one with its history: `/jit show 7F3K9-QXM2P`\n\
          • you cannot get in: `/jit why VM3 22`\n\
-         • for admins: `/jit enable VM1 VM2`, `/jit edit VM1`, `/jit disable VM1`; in an emergency `/jit lockdown`, later `/jit lift`; after a *Not me* `/jit unfreeze @bea`\n\
+         • for admins: `/jit enable VM1 VM2`, `/jit edit VM1`, `/jit disable VM1`; in an emergency `/jit lockdown`, later `/jit lift`; after a *Not me* `/jit unfreeze U012ABCDEF`\n\
          When it ends the port shuts by itself. Sessions that are open then are not cut.\n\
          _Version {build}_"
     ))
@@ -379,6 +379,8 @@ pub enum ClickRefusal {
     GroupsUnknown,
     /// Somebody whose clicks do not count.
     Frozen {
+        /// Who.
+        user: UserId,
         /// Since when.
         since: Timestamp,
     },
@@ -410,7 +412,7 @@ pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
         }
         ClickRefusal::Decided { what, by: None, at } => format!("Too late: this request {what} at {}.", moment(*at)),
         ClickRefusal::NoBreakGlass => glass::not_allowed(rule),
-        ClickRefusal::Frozen { since } => you_are_frozen(*since),
+        ClickRefusal::Frozen { user, since } => you_are_frozen(user, *since),
         ClickRefusal::GroupsUnknown => {
             "Slack did not say who may decide on this. Nothing was changed; click again in a minute.".to_owned()
         }

@@ -119,7 +119,7 @@ pub(crate) async fn admin(deps: &Deps, user: &UserId) -> Result<Admin, Message> 
         wording::admins_unknown()
     })?;
     match known.lockdowns.frozen(user) {
-        Some(frozen) => Err(Message::sentence(wording::you_are_frozen(frozen.at))),
+        Some(frozen) => Err(Message::sentence(wording::you_are_frozen(user, frozen.at))),
         None => Ok(admin),
     }
 }

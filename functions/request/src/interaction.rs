@@ -209,7 +209,10 @@ pub(crate) async fn decide<'a>(
             Err(refusal) => return Ok(Err((refusal, Some(rule)))),
         };
         if let Some(frozen) = locked.lockdowns.frozen(wanted.user) {
-            return Ok(Err((ClickRefusal::Frozen { since: frozen.at }, Some(rule))));
+            return Ok(Err((
+                ClickRefusal::Frozen { user: frozen.user.clone(), since: frozen.at },
+                Some(rule),
+            )));
         }
         if is_done(&loaded.record, wanted, signed) {
             return Ok(Ok(ask.clone()));

@@ -33,7 +33,7 @@ pub(crate) async fn take(
             return Ok(Err(wording::not_admin(&deps.policy).text));
         };
         if let Some(frozen) = locked.lockdowns.frozen(&click.user) {
-            return refused(&ClickRefusal::Frozen { since: frozen.at });
+            return refused(&ClickRefusal::Frozen { user: frozen.user.clone(), since: frozen.at });
         }
         // The very same click again: Slack or the network has delivered it twice.
         if known.order.yes.as_ref().is_some_and(|yes| yes.click.signature == signed.signature) {

@@ -360,13 +360,13 @@ pub(super) const OTHER: &[&str] = &[
     "Only {user} can ask for this again. Type {code} for yourself.",
     "You have asked for {any} again already. Ref {ref}",
     // Approvals that are not their approver's.
-    "*Not me*: {user} said at {time:past} that the approval in their name of what {user} asked for on {any} is not theirs. Ajar shuts what it opened; its card says when. Clicks of {user} do not count until an admin types {code} and their name. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now. Admins: {any}. Ref {ref}",
+    "*Not me*: {user} said at {time:past} that the approval in their name of what {user} asked for on {any} is not theirs. Ajar shuts what it opened; its card says when. Clicks of {user} do not count until an admin types {code}. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now. Admins: {any}. Ref {ref}",
     "{user} has lifted at {time:past} that clicks of {user} do not count, as it was since {time:past}. Ref {ref}",
     "Ajar shuts what was opened with it, and has told everybody. Your clicks do not count until an admin lifts that. Change your Slack password and end your other sessions now.",
     "Nobody has approved this in your name. Nothing was changed.",
     "Clicks of {user} count again. The channel is told.",
     "Clicks of {user} count already.",
-    "Your clicks do not count since {time:past}, because an approval in your name was not yours. Nothing was changed; ask an admin to type {code} and your name.",
+    "Your clicks do not count since {time:past}, because an approval in your name was not yours. Nothing was changed; ask an admin to type {code}.",
     "Slack did not open the form. Nothing was changed; try again.",
     // What a request may not exceed.
     "Nothing is enabled on this machine. Ask an admin to type {code} with its name.",

@@ -253,7 +253,7 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
         ClickRefusal::Decided { what: "ended", by: None, at },
         ClickRefusal::NoBreakGlass,
         ClickRefusal::GroupsUnknown,
-        ClickRefusal::Frozen { since: at },
+        ClickRefusal::Frozen { user: "U0BEA".parse().unwrap(), since: at },
         ClickRefusal::OldCard { request: "7F3K9-QXM2P".parse().unwrap() },
     ] {
         let sentence = comparable(&refused_click(&refusal, policy.rule_for(&Subject::seen(machine)).ok()));

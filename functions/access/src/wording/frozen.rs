@@ -52,10 +52,11 @@ pub fn frozen(one: &Frozen, told: &[LockdownTold], admins: &[Who]) -> Option<(Lo
             (
                 LockdownTold::Begun,
                 format!(
-                    "*Not me*: {who} said at {} that the approval in their name of what {} asked for on {} is not theirs. Ajar shuts what it opened; its card says when. Clicks of {who} do not count until an admin types `/jit unfreeze` and their name. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now.{admins}",
+                    "*Not me*: {who} said at {} that the approval in their name of what {} asked for on {} is not theirs. Ajar shuts what it opened; its card says when. Clicks of {who} do not count until an admin types `/jit unfreeze {}`. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now.{admins}",
                     moment(one.at),
                     mention(&one.requester),
-                    one.machine
+                    one.machine,
+                    one.user
                 ),
             )
         }
@@ -84,9 +85,9 @@ pub fn not_frozen(user: &UserId) -> Message {
 }
 
 /// To somebody whose clicks do not count: what they want is not done.
-pub fn you_are_frozen(since: Timestamp) -> String {
+pub fn you_are_frozen(user: &UserId, since: Timestamp) -> String {
     format!(
-        "Your clicks do not count since {}, because an approval in your name was not yours. Nothing was changed; ask an admin to type `/jit unfreeze` and your name.",
+        "Your clicks do not count since {}, because an approval in your name was not yours. Nothing was changed; ask an admin to type `/jit unfreeze {user}`.",
         moment(since)
     )
 }

@@ -11,10 +11,12 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
+mod behind;
 mod doors;
 mod standing;
 mod tags;
 
+pub use behind::{GroupBefore, count_behind};
 pub use doors::OpenDoor;
 pub use standing::{Standing, Unsupported};
 pub use tags::{Tags, TagsNow};
@@ -38,6 +40,9 @@ pub struct SeenMachine {
     /// Its network interfaces, the primary one first.
     #[serde(default)]
     pub nics: Vec<SeenNic>,
+    /// The network security groups on its way; empty where an earlier version has seen it.
+    #[serde(default)]
+    pub behind: Vec<GroupBefore>,
     /// Its doors that somebody comes through without a grant, or may come through, of those that were looked at.
     #[serde(default)]
     pub open: Vec<OpenDoor>,
@@ -355,6 +360,7 @@ mod tests {
             tags: Tags::default(),
             power: Power::Running,
             nics,
+            behind: vec![],
             open: vec![],
             unread: false,
             used: Used::default(),

@@ -34,6 +34,7 @@ mod lockdown;
 mod machines;
 mod message;
 mod news;
+mod opens;
 mod order;
 mod orphan;
 mod reminder;

@@ -52,7 +52,7 @@ async fn one(deps: &Deps, archive: &Archive, id: RequestId) -> Result<(), NotArc
     let now = deps.clock.now();
     let lines = deps.store.history(id).await?;
     // As it was shown: what is true of an end when it comes is told in the past later.
-    let card = wording::card(&loaded.record, None, &deps.installation, closed.closed_at());
+    let card = wording::card(&loaded.record, None, None, &deps.installation, closed.closed_at());
     let objects = objects(&loaded, &lines, card.as_ref().map(|card| card.text.as_str()));
     // First the proof: the history names it.
     for (key, object) in objects.evidence.iter().chain([&objects.history]) {

@@ -5,7 +5,7 @@
 
 use access::lease::Timestamp;
 use access::lifecycle::{Cause, Record, State};
-use access::machine::{Found, SeenMachine, find};
+use access::machine::{Found, SeenMachine, count_behind, find};
 use access::policy::{Policy, Subject};
 use access::request::{Installation, ResourceId, UserId};
 use access::wording::{self, LookedAgain};
@@ -121,6 +121,7 @@ async fn look(deps: &Deps, subscription: &str) -> Result<(), NotLooked> {
             return Err(error.into());
         }
     };
+    count_behind(&mut seen);
     let before = deps.store.machines().await?;
     look_at_doors(deps, subscription, &mut seen, &before, now).await?;
     for machine in &seen {

@@ -4,7 +4,7 @@
 //! keeps a port open.
 
 use access::lifecycle::State;
-use access::policy::Policy;
+use access::policy::{Policy, Subject};
 use access::request::{Installation, RequestId};
 use access::wording::{self, Alarm, Message, Told};
 use aws_lambda_events::dynamodb::Event;
@@ -216,12 +216,19 @@ fn is_told_to_its_end(loaded: &Loaded) -> bool {
 
 async fn show_card(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
     let record = &loaded.record;
-    // Only what waits says who can decide.
-    let rule = match record.state() {
-        State::Pending(_) => deps.store.listed_rule(&deps.policy, &record.wish().machine).await?,
-        _ => None,
+    let machine = &record.wish().machine;
+    // Only what waits says who can decide, and on what.
+    let (seen, rule) = match record.state() {
+        State::Pending(_) => {
+            let seen = deps.store.machine(&machine.resource_id).await?;
+            let subject = Subject::of(machine, seen.as_ref().map(|seen| &seen.tags));
+            let rule = deps.policy.rule_for(&subject).ok();
+            (seen, rule)
+        }
+        _ => (None, None),
     };
-    let Some(card) = wording::card(record, rule, &deps.installation, deps.clock.now()) else { return Ok(()) };
+    let card = wording::card(record, rule, seen.as_ref(), &deps.installation, deps.clock.now());
+    let Some(card) = card else { return Ok(()) };
     let numbered = card.clone().numbered(shown.card);
     if let (Some(channel), Some(ts)) = (&shown.channel, &shown.ts) {
         let at = Posted { channel: channel.clone(), ts: ts.clone() };

@@ -164,7 +164,7 @@ run "roles" {
       request  = [["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "ORDER#*", "LOCKDOWN"]]
       grant    = [["REQUEST#*", "NSG#*", "ORDER#*", "CLOSING", "LOCKDOWN"]]
       revoke   = [["REQUEST#*", "NSG#*", "ORPHAN", "ORDER#*", "CLOSING", "LOCKDOWN"]]
-      notify   = [["REQUEST#*", "REPLY#*", "ORPHAN", "ORDER#*", "LOCKDOWN"]]
+      notify   = [["REQUEST#*", "REPLY#*", "MACHINE", "ORPHAN", "ORDER#*", "LOCKDOWN"]]
       discover = [["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "LOOK", "GROUP", "PERSON", "ORDER#*"]]
     }
     error_message = "A function reaches other partitions of the table."

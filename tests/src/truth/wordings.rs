@@ -285,7 +285,7 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
 ];
 
 /// What a card says after its sentences: the terms, and notes.
-pub(super) const TERMS: &str = " Who: {user:asker}; Machine: {code:box} in {code:box}; Ports: {any:terms} ({any:terms}); From: {code:from}; For: {any:terms}.";
+pub(super) const TERMS: &str = " Who: {user:asker}; Machine: {code:box} in {code:box}; Subscription: {code:sub}; Ports: {any:terms} ({any:terms}); From: {code:from}; For: {any:terms}.";
 
 /// Why a grant ended.
 pub(super) const WHY: &[&str] = &[

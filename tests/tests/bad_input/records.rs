@@ -126,7 +126,7 @@ pub(crate) fn failures(walk: &mut Walk, rows: &[Failed]) {
         });
         let record = Record::from_parts(parts(set.as_object_mut().unwrap())).unwrap();
         let now = Timestamp::from_unix(1300);
-        let card = wording::card(&record, None, &INSTALLATION.parse().unwrap(), now).unwrap();
+        let card = wording::card(&record, None, None, &INSTALLATION.parse().unwrap(), now).unwrap();
         // The title and the sentence; below them stands what every card says of its request.
         let shown = |block: usize| card.blocks[block]["text"]["text"].as_str().unwrap_or_default();
         let said = format!("{}. {}", shown(0), shown(1));

@@ -145,7 +145,7 @@ async fn who_types_it_again_gets_the_same_link() {
     // Who says from where does not wait for the page.
     let from = story.asked(ANA, "VM4 3389 from 198.51.100.9 for 30m").await;
     assert_ne!(from, id);
-    story.click(CHRIS, &from, "deny").await;
+    story.deny(CHRIS, &from).await;
 
     assert_eq!(story.confirm(HOME, &link).await.status, 200);
     story.settle().await;

@@ -118,6 +118,26 @@ async fn an_approver_is_shown_what_their_rule_is_about() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_approver_reads_what_would_be_opened() {
+    let story = Story::begin().await;
+    let id = story.asked(ANA, "VM3 22 for 30m because patching").await;
+    let opens = "*Opens* only `VM3`, at its address `10.0.0.6`, by a rule in `Contoso-NSG` (before 4 machines) and `VM3-nsg` (before this machine alone).";
+    let identity = "You decide with your Slack identity, and your click is kept as Slack signed it.";
+    let card = story.card(&id).await;
+    let text = card["body"]["text"].as_str().unwrap();
+    assert!(text.contains(opens) && text.contains(identity), "{text}");
+    assert!(text.contains(&format!("Subscription: `{}`; ", sandbox::azure::SUBSCRIPTION_ID)), "{text}");
+    let shown = card["body"]["blocks"].as_array().unwrap();
+    for said in [opens, identity] {
+        assert!(shown.iter().any(|block| block["text"]["text"] == said), "{shown:?}");
+    }
+    story.deny(BEA, &id).await;
+    let decided = story.says(&id).await;
+    assert!(!decided.contains("*Opens*") && !decided.contains(identity), "{decided}");
+    story.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_shown_with_its_whole_history() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22 for 30m because patching").await;

@@ -1,6 +1,7 @@
 //! The card of a request in the channel, and the direct messages to its requester: projections of
 //! the record.
 
+use super::opens::{DECIDE, how_many, opens};
 use super::*;
 use crate::lifecycle::{
     Closed, Closing, Closure, Granted, Obstacle, Open, Plan, Proof, Record, RuleEnd, State,
@@ -45,15 +46,23 @@ pub(super) const OVERDUE_SECONDS: u64 = 120;
 const FRESH_SECONDS: u64 = 10;
 
 /// The card of a request, as the record stands at `now`; `None` for a draft, which only its requester
-/// knows of. `rule` is the policy's rule for the machine, which says who may decide.
+/// knows of. `rule` is the policy's rule for the machine, which says who may decide; `seen` the machine as it was seen last,
+/// which says what would be opened.
 pub fn card(
     record: &Record,
     rule: Option<&Rule>,
+    seen: Option<&SeenMachine>,
     installation: &Installation,
     now: Timestamp,
 ) -> Option<Message> {
     let ask = record.ask()?;
-    let mut card = projection(record, rule, installation, now);
+    let mut card = match record.state() {
+        State::Pending(_) if ask.wish.means == Means::Approval => {
+            let decide = [opens(ask, seen), DECIDE.to_owned()];
+            projected(record, rule, &decide, installation, now)
+        }
+        _ => projection(record, rule, installation, now),
+    };
     match record.state() {
         State::Pending(_) if ask.wish.means == Means::Approval => card.blocks.push(buttons::deciding(ask)),
         State::Approved(_) | State::Opening(_) | State::Open(_) => card.blocks.push(buttons::ending(ask)),
@@ -62,10 +71,21 @@ pub fn card(
     Some(card)
 }
 
-/// How a request stands and what it is about, without buttons.
+/// How a request stands and what it is about, without what is to be decided.
 pub(super) fn projection(
     record: &Record,
     rule: Option<&Rule>,
+    installation: &Installation,
+    now: Timestamp,
+) -> Message {
+    projected(record, rule, &[], installation, now)
+}
+
+/// As [`projection`], with what else an approver must know.
+fn projected(
+    record: &Record,
+    rule: Option<&Rule>,
+    decide: &[String],
     installation: &Installation,
     now: Timestamp,
 ) -> Message {
@@ -80,6 +100,7 @@ pub(super) fn projection(
     let mut fields = vec![
         format!("*Who*\n{}", mention(&wish.requester)),
         format!("*Machine*\n`{}` in `{}`", wish.machine.name, word(group)),
+        format!("*Subscription*\n`{}`", word(wish.machine.resource_id.subscription())),
         format!("*Ports*\n{} ({})", wish.ports, wish.protocol.to_string().to_uppercase()),
     ];
     fields.extend(source.map(|source| format!("*From*\n`{source}`")));
@@ -107,6 +128,10 @@ pub(super) fn projection(
         text.push(mark.clone());
         blocks.push(section(mark));
     }
+    for said in decide {
+        text.push(said.clone());
+        blocks.push(section(said));
+    }
     let mut notes = vec![];
     if mark.is_none() && !record.approvals().is_empty() {
         let names: Vec<String> = record.approvals().iter().map(|approval| mention(&approval.by)).collect();
@@ -121,17 +146,6 @@ pub(super) fn projection(
         json!({"type": "context", "elements": notes.iter().map(|note| mrkdwn(note)).collect::<Vec<_>>()}),
     );
     Message { text: text.join(" "), blocks }
-}
-
-/// How many addresses a prefix lets in.
-fn how_many(source: &Source) -> String {
-    let prefix = source.prefix();
-    let bits = prefix.max_prefix_len() - prefix.prefix_len();
-    // Nobody reads 2^64 addresses as a number.
-    1_u64
-        .checked_shl(u32::from(bits))
-        .filter(|_| bits <= 32)
-        .map_or_else(|| format!("2^{bits} addresses"), |count| format!("{count} addresses"))
 }
 
 /// The title, which says the state, and the sentence that explains it.
@@ -460,7 +474,7 @@ mod tests {
         let installation = "lab".parse().unwrap();
         let source = "203.0.113.0/24".parse().unwrap();
         let record = Record::asked(wish(), Some(source), 1).record;
-        let card = card(&record, None, &installation, record.changed_at()).unwrap();
+        let card = card(&record, None, None, &installation, record.changed_at()).unwrap();
         assert!(card.text.starts_with("VM3 ports 22, 3389: waiting for approval. "), "{}", card.text);
         assert!(card.text.contains("Why: \u{201c}now &lt;!channel&gt;\u{201d}."), "{}", card.text);
         let mut seen = 0;

@@ -9,7 +9,7 @@ mod hostile;
 mod looking;
 
 /// The longest that everything may be: a name of 64, ten ports, a reason of 300, ten approvers.
-fn largest(set: &Value) -> Record {
+pub(super) fn largest(set: &Value) -> Record {
     let name = format!("V{}", "m".repeat(63));
     let group = "g".repeat(90);
     let nsg = |n: u8| {
@@ -161,7 +161,7 @@ fn the_largest_card_of_every_state_fits() {
         let rule = policy.rule_for(&Subject::of(&record.wish().machine, None)).unwrap();
         for now in [1300, 80_000, 100_000] {
             let now = Timestamp::from_unix(now);
-            let card = card(&record, Some(rule), &installation, now).unwrap();
+            let card = card(&record, Some(rule), None, &installation, now).unwrap();
             fits(&card);
             assert!(markup(&card).iter().all(|text| is_ours(text)), "{card:?}");
             // The state is in the header whole, not cut off.
@@ -172,7 +172,7 @@ fn the_largest_card_of_every_state_fits() {
             let mut glass = state.clone();
             glass["break_glass"] = json!(true);
             let record = largest(&glass);
-            let card = super::card(&record, Some(rule), &installation, now).unwrap();
+            let card = super::card(&record, Some(rule), None, &installation, now).unwrap();
             fits(&card);
             assert!(markup(&card).iter().all(|text| is_ours(text)), "{card:?}");
             assert!(card.text.starts_with(card.blocks[0]["text"]["text"].as_str().unwrap()));
@@ -256,7 +256,7 @@ fn a_wide_source_is_counted() {
         ("2001:db8::/32", "2^96 addresses"),
     ] {
         let record = largest(&json!({"status": "PENDING", "source": source}));
-        let card = card(&record, None, &"a".parse().unwrap(), Timestamp::from_unix(1300)).unwrap();
+        let card = card(&record, None, None, &"a".parse().unwrap(), Timestamp::from_unix(1300)).unwrap();
         assert!(markup(&card).contains(&format!("*Wide*: `{source}` is {told}.")), "{card:?}");
     }
 }
@@ -309,7 +309,7 @@ proptest! {
             let mut state = state;
             state["justification"] = json!(reason.as_str());
             let record = largest(&state);
-            let card = card(&record, None, &"a".parse().unwrap(), Timestamp::from_unix(1300)).unwrap();
+            let card = card(&record, None, None, &"a".parse().unwrap(), Timestamp::from_unix(1300)).unwrap();
             for text in markup(&card) {
                 prop_assert!(is_ours(&text), "{}", text);
                 // Where it is read as markup, it is quoted, and nothing in it ends the quotation.
@@ -345,7 +345,7 @@ proptest! {
 }
 
 /// A machine that can be enabled, but for what is set.
-fn seen(place: &str, name: &str, set: &Value) -> SeenMachine {
+pub(super) fn seen(place: &str, name: &str, set: &Value) -> SeenMachine {
     let nsg = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/shared";
     let address = json!({"private": "10.0.0.4", "on_subnet": {"group": nsg}});
     let mut machine = json!({

@@ -418,6 +418,7 @@ impl Lists {
             }),
             tags: vm.tags,
             nics: nics.into_iter().map(|nic| self.nic(nic)).collect(),
+            behind: vec![],
             open: vec![],
             unread: false,
             used: Used::default(),

@@ -104,6 +104,15 @@ impl Store {
         items.into_iter().map(|item| decode("MACHINE", item)).collect()
     }
 
+    /// A machine as `discover` has seen it last; `None` where it never has.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or the item is not a machine.
+    pub async fn machine(&self, id: &ResourceId) -> Result<Option<SeenMachine>, StoreError> {
+        let item = self.get("MACHINE".to_owned(), id.key()).await?;
+        item.map(|item| decode("MACHINE", item)).transpose()
+    }
+
     /// The rule that decides about a request's machine, as far as the machine list tells: its tags are looked up
     /// there where the rule depends on them. `grant` goes by what Azure says, and never by this.
     ///
@@ -114,12 +123,8 @@ impl Store {
         policy: &'p Policy,
         machine: &Machine,
     ) -> Result<Option<&'p Rule>, StoreError> {
-        let item = if policy.goes_by_tags(machine) {
-            self.get("MACHINE".to_owned(), machine.resource_id.key()).await?
-        } else {
-            None
-        };
-        let seen: Option<SeenMachine> = item.map(|item| decode("MACHINE", item)).transpose()?;
+        let seen =
+            if policy.goes_by_tags(machine) { self.machine(&machine.resource_id).await? } else { None };
         Ok(policy.rule_for(&Subject::of(machine, seen.as_ref().map(|seen| &seen.tags))).ok())
     }
 

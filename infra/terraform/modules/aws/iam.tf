@@ -11,8 +11,9 @@ locals {
     request = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ASK#*", "MACHINE", "ORDER#*", "LOCKDOWN"] }
     grant   = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORDER#*", "CLOSING", "LOCKDOWN"] }
     revoke  = { actions = ["GetItem", "PutItem", "UpdateItem"], keys = ["REQUEST#*", "NSG#*", "ORPHAN", "ORDER#*", "CLOSING", "LOCKDOWN"] }
-    # Only what it keeps beside a record, a reply, an order, an orphan and the lockdowns; it adds no item.
-    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "ORPHAN", "ORDER#*", "LOCKDOWN"] }
+    # Only what it keeps beside a record, a reply, an order, an orphan and the lockdowns; it adds no item. Of a machine it
+    # reads the tags and the security groups for a card that waits.
+    notify = { actions = ["GetItem", "UpdateItem"], keys = ["REQUEST#*", "REPLY#*", "MACHINE", "ORPHAN", "ORDER#*", "LOCKDOWN"] }
     # What it has seen, what it answers and offers, and the end of a grant whose machine is gone.
     discover = {
       actions = ["GetItem", "PutItem", "UpdateItem"]

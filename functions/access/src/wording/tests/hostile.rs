@@ -28,7 +28,7 @@ fn of_request(reason: &str, azure: &str) -> Vec<Message> {
             let record = largest(&state);
             let rule = policy.rule_for(&Subject::of(&record.wish().machine, None)).unwrap();
             for now in [now, later] {
-                all.extend(card(&record, Some(rule), &installation, now));
+                all.extend(card(&record, Some(rule), None, &installation, now));
                 all.extend(direct(&record, &installation, now).map(|(_, message)| message));
                 all.extend(alarm(&record, &installation, now).map(|alarm| match alarm {
                     Alarm::Overdue(message) | Alarm::Over(message) => message,

@@ -158,7 +158,7 @@ test("a request is asked for in a form, denied, approved, ended, prolonged, diso
     await press(approved, "Not me VM3 port 22");
     await confirmed();
     await become("U0ANA");
-    await message("Not me: Bea").waitFor(ARRIVES);
+    await message(/^.*Not me: .*Bea/).waitFor(ARRIVES);
     await message("says that the approval in their name is not theirs.").waitFor(ARRIVES);
     await type("/jit VM3 22 for 30m");
     await become("U0BEA");

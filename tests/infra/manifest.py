@@ -34,7 +34,9 @@ SCOPES = {
     "bots.info": {"users:read"},
 }
 # The files that may call one, and how they do.
-CALLERS = {"slack.rs": "call", "slack/token.rs": "ask"}
+CALLERS = {"slack.rs": "(?:call|say)", "slack/token.rs": "ask"}
+# The file that knows how often each may be called, and calls none.
+LIMITS = "slack/pace.rs"
 
 
 def text(most, least=1, **more):
@@ -78,12 +80,13 @@ def used_methods():
     for file, call in CALLERS.items():
         source = (edge / file).read_text()
         named = re.findall(rf"\bself\.{call}\(\s*\"([\w.]+)\"", source)
-        calls = len(re.findall(rf"\bself\s*\.{call}\(", source))
+        # What hands on the name that it was given itself makes no call of its own.
+        calls = len(re.findall(rf"\bself\s*\.{call}\((?!method,)", source))
         assert named and len(named) == calls, f"{calls} calls of Slack in {file}, but only {len(named)} name their method"
         methods |= set(named)
     elsewhere = re.compile(r"\"(chat|usergroups|users|views|conversations|auth|bots)\.[a-zA-Z.]+\"")
     for path in [*(ROOT / "functions").glob("*/src/**/*.rs"), *(ROOT / "operator/src").rglob("*.rs")]:
-        if path not in [edge / file for file in CALLERS]:
+        if path not in [edge / file for file in [*CALLERS, LIMITS]]:
             assert not elsewhere.search(path.read_text()), f"{path} names a method of Slack's; only {', '.join(CALLERS)} may"
     return methods
 

@@ -31,6 +31,9 @@ pub struct SeenMachine {
     /// Its operating system; absent where Azure does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
+    /// The name of the account that it was made with; absent where Azure does not say, or none that can be typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator: Option<String>,
     /// Its tags.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
@@ -357,6 +360,7 @@ mod tests {
             name: name.parse().unwrap(),
             resource_id: id(group, name),
             system: Some(System::Linux),
+            administrator: None,
             tags: Tags::default(),
             power: Power::Running,
             nics,

@@ -23,6 +23,7 @@ mod asking;
 mod boxes;
 mod buttons;
 mod card;
+mod direct;
 mod ending;
 mod failure;
 mod frozen;
@@ -46,7 +47,8 @@ pub use asking::{
     malformed, next_form, no_duration, no_port,
 };
 pub use boxes::{box_unknown, nothing_ticked};
-pub use card::{Told, card, direct};
+pub use card::{Told, card};
+pub use direct::direct;
 pub use ending::{DENY_FORM, NotEnded, REASON, deny_form, ending, not_ended, reason_problem};
 use failure::{ended, evidence, remedy};
 pub use frozen::{approved_by_you, disowned, frozen, not_frozen, nothing_disowned, thawed, you_are_frozen};

@@ -315,14 +315,19 @@ async fn reply_once(
 /// The requester hears directly when it is open and how it ended, each once.
 async fn tell_requester(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
     let record = &loaded.record;
-    let Some((told, message)) = wording::direct(record, &deps.installation, deps.clock.now()) else {
+    let now = deps.clock.now();
+    let told = |seen| wording::direct(record, seen, &deps.installation, now);
+    let Some((what, message)) = told(None).filter(|(what, _)| !shown.told.contains(what)) else {
         return Ok(());
     };
-    if shown.told.contains(&told) {
-        return Ok(());
-    }
+    // How one gets in hangs on the machine.
+    let seen = match what {
+        Told::Open => deps.store.machine(&record.wish().machine.resource_id).await?,
+        _ => None,
+    };
+    let message = told(seen.as_ref()).map_or(message, |(_, message)| message);
     saying::to_person(deps, &record.wish().requester, &message).await?;
-    shown.told.push(told);
+    shown.told.push(what);
     deps.store.shown(record, shown, false).await?;
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::Open,
     ),
     (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Connect to {code}. Ref {ref}",
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. {already} Connect {any}. Ref {ref}",
         Claim::Open,
     ),
     (
@@ -35,7 +35,7 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::Open,
     ),
     (
-        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Connect to {code}. Ref {ref}",
+        "{place} is open. Open for {user} from {code:source} since {time:since} until {time:until}. {says}: rule {code:rule} in {codes:groups}, decided by {decided:by}. Azure can take a minute or two until it is felt. Connect {any}. Ref {ref}",
         Claim::Open,
     ),
     (

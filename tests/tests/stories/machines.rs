@@ -83,7 +83,7 @@ async fn an_ipv6_address_is_opened_to_the_machines_ipv6_address() {
     assert_eq!(rules(&story).await.1, [json!("fd00:db8:deca::60")]);
     assert!(story.lets_in("VM6", 22, "2001:db8::7"));
     assert!(!story.lets_in("VM6", 22, "2001:db8::8") && !story.lets_in("VM6", 22, "203.0.113.7"));
-    assert!(story.told(ANA).await[0].contains("Connect to `2001:db8:60::1`."));
+    assert!(story.told(ANA).await[0].contains("Connect with `ssh labuser@2001:db8:60::1`."));
     // The same machine by its other family at the same time: a rule of its own.
     open(&story, "VM6 22 from 203.0.113.7 for 20m").await;
     let (_, mut to) = rules(&story).await;
@@ -113,7 +113,7 @@ async fn of_two_interfaces_the_one_with_the_public_address() {
     assert_eq!(groups, ["Contoso-NSG", "outer-nsg"]);
     assert_eq!(to, [json!("10.0.0.71"), json!("10.0.0.71")]);
     assert!(story.lets_in("VM7", 22, "203.0.113.7"));
-    assert!(story.told(ANA).await[0].contains("Connect to `192.0.2.71`."));
+    assert!(story.told(ANA).await[0].contains("Connect with `ssh labuser@192.0.2.71`."));
     story.to_next_end().await;
     // Who comes through the private network meets the primary interface.
     open(&story, "VM7 22 from 10.9.0.7 for 10m").await;

@@ -417,27 +417,6 @@ fn closed_state(place: &str, closed: &Closed, ask: Option<&Ask>, now: Timestamp)
     }
 }
 
-/// The direct message that the requester should have had by now, if any: when it is open, and how it
-/// ended.
-pub fn direct(record: &Record, installation: &Installation, now: Timestamp) -> Option<(Told, Message)> {
-    let granted = record.granted();
-    match record.state() {
-        State::Open(_) if granted.is_some_and(|granted| now < granted.expires_at()) => {
-            let (title, sentence) = state_of(record, None, installation, now);
-            let machine = &record.wish().machine;
-            let address = machine.public_address.unwrap_or(machine.private_address);
-            let text = format!("{title}. {sentence} Connect to `{address}`. Ref {}", record.wish().id);
-            Some((Told::Open, Message::sentence(text)))
-        }
-        // Of a draft nobody has heard but its requester, who has let it lapse.
-        State::Closed(_) if record.ask().is_some() => {
-            let (title, sentence) = state_of(record, None, installation, now);
-            Some((Told::End, Message::sentence(format!("{title}. {sentence} Ref {}", record.wish().id))))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -105,6 +105,6 @@ pub fn passed_by<'p>(record: &Record, rule: &'p Rule, groups: &'p Groups) -> Opt
 /// What the thread of the card is told when a break-glass has ended: how, as its requester is told.
 pub fn glass_ended(record: &Record, installation: &Installation, now: Timestamp) -> Option<Message> {
     record.granted().filter(|granted| granted.ask().wish.means == Means::BreakGlass)?;
-    let (told, message) = direct(record, installation, now)?;
+    let (told, message) = direct(record, None, installation, now)?;
     (told == Told::End).then_some(message)
 }

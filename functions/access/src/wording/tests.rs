@@ -166,7 +166,7 @@ fn the_largest_card_of_every_state_fits() {
             assert!(markup(&card).iter().all(|text| is_ours(text)), "{card:?}");
             // The state is in the header whole, not cut off.
             assert!(card.text.starts_with(card.blocks[0]["text"]["text"].as_str().unwrap()));
-            if let Some((_, message)) = direct(&record, &installation, now) {
+            if let Some((_, message)) = direct(&record, None, &installation, now) {
                 fits(&message);
             }
             let mut glass = state.clone();

@@ -1,6 +1,6 @@
 //! The way to a machine, and the machines of a subscription.
 
-use super::types::{Reference, SecurityGroup};
+use super::types::{OsProfile, Reference, SecurityGroup};
 use super::{Arm, ArmError, COMPUTE, NETWORK, Way, WayError};
 use access::lease::Timestamp;
 use access::lifecycle::NetworkFault;
@@ -46,6 +46,8 @@ struct VirtualMachineProperties {
     network_profile: NetworkProfile,
     #[serde(default)]
     storage_profile: StorageProfile,
+    #[serde(default)]
+    os_profile: OsProfile,
     #[serde(default)]
     instance_view: InstanceView,
 }
@@ -416,6 +418,7 @@ impl Lists {
                 "windows" => Some(System::Windows),
                 _ => None,
             }),
+            administrator: vm.properties.os_profile.administrator(),
             tags: vm.tags,
             nics: nics.into_iter().map(|nic| self.nic(nic)).collect(),
             behind: vec![],

@@ -13,6 +13,25 @@ pub(super) struct Reference {
     pub(super) id: ResourceId,
 }
 
+/// What a machine was made with (learn.microsoft.com, "Virtual Machines - Get", `OSProfile`).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OsProfile {
+    #[serde(default)]
+    admin_username: Option<String>,
+}
+
+impl OsProfile {
+    /// The account, where it is one that can be typed as it is.
+    pub(super) fn administrator(self) -> Option<String> {
+        let typed = |name: &String| {
+            (1..=64).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        self.admin_username.filter(typed)
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct SecurityGroup {
     #[serde(default)]

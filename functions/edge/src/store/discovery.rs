@@ -135,7 +135,7 @@ impl Store {
     pub async fn put_machine(&self, machine: &SeenMachine) -> Result<(), StoreError> {
         let mut expression = Expression::default();
         let item = encode("MACHINE", machine)?;
-        for attribute in ["system", "tags", "gone_at"] {
+        for attribute in ["system", "administrator", "tags", "gone_at"] {
             if !item.contains_key(attribute) {
                 expression.remove(attribute);
             }

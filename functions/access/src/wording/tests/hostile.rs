@@ -29,7 +29,7 @@ fn of_request(reason: &str, azure: &str) -> Vec<Message> {
             let rule = policy.rule_for(&Subject::of(&record.wish().machine, None)).unwrap();
             for now in [now, later] {
                 all.extend(card(&record, Some(rule), None, &installation, now));
-                all.extend(direct(&record, &installation, now).map(|(_, message)| message));
+                all.extend(direct(&record, None, &installation, now).map(|(_, message)| message));
                 all.extend(alarm(&record, &installation, now).map(|alarm| match alarm {
                     Alarm::Overdue(message) | Alarm::Over(message) => message,
                 }));

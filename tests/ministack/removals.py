@@ -89,7 +89,7 @@ class Removals:
         """The key of the record that the command made, if it made one."""
         user, machine, port = wish
         before = self.keys("REQUEST#")
-        self.door.command(user, f"{machine} {port} for 1m because patching")
+        self.door.command(user, f"{machine} {port} from 203.0.113.7 for 1m because patching")
         return next(iter(self.keys("REQUEST#") - before), None)
 
     def card(self, pk):
@@ -97,11 +97,8 @@ class Removals:
         self.wake("notify", pk)
         return card_after(self.sandbox, before)
 
-    def decide(self, card, how):
-        self.door.click("U0BEA", card, *button(card, how))
-
     def approve(self, card):
-        self.decide(card, "Approve")
+        self.door.click("U0BEA", card, *button(card, "Approve"))
 
     def approved(self):
         """A request that waits for `grant`."""
@@ -294,7 +291,7 @@ class Removals:
     def archiving(self):
         """What was denied is over as soon as it was told."""
         pk = self.ask(next(self.wishes))
-        self.decide(self.card(pk), "Deny")
+        self.door.deny("U0BEA", self.card(pk), "not now")
         self.wake("notify", pk)
         self.tried("archiving", "discover", "Archive", "s3:PutObject", lambda: self.invoke("discover", {}), lambda: "archived_at" in self.item(pk, "RECORD"), says="S3 answered 403 AccessDenied")
         self.invoke("discover", {})

@@ -74,6 +74,17 @@ class Door:
             "actions": [{"type": "button", "action_id": button["action_id"], "block_id": block.get("block_id", "b1"),
                          "text": button["text"], "value": button["value"], "action_ts": f"{time.time():.6f}"}]})})
 
+    def deny(self, user, card, reason):
+        """The form that Deny opens, filled in and sent off."""
+        _, deny = button(card, "Deny")
+        return self.post("/interaction", {"payload": json.dumps({
+            "type": "view_submission", "team": {"id": self.facts["team_id"], "domain": "contoso"},
+            "user": {"id": user, "username": "bea", "name": "bea", "team_id": self.facts["team_id"]},
+            "api_app_id": self.facts["app_id"], "token": "deprecated", "trigger_id": f"{time.time_ns()}.1.submission",
+            "enterprise": None, "is_enterprise_install": False, "response_urls": [],
+            "view": {"id": "V1", "type": "modal", "callback_id": "deny", "private_metadata": deny["value"],
+                     "state": {"values": {"reason": {"reason": {"type": "plain_text_input", "value": reason}}}}}})})
+
 
 def button(entry, says):
     """The block and the button of a message that says this, if it has one."""

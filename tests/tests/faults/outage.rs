@@ -42,7 +42,7 @@ async fn slack_is_gone_for_two_hours() {
     let told_before = story.messages().await.len();
     // What is decided now is decided on cards that hang there; what is asked for now has none.
     story.click(BEA, &approved, "approve").await;
-    let unseen = story.ask(CHRIS, "VM4 5985 for 1h").await;
+    let unseen = story.ask(CHRIS, "VM4 5985 from 203.0.113.7 for 1h").await;
     let unseen = unseen.rsplit_once("Ref ").unwrap().1.to_owned();
     story.advance(2 * MINUTE).await;
     assert_eq!(story.status(&approved).await, "OPEN", "it opens without Slack");
@@ -54,7 +54,7 @@ async fn slack_is_gone_for_two_hours() {
     assert!(story.lets_in("VM1", 3389, "203.0.113.7"));
     story.advance(50 * MINUTE).await;
     assert!(!story.lets_in("VM1", 3389, "203.0.113.7"));
-    let waiting = story.ask(BEA, "VM4 3389 for 30m").await;
+    let waiting = story.ask(BEA, "VM4 3389 from 203.0.113.7 for 30m").await;
     let waiting = waiting.rsplit_once("Ref ").unwrap().1.to_owned();
     story.advance(45 * MINUTE).await;
     let commands = story.messages().await.iter().filter(|entry| entry["method"] == "command_answer").count();
@@ -86,6 +86,7 @@ async fn slack_is_gone_for_two_hours() {
         assert_eq!(messages.iter().filter(is_card).count(), 1, "one card");
     }
     story.click(CHRIS, &waiting, "approve").await;
+    story.advance(MINUTE).await;
     assert_eq!(story.status(&waiting).await, "OPEN");
     story.to_next_end().await;
     story.finish().await;
@@ -117,7 +118,7 @@ async fn a_slack_that_hangs_holds_nothing_up() {
     let mut ids = vec![];
     for port in [22, 3389, 5985, 5986] {
         for machine in ["VM1", "VM2", "VM4"] {
-            let answer = story.ask(CHRIS, &format!("{machine} {port} for 5m")).await;
+            let answer = story.ask(CHRIS, &format!("{machine} {port} from 203.0.113.7 for 5m")).await;
             ids.push(answer.rsplit_once("Ref ").unwrap().1.to_owned());
         }
     }

@@ -206,6 +206,10 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::NeverOpened,
     ),
     (
+        "{place} shuts at {time}. Sessions that are open then are not cut, but nobody gets in anew. If you need it longer, type the line again. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
         "{place} shuts at {time}. Sessions that are open then are not cut, but nobody gets in anew. If you need it longer, press *Ask for more*: the same is asked for once more, and approved anew. Ref {ref}",
         Claim::RuleStands,
     ),
@@ -351,7 +355,7 @@ pub(super) const OTHER: &[&str] = &[
     "You have ended {any}. It is being shut; its card says when it is. Ref {ref}",
     "There is no such request. Type {code} with the machine, like {code}.",
     "Nothing that you could end waits or is open on {code}. Only who asked for it, who could approve it and admins end a grant.",
-    "Several people are in. Type {any}.",
+    "Several people have it open, or about to be. Type {any}.",
     "You cannot end this; {any} can.",
     "It waits for a decision. Press *Deny* on its card.",
     "It is being shut already; its card says when it is.",
@@ -360,9 +364,9 @@ pub(super) const OTHER: &[&str] = &[
     "Only {user} can ask for this again. Type {code} for yourself.",
     "You have asked for {any} again already. Ref {ref}",
     // Approvals that are not their approver's.
-    "*Not me*: {user} said at {time:past} that the approval in their name of what {user} asked for on {any} is not theirs. Ajar shuts what it opened; its card says when. Clicks of {user} do not count until an admin types {code}. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now. Admins: {any}. Ref {ref}",
+    "*Not me*: {user} said at {time:past} that the approval in their name of what {user} asked for on {any} is not theirs. Ajar shuts whatever it opened; its card says when that is shut. Clicks of {user} do not count until an admin types {code}. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now. Admins: {any}. Ref {ref}",
     "{user} has lifted at {time:past} that clicks of {user} do not count, as it was since {time:past}. Ref {ref}",
-    "Ajar shuts what was opened with it, and has told everybody. Your clicks do not count until an admin lifts that. Change your Slack password and end your other sessions now.",
+    "Ajar shuts what was opened with it, and tells everybody. Your clicks do not count until an admin lifts that. Change your Slack password and end your other sessions now.",
     "Nobody has approved this in your name. Nothing was changed.",
     "Clicks of {user} count again. The channel is told.",
     "Clicks of {user} count already.",

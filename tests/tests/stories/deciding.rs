@@ -136,7 +136,10 @@ async fn it_is_ended_and_taken_back_by_command() {
     let other = story.asked(BEA, "VM3 22 from 203.0.113.7 for 30m").await;
     story.click(CHRIS, &other, "approve").await;
     let several = story.ask(CHRIS, "close VM3 22").await;
-    assert!(several.starts_with("Several people are in. Type `/jit close "), "{several}");
+    assert!(
+        several.starts_with("Several people have it open, or about to be. Type `/jit close "),
+        "{several}"
+    );
     assert!(several.contains(&format!("`/jit close {ours}` for <@U0ANA>")), "{several}");
     let own = story.ask(BEA, "close VM3 22").await;
     assert!(own.ends_with(&other), "one's own goes before those that one could end: {own}");

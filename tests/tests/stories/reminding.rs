@@ -120,3 +120,25 @@ async fn what_slack_does_not_take_at_its_time_is_told_later() {
     story.deny(BEA, &id).await;
     story.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_went_past_approval_is_not_told_of_a_button_that_is_not_there() {
+    let policy =
+        sandbox::host::wiring::POLICY.replace("approvers =", "break_glass = [\"U0ANA\"]\napprovers =");
+    let story = Story::begin_with(&policy).await;
+    let id = story.asked(ANA, "VM3 22 for 30m break-glass because the database is down").await;
+    story.click(ANA, &id, "break_glass").await;
+    story.advance(21 * 60).await;
+    let messages = story.messages().await;
+    let soon = messages
+        .iter()
+        .find(|entry| {
+            entry["body"]["text"].as_str().is_some_and(|text| text.starts_with("VM3 port 22 shuts at "))
+        })
+        .unwrap();
+    let text = soon["body"]["text"].as_str().unwrap();
+    assert!(text.contains("If you need it longer, type the line again. Ref "), "{text}");
+    assert_eq!(soon["body"]["blocks"].as_array().unwrap().len(), 1, "no button");
+    story.to_next_end().await;
+    story.finish().await;
+}

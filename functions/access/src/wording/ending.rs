@@ -106,7 +106,10 @@ pub fn not_ended(why: &NotEnded, rule: Option<&Rule>) -> String {
         ),
         NotEnded::Several { all } => {
             let each = all.iter().map(|(who, id)| format!("`/jit close {id}` for {}", mention(who)));
-            format!("Several people are in. Type {}.", listed(&each.collect::<Vec<_>>(), "or"))
+            format!(
+                "Several people have it open, or about to be. Type {}.",
+                listed(&each.collect::<Vec<_>>(), "or")
+            )
         }
         NotEnded::NotEntitled { requester } => {
             let approvers = rule.map(Rule::approvers).unwrap_or_default();

@@ -34,7 +34,7 @@ pub fn approved_by_you(record: &Record, approval: &Approval) -> Option<Message> 
 
 /// To who has said that an approval in their name is not theirs.
 pub fn disowned() -> String {
-    "Ajar shuts what was opened with it, and has told everybody. Your clicks do not count until an admin lifts that. Change your Slack password and end your other sessions now.".to_owned()
+    "Ajar shuts what was opened with it, and tells everybody. Your clicks do not count until an admin lifts that. Change your Slack password and end your other sessions now.".to_owned()
 }
 
 /// To who says of a request that they did not approve it, and nobody has approved it in their name.
@@ -52,7 +52,7 @@ pub fn frozen(one: &Frozen, told: &[LockdownTold], admins: &[Who]) -> Option<(Lo
             (
                 LockdownTold::Begun,
                 format!(
-                    "*Not me*: {who} said at {} that the approval in their name of what {} asked for on {} is not theirs. Ajar shuts what it opened; its card says when. Clicks of {who} do not count until an admin types `/jit unfreeze {}`. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now.{admins}",
+                    "*Not me*: {who} said at {} that the approval in their name of what {} asked for on {} is not theirs. Ajar shuts whatever it opened; its card says when that is shut. Clicks of {who} do not count until an admin types `/jit unfreeze {}`. Somebody may be using their Slack account, or know the secret that Slack signs with: find out now.{admins}",
                     moment(one.at),
                     mention(&one.requester),
                     one.machine,

@@ -60,13 +60,18 @@ pub fn reminder(record: &Record, rule: Option<&Rule>, told: &[Told], now: Timest
             if now >= expires_at {
                 return None;
             }
+            let more = again(ask, "Ask for more");
+            let longer = match more {
+                Some(_) => "press *Ask for more*: the same is asked for once more, and approved anew",
+                None => "type the line again",
+            };
             let mut message = Message::sentence(format!(
-                "{} shuts at {}. Sessions that are open then are not cut, but nobody gets in anew. If you need it longer, press *Ask for more*: the same is asked for once more, and approved anew. Ref {}",
+                "{} shuts at {}. Sessions that are open then are not cut, but nobody gets in anew. If you need it longer, {longer}. Ref {}",
                 place(wish),
                 moment(expires_at),
                 wish.id
             ));
-            message.blocks.extend(again(ask, "Ask for more"));
+            message.blocks.extend(more);
             Some(Reminder::EndsSoon(message))
         }
         _ => None,

@@ -45,6 +45,9 @@ pub struct Drive {
     checked: bool,
     /// Calls in a row that brought nothing.
     attempts: u8,
+    /// Looks in a row that got no answer. They are counted for themselves: what was written before them may
+    /// be under way, and giving up over a look gives the lock to whoever would cancel it.
+    unanswered: u8,
     replans: u8,
     started_at: Timestamp,
     waiting_since: Option<Timestamp>,
@@ -87,6 +90,7 @@ impl Drive {
             job: Job::Compare,
             checked: false,
             attempts: 0,
+            unanswered: 0,
             replans: 0,
             started_at: now,
             waiting_since: None,
@@ -265,6 +269,7 @@ impl Drive {
     /// Begins with this rule, or with the first after it that needs work.
     fn rule(&mut self, from: usize, now: Timestamp) -> Call {
         self.attempts = 0;
+        self.unanswered = 0;
         self.waiting_since = None;
         let needs_work = |rule: &usize| match self.job {
             Job::Deny => self.ends[*rule] == RuleEnd::Locked,
@@ -319,6 +324,7 @@ impl Drive {
     }
 
     fn act(&mut self, rule: usize) -> Call {
+        self.unanswered = 0;
         self.at = At::Acting(rule);
         match self.job {
             Job::Allow => Call::Put { rule, access: Access::Allow },
@@ -388,6 +394,11 @@ impl Drive {
     fn tries_again(&mut self, now: Timestamp) -> bool {
         self.attempts += 1;
         self.attempts < self.tempo.attempts && !self.out_of_time(now)
+    }
+
+    fn looks_again(&mut self, now: Timestamp) -> bool {
+        self.unanswered += 1;
+        self.unanswered < self.tempo.attempts && !self.out_of_time(now)
     }
 
     /// The rule is left as it is: an opening is abandoned, a closing carries on at its next try.

@@ -62,7 +62,7 @@ impl Drive {
             // What `grant` wrote may still be under way, and a delete would meet it: the lock is kept as long as
             // this drive lasts. A delete is not waited for so long: the next tick has it tried again.
             Sight::NoAnswer if self.may_be_writing() && !self.out_of_time(now) => Err(self.pause(look(rule))),
-            Sight::NoAnswer if self.tries_again(now) => Err(self.pause(look(rule))),
+            Sight::NoAnswer if self.looks_again(now) => Err(self.pause(look(rule))),
             Sight::NoAnswer => Err(self.give_up(rule, now)),
             Sight::Later { seconds } if self.waits_in_turn(seconds, now) => {
                 Err(self.pause_for(seconds, look(rule)))
@@ -81,6 +81,7 @@ impl Drive {
             }
             Sight::Seen { standing: Standing::Changing, .. } => Err(self.pause(look(rule))),
             Sight::Seen { standing, verdict } => {
+                self.unanswered = 0;
                 self.verdicts[rule] = Some(verdict.clone());
                 Ok((standing, verdict))
             }

@@ -24,6 +24,7 @@ use edge::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// DynamoDB takes bodies up to 16 MB, more than anybody else.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
@@ -74,6 +75,13 @@ struct Standing {
     fired: bool,
 }
 
+/// A function's reads of the table that are answered once so many are under way at once.
+struct Gathering {
+    function: String,
+    wanted: usize,
+    come: watch::Sender<usize>,
+}
+
 /// What is known of the calls so far.
 #[derive(Default)]
 struct Ledger {
@@ -116,6 +124,7 @@ struct Shared {
     ledger: Mutex<Ledger>,
     outages: Mutex<Vec<Outage>>,
     crash: Mutex<Option<Crash>>,
+    gathering: Mutex<Option<Gathering>>,
     clock: OnceLock<Clock>,
 }
 
@@ -153,6 +162,31 @@ impl Fronts {
     /// Orders an outage, before the sandbox is started.
     pub fn fail(&self, outage: Outage) {
         self.0.outages.lock().unwrap_or_else(PoisonError::into_inner).push(outage);
+    }
+
+    /// From now on this function's reads of the table are answered only once so many are under way at once: if it
+    /// waits for one before it makes the next, it waits for good.
+    pub fn gather(&self, function: &str, wanted: usize) {
+        let gathering = Gathering { function: function.to_owned(), wanted, come: watch::Sender::new(0) };
+        *self.gathering() = Some(gathering);
+    }
+
+    fn gathering(&self) -> MutexGuard<'_, Option<Gathering>> {
+        self.0.gathering.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until as many reads have come as are to be under way at once, where that was asked for.
+    async fn gathered(&self, function: &str, part: Part, what: &str) {
+        let reads = part == Part::Dynamodb && (what.starts_with("GetItem") || what.starts_with("Query"));
+        let gathers = |one: &&Gathering| reads && one.function == function;
+        let waits = self.gathering().as_ref().filter(gathers).map(|one| {
+            one.come.send_modify(|come| *come += 1);
+            (one.come.subscribe(), one.wanted)
+        });
+        if let Some((mut come, wanted)) = waits {
+            // Where another gathering has taken its place, nobody waits for this one any more.
+            let _ = come.wait_for(|come| *come >= wanted).await;
+        }
     }
 
     /// The calls so far, in order.
@@ -258,7 +292,8 @@ impl Fronts {
         let about = self.ledger().about(head.uri.path(), &body);
         let what = format!("{what} {about}").trim_end().to_owned();
         let of_sdk = head.headers.get("amz-sdk-invocation-id").and_then(|value| value.to_str().ok());
-        let (fault, is_first) = self.note(&function, part, what, of_sdk);
+        let (fault, is_first) = self.note(&function, part, what.clone(), of_sdk);
+        self.gathered(&function, part, &what).await;
         let carry_out = next.run(Request::from_parts(head, axum::body::Body::from(body)));
         let mut response = match fault {
             None => carry_out.await,

@@ -28,6 +28,7 @@ mod ending;
 mod failure;
 mod frozen;
 mod glass;
+mod groups;
 mod history;
 mod lines;
 mod list;
@@ -53,6 +54,7 @@ pub use ending::{DENY_FORM, NotEnded, REASON, deny_form, ending, not_ended, reas
 use failure::{ended, evidence, remedy};
 pub use frozen::{approved_by_you, disowned, frozen, not_frozen, nothing_disowned, thawed, you_are_frozen};
 pub use glass::{PassedBy, glass_ended, passed_by};
+pub use groups::{doubted, groups_changed, groups_unread};
 pub use history::{not_to_be_shown, shown, step_of};
 pub use list::{approves_nothing, list, list_all, who_decides_unknown};
 pub use lockdown::{LockdownTold, lifted, lockdown, locked_down, not_in_force, nothing_opens};

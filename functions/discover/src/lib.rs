@@ -7,7 +7,7 @@ use access::lease::Timestamp;
 use access::lifecycle::{Cause, Record, State};
 use access::machine::{Found, SeenMachine, count_behind, find};
 use access::policy::{Policy, Subject};
-use access::request::{Installation, ResourceId, UserId};
+use access::request::{Installation, ResourceId};
 use access::wording::{self, LookedAgain};
 use edge::archive::Archive;
 use edge::arm::{Arm, ArmError};
@@ -15,13 +15,14 @@ use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
 use edge::secrets::SlackSecrets;
 use edge::slack::Slack;
-use edge::store::{Asked, Loaded, Look, Person, Question, Reply, Store, StoreError, Stored};
+use edge::store::{Asked, Loaded, Look, Question, Reply, Store, StoreError, Stored};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 mod archive;
 mod offer;
+mod people;
 mod why;
 
 /// How many machines are written side by side.
@@ -30,13 +31,6 @@ const SIDE_BY_SIDE: usize = 16;
 /// How long after a machine was missed its grants are still looked for, in seconds: one that `grant` was
 /// just opening then would be overlooked otherwise.
 const GRANTS_LOOKED_FOR_SECONDS: u64 = 86_400;
-
-/// After this long Slack is asked for a person again, in seconds: a day.
-const PERSON_FRESH_SECONDS: u64 = 86_400;
-
-/// The most people that one run asks Slack for: it takes about a hundred calls a minute
-/// (docs.slack.dev, `users.info`, tier 4).
-const MOST_PEOPLE: usize = 50;
 
 /// How long an answer may wait for `notify`, in seconds: for so long Slack takes it
 /// (docs.slack.dev, "Handling user interaction", `response_url`).
@@ -104,7 +98,7 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
             failed.push(format!("not looked through: {subscription} ({why})"));
         }
     }
-    people(deps).await?;
+    people::look(deps).await?;
     failed.extend(archive::all(deps).await?);
     if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
 }
@@ -263,6 +257,7 @@ async fn answer(deps: &Deps, key: &str) -> Result<(), StoreError> {
             look_again(deps, asked.asked_at).await?;
             offer::make(deps, key, &asked).await?;
         }
+        Some(Asked::Groups(doubt)) => people::answer(deps, key, doubt).await?,
     }
     deps.store.answered(key).await.map(|_| ())
 }
@@ -318,35 +313,4 @@ async fn found(deps: &Deps, question: &Question, all_looked: bool) -> Result<Loo
         Ok(_) => LookedAgain::Fit,
         Err(why) => LookedAgain::Unfit(wording::unfit(machine, &why, Some(&source), false).text),
     })
-}
-
-/// Asks Slack for the members of the policy's groups, and for the time zones of everybody it names. What
-/// Slack does not say now is asked for at the next run.
-async fn people(deps: &Deps) -> Result<(), StoreError> {
-    let now = deps.clock.now();
-    let mut wanted: BTreeSet<UserId> = deps.policy.people().into_iter().cloned().collect();
-    for group in deps.policy.groups() {
-        match deps.slack.groups(&BTreeSet::from([group])).await {
-            Ok(groups) => {
-                let members = groups.members(group);
-                deps.store.put_group(group, &members, now).await?;
-                wanted.extend(members);
-            }
-            Err(error) => tracing::warn!(group, error = %error, "its members are not known"),
-        }
-    }
-    let known = deps.store.people().await?;
-    let is_fresh = |user: &UserId| {
-        known.iter().any(|one| one.user == *user && now.since(one.seen_at) < PERSON_FRESH_SECONDS)
-    };
-    for user in wanted.into_iter().filter(|user| !is_fresh(user)).take(MOST_PEOPLE) {
-        match deps.slack.time_zone(&user).await {
-            Ok(time_zone) => deps.store.put_person(&Person { user, time_zone, seen_at: now }).await?,
-            Err(error) => {
-                tracing::warn!(user = %user, error = %error, "Slack does not say who it is");
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
 }

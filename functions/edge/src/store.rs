@@ -34,10 +34,11 @@ mod lock;
 mod lockdowns;
 mod orders;
 mod orphans;
+mod replies;
 mod write;
 
 pub use audit::{INDEXES, PURGED_BY, Shape};
-pub use discovery::{Asked, Look, Offer, Person, Question, Why};
+pub use discovery::{Asked, Doubt, Look, Offer, Person, Question, Why};
 pub use lock::{Lease, Lock, Taken};
 pub use lockdowns::KnownLockdowns;
 pub use orders::{KnownClosing, KnownOrder};
@@ -336,15 +337,6 @@ impl Store {
         let values = [(":pk", text(record_key(id).0)), (":event", text("EVENT#"))];
         let items = self.query(None, "pk = :pk AND begins_with(sk, :event)", &values).await?;
         items.into_iter().map(|item| decode("EVENT", item)).collect()
-    }
-
-    /// A sentence that waits to be sent; `None` where it was purged.
-    ///
-    /// # Errors
-    /// DynamoDB did not answer, or the item is not a reply.
-    pub async fn reply(&self, key: &str) -> Result<Option<Reply>, StoreError> {
-        let item = self.get(key.to_owned(), "REPLY".to_owned()).await?;
-        item.map(|item| decode("REPLY", item)).transpose()
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::{Broken, Deps, page, within};
 use access::address::{Link, NotALink, NotSent, asked_from, source_of, waiting};
 use access::machine::Tags;
-use access::policy::{Rule, Subject};
+use access::policy::{Groups, Rule, Subject};
 use access::request::Ask;
 use access::wording;
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -96,14 +96,20 @@ struct Ready<'d> {
     rule: &'d Rule,
     /// Of the machine, in the list.
     tags: Tags,
+    /// Who is in the policy's user groups.
+    groups: Groups,
 }
 
 /// Why it is not, and what has become of the request, where there is one.
 type NotReady = (NotSent, Option<Loaded>);
 
 async fn ready<'d>(deps: &'d Deps, link: &Link, seen: &str) -> Result<Result<Ready<'d>, NotReady>, Broken> {
-    let (loaded, machines, locked) =
-        tokio::try_join!(deps.store.read(link.request), deps.store.machines(), deps.store.lockdowns())?;
+    let (loaded, machines, locked, groups) = tokio::try_join!(
+        deps.store.read(link.request),
+        deps.store.machines(),
+        deps.store.lockdowns(),
+        deps.groups()
+    )?;
     let Some(loaded) = loaded else { return Ok(Err((NotSent::Expired, None))) };
     let judge = || {
         let now = deps.clock.now();
@@ -122,7 +128,7 @@ async fn ready<'d>(deps: &'d Deps, link: &Link, seen: &str) -> Result<Result<Rea
         Ok((ask, rule, machine.tags.clone()))
     };
     Ok(match judge() {
-        Ok((ask, rule, tags)) => Ok(Ready { loaded, ask, rule, tags }),
+        Ok((ask, rule, tags)) => Ok(Ready { loaded, ask, rule, tags, groups }),
         Err(why) => Err((why, Some(loaded))),
     })
 }
@@ -138,14 +144,14 @@ async fn show(deps: &Deps, link: &Link, seen: &str, text: &str) -> Result<Value,
 /// Sends the request on.
 async fn send(deps: &Deps, link: &Link, seen: &str) -> Result<Value, Broken> {
     for _ in 0..TRIES {
-        let Ready { loaded, ask, rule, tags } = match ready(deps, link, seen).await? {
+        let Ready { loaded, ask, rule, tags, groups } = match ready(deps, link, seen).await? {
             Ok(ready) => ready,
             Err((why, loaded)) => return Ok(refused(&why, seen, loaded.as_ref())),
         };
         // Who may ask and who could approve is judged anew: it may have changed since the line was typed.
-        let Ok(groups) = deps.groups(rule, ask.wish.means).await else {
+        if !groups.know_all(&rule.groups(ask.wish.means)) {
             return Ok(refused(&NotSent::GroupsUnknown, seen, Some(&loaded)));
-        };
+        }
         if let Err(why) = deps.policy.admits(&ask, &tags, &groups) {
             return Ok(refused(&why.into(), seen, Some(&loaded)));
         }

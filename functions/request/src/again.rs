@@ -1,15 +1,17 @@
 //! What has lapsed, or ends soon, is asked for once more with one click: the same terms, approved anew.
 
-use crate::command::{Typed, ask};
-use crate::interaction::Outcome;
+use crate::command::{Answer, Asking, Typed, ask_by};
+use crate::interaction::{Outcome, reply_key};
 use crate::{Broken, Deps};
 use access::click::Click;
+use access::lifecycle::SignedClick;
 use access::request::MachineQuery;
 use access::wording::{self, ClickRefusal};
 
 /// Asks for the same once more; what to tell whoever clicked.
-pub(crate) async fn ask_again(deps: &Deps, click: &Click) -> Result<Outcome, Broken> {
-    let Some(loaded) = deps.store.read(click.request).await? else {
+pub(crate) async fn ask_again(deps: &Deps, click: &Click, signed: &SignedClick) -> Result<Outcome, Broken> {
+    let (loaded, asking) = tokio::try_join!(deps.store.read(click.request), Asking::read(deps, &click.user))?;
+    let Some(loaded) = loaded else {
         return Ok(Err((ClickRefusal::NoSuchRequest, None).into()));
     };
     if click.card.is_some_and(|card| card != loaded.shown.card) {
@@ -36,7 +38,11 @@ pub(crate) async fn ask_again(deps: &Deps, click: &Click) -> Result<Outcome, Bro
         trigger_id: format!("again {}", wish.id),
         response_url: click.response_url.clone().unwrap_or_default(),
         after: Some(wish.id),
+        reply_to: click.response_url.clone().map(|url| (reply_key(&signed.signature), url)),
         page: None,
     };
-    Ok(Ok(Some(ask(deps, typed).await?.message().text)))
+    Ok(Ok(match ask_by(deps, typed, asking).await? {
+        Answer::Told(_) => None,
+        answer => Some(answer.message().text),
+    }))
 }

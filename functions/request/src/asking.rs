@@ -108,7 +108,7 @@ pub(crate) async fn submitted(
         Err((field, why)) => return Ok(Some(wording::ask_problem(field, &why))),
     };
     Ok(Some(match ask(deps, typed).await? {
-        Answer::Recorded(message) => wording::form_answered(&message),
+        Answer::Recorded(message) | Answer::Told(message) => wording::form_answered(&message),
         Answer::Refused(message) => wording::form_above(&message),
     }))
 }
@@ -148,6 +148,7 @@ fn typed(
         trigger_id: format!("form {}", signed.signature),
         response_url: String::new(),
         after: None,
+        reply_to: None,
         page: None,
     })
 }

@@ -2,19 +2,21 @@
 
 use crate::draft::{Decides, draft};
 use crate::enabling::{self, Named};
+use crate::interaction::REPLY_SECONDS;
+use crate::known::in_doubt;
 use crate::{Broken, Deps, asking, ending, field, freezing, lockdown, looking, message, status};
 use access::address::LINK_SECONDS;
 use access::command::{Command, parse};
 use access::enabled::Enabled;
 use access::lifecycle::{Record, SignedClick, State};
-use access::machine::{Found, Tags, Unfit, find};
-use access::policy::{Rule, Subject};
+use access::machine::{Found, SeenMachine, Tags, Unfit, find};
+use access::policy::{Groups, NotAllowed, Rule, Subject};
 use access::request::{
     Ask, Machine, MachineQuery, Means, Ports, Protocol, RequestHash, RequestId, Source, UserId, Wish,
 };
 use access::signature::Verified;
 use access::wording::{self, Message};
-use edge::store::{Created, Question, Why};
+use edge::store::{Created, KnownLockdowns, Loaded, Question, Reply, StoreError, Why};
 use serde_json::Value;
 
 pub(crate) async fn handle(
@@ -92,6 +94,7 @@ pub(crate) async fn handle(
                 trigger_id: get("trigger_id"),
                 response_url: get("response_url"),
                 after: None,
+                reply_to: None,
                 page,
             };
             ask(deps, typed).await?.message()
@@ -115,6 +118,8 @@ pub(crate) struct Typed {
     pub(crate) response_url: String,
     /// The request that is asked for once more.
     pub(crate) after: Option<RequestId>,
+    /// Where whoever pressed a button hears what came of it: the key and the address. A command is answered itself.
+    pub(crate) reply_to: Option<(String, String)>,
     /// Where the page is on which an address is confirmed; `None` where that is not known.
     pub(crate) page: Option<String>,
 }
@@ -123,6 +128,8 @@ pub(crate) struct Typed {
 pub(crate) enum Answer {
     /// It is recorded, or was before.
     Recorded(Message),
+    /// It is recorded, and with it what says so where it was to be said.
+    Told(Message),
     /// It is not.
     Refused(Message),
 }
@@ -130,16 +137,43 @@ pub(crate) enum Answer {
 impl Answer {
     pub(crate) fn message(self) -> Message {
         match self {
-            Self::Recorded(message) | Self::Refused(message) => message,
+            Self::Recorded(message) | Self::Told(message) | Self::Refused(message) => message,
         }
+    }
+}
+
+/// What decides whether something may be asked for.
+pub(crate) struct Asking {
+    machines: Vec<SeenMachine>,
+    locked: KnownLockdowns,
+    groups: Groups,
+    /// What is not over of its requester's: people type a command again when they saw no answer.
+    live: Vec<Loaded>,
+}
+
+impl Asking {
+    /// Reads all of it side by side.
+    pub(crate) async fn read(deps: &Deps, requester: &UserId) -> Result<Self, StoreError> {
+        let (machines, locked, groups, live) = tokio::try_join!(
+            deps.store.machines(),
+            deps.store.lockdowns(),
+            deps.groups(),
+            deps.store.live_of(requester),
+        )?;
+        Ok(Self { machines, locked, groups, live })
     }
 }
 
 /// Records what is asked for, where it may be: what to answer.
 pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Answer, Broken> {
-    let locked = async { Ok(deps.store.lockdowns().await?) };
-    let (meant, locked) = tokio::try_join!(machine_for(deps, &typed), locked)?;
-    let Meant { machine, source, rule, tags, enabled } = match meant {
+    let asking = Asking::read(deps, &typed.requester).await?;
+    ask_by(deps, typed, asking).await
+}
+
+/// As [`ask`], by what was read.
+pub(crate) async fn ask_by(deps: &Deps, typed: Typed, asking: Asking) -> Result<Answer, Broken> {
+    let Asking { machines, locked, groups, live } = asking;
+    let Meant { machine, source, rule, tags, enabled } = match machine_for(deps, &machines, &typed).await? {
         Ok(meant) => meant,
         Err(answer) => return Ok(Answer::Refused(answer)),
     };
@@ -162,18 +196,19 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Answer, Broken> {
         lapses_at: now.plus(source.map_or(LINK_SECONDS, |_| rule.waits_seconds(typed.means))),
     };
     let Some(source) = source else {
-        let decides = Decides { rule, tags: &tags, enabled: enabled.as_ref() };
-        return draft(deps, &wish, &typed.page.unwrap_or_default(), decides).await;
+        let decides = Decides { rule, tags: &tags, enabled: enabled.as_ref(), groups: &groups, live: &live };
+        let drafted = draft(deps, &wish, &typed.page.unwrap_or_default(), decides).await?;
+        return match drafted {
+            Ok(answer) => Ok(answer),
+            Err(why) => refused(deps, &why, rule, &groups, (typed.trigger_id, typed.response_url)).await,
+        };
     };
     let ask = Ask { wish, source };
-    let groups = deps.groups(rule, typed.means).await?;
     let admitted = deps.policy.admits(&ask, &tags, &groups).map(|_| ());
     let within = |()| rule.admits_enabled(&ask, enabled.as_ref());
     if let Err(why) = admitted.and_then(within) {
-        return Ok(Answer::Refused(wording::not_allowed(&why, Some(rule))));
+        return refused(deps, &why, rule, &groups, (typed.trigger_id, typed.response_url)).await;
     }
-    // People type a command again when they saw no answer.
-    let live = deps.store.live_of(&ask.wish.requester).await?;
     let mut others = live.iter().filter(|loaded| Some(loaded.record.wish().id) != typed.after);
     if let Some(same) = others.find(|loaded| is_same(&loaded.record, &ask)) {
         // Whose button it is sees it anew: it was in an answer that may not have come.
@@ -184,8 +219,11 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Answer, Broken> {
         }
         return Ok(Answer::Recorded(wording::asked_before(same.record.wish(), same.record.status())));
     }
-    let recorded = record(deps, &ask.wish, Some(source), rule).await?;
+    let (recorded, told) = record(deps, &ask.wish, Some(source), rule, typed.reply_to).await?;
     let wish = recorded.wish().clone();
+    if told {
+        return Ok(Answer::Told(wording::asked(&Ask { wish, source }, rule)));
+    }
     Ok(Answer::Recorded(if recorded.is_live() {
         wording::asked(&Ask { wish, source }, rule)
     } else {
@@ -193,24 +231,59 @@ pub(crate) async fn ask(deps: &Deps, typed: Typed) -> Result<Answer, Broken> {
     }))
 }
 
-/// Records a request by the first id that is free: as it is recorded.
+/// The policy does not let it. Where that may be because of who is in a group, Slack is asked anew.
+async fn refused(
+    deps: &Deps,
+    why: &NotAllowed,
+    rule: &Rule,
+    groups: &Groups,
+    (trigger_id, response_url): (String, String),
+) -> Result<Answer, Broken> {
+    let no = wording::not_allowed(why, Some(rule));
+    let means = match why {
+        NotAllowed::BreakGlass { .. } => Means::BreakGlass,
+        NotAllowed::Requester { .. } | NotAllowed::NobodyCouldApprove { .. } => Means::Approval,
+        _ => return Ok(Answer::Refused(no)),
+    };
+    let named = in_doubt(rule, means);
+    if named.is_empty() {
+        return Ok(Answer::Refused(no));
+    }
+    let said = if groups.know_all(&rule.groups(means)) {
+        wording::doubted(&no, !response_url.is_empty())
+    } else {
+        wording::groups_unread()
+    };
+    deps.doubt(&trigger_id, named, Some(response_url), None).await?;
+    Ok(Answer::Refused(said))
+}
+
+/// Records a request by the first id that is free: as it is recorded, and whether that was told with it.
 pub(crate) async fn record(
     deps: &Deps,
     wish: &Wish,
     source: Option<Source>,
     rule: &Rule,
-) -> Result<Record, Broken> {
+    reply_to: Option<(String, String)>,
+) -> Result<(Record, bool), Broken> {
     for candidate in 0..RequestHash::CANDIDATES {
         let wish = Wish { id: wish.hash.candidate(candidate), ..wish.clone() };
         let change = Record::asked(wish.clone(), source, rule.approvals());
-        match deps.store.create(&change).await? {
+        let says = |((key, url), source): ((String, String), Source)| {
+            let text = wording::asked(&Ask { wish: wish.clone(), source }, rule).text;
+            (key, Reply { text, response_url: url, replaces: false, said: false })
+        };
+        let said = reply_to.clone().zip(source).map(says);
+        let purge_at = deps.clock.now().plus(REPLY_SECONDS);
+        let beside = said.as_ref().map(|(key, reply)| (key.as_str(), reply, purge_at));
+        match deps.store.create(&change, beside).await? {
             Created::Yes => {
                 tracing::info!(request = %wish.id, "asked");
-                return Ok(change.record);
+                return Ok((change.record, said.is_some()));
             }
             // The same delivery twice.
             Created::Exists(existing) if existing.record.wish().hash == wish.hash => {
-                return Ok(existing.record);
+                return Ok((existing.record, false));
             }
             // Another request with the same 50 bits: take the next 50.
             Created::Exists(_) => {}
@@ -233,9 +306,12 @@ struct Meant<'d> {
 }
 
 /// What was named; else what to say.
-async fn machine_for<'d>(deps: &'d Deps, typed: &Typed) -> Result<Result<Meant<'d>, Message>, Broken> {
-    let machines = deps.store.machines().await?;
-    let seen = match find(&machines, &typed.machine) {
+async fn machine_for<'d>(
+    deps: &'d Deps,
+    machines: &[SeenMachine],
+    typed: &Typed,
+) -> Result<Result<Meant<'d>, Message>, Broken> {
+    let seen = match find(machines, &typed.machine) {
         Found::One(seen) => seen,
         Found::Several(spelled) => {
             return Ok(Err(wording::ambiguous(&typed.machine, &spelled, &typed.ports)));

@@ -1,6 +1,6 @@
 //! Deny asks why in a form, and the form denies.
 
-use crate::interaction::{Declined, Deed, Outcome, Wanted, decide};
+use crate::interaction::{Declined, Deed, Outcome, Wanted, decide, key_of};
 use crate::{Broken, Deps, enabling};
 use access::click::{ButtonValue, Click, Submission};
 use access::lease::Timestamp;
@@ -46,5 +46,10 @@ pub(crate) async fn submitted(
     let deed = Deed::Deny(Some(reason));
     let wanted = Wanted { user: &form.user, request, terms: &terms, card: None, deed };
     let denied = decide(deps, &wanted, signed, verified.signed_at()).await?;
-    Ok(denied.err().map(|refusal| wording::form_refused(&Message::sentence(Declined::from(refusal).text))))
+    let Err(refusal) = denied else { return Ok(None) };
+    let declined = Declined::from(refusal);
+    if !declined.doubts.is_empty() {
+        deps.doubt(key_of(&signed.signature), declined.doubts, None, None).await?;
+    }
+    Ok(Some(wording::form_refused(&Message::sentence(declined.text))))
 }

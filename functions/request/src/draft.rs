@@ -6,47 +6,51 @@ use access::address::Link;
 use access::enabled::Enabled;
 use access::lifecycle::{Record, State};
 use access::machine::Tags;
-use access::policy::Rule;
+use access::policy::{Groups, NotAllowed, Rule};
 use access::request::{Means, Wish};
 use access::wording::{self, Message};
+use edge::store::Loaded;
 
 /// What decides about a draft.
 pub(crate) struct Decides<'d> {
     pub(crate) rule: &'d Rule,
     pub(crate) tags: &'d Tags,
     pub(crate) enabled: Option<&'d Enabled>,
+    /// Who is in the policy's user groups.
+    pub(crate) groups: &'d Groups,
+    /// What its requester asked for before, and is not over.
+    pub(crate) live: &'d [Loaded],
 }
 
-/// Records it, or finds one like it; the answer has the link to the page, whose address is `page`.
+/// Records it, or finds one like it; the answer has the link to the page, whose address is `page`. Else what the policy
+/// does not let.
 pub(crate) async fn draft(
     deps: &Deps,
     wish: &Wish,
     page: &str,
     decides: Decides<'_>,
-) -> Result<Answer, Broken> {
-    let Decides { rule, tags, enabled } = decides;
-    let groups = deps.groups(rule, wish.means).await?;
-    let admitted = deps.policy.admits_draft(wish, tags, &groups).map(|_| ());
+) -> Result<Result<Answer, NotAllowed>, Broken> {
+    let Decides { rule, tags, enabled, groups, live } = decides;
+    let admitted = deps.policy.admits_draft(wish, tags, groups).map(|_| ());
     if let Err(why) = admitted.and_then(|()| rule.admits_enabled_draft(wish, enabled)) {
-        return Ok(Answer::Refused(wording::not_allowed(&why, Some(rule))));
+        return Ok(Err(why));
     }
     // People type a command again when they saw no answer, or have lost the link.
-    let live = deps.store.live_of(&wish.requester).await?;
     let alike = || live.iter().map(|loaded| &loaded.record).filter(|record| is_alike(record, wish));
     if let Some((ask, record)) = alike().find_map(|record| Some((record.ask()?, record))) {
         let waits = matches!(record.state(), State::Pending(_));
         // Whose button it is sees it here.
-        return Ok(Answer::Recorded(if waits && ask.wish.means == Means::BreakGlass {
+        return Ok(Ok(Answer::Recorded(if waits && ask.wish.means == Means::BreakGlass {
             wording::asked(ask, rule)
         } else {
             wording::asked_before_from(ask, record.status())
-        }));
+        })));
     }
     if let Some(draft) = alike().find(|record| deps.clock.now() < record.wish().lapses_at) {
-        return Ok(Answer::Recorded(linked(deps, draft.wish(), page)));
+        return Ok(Ok(Answer::Recorded(linked(deps, draft.wish(), page))));
     }
-    let recorded = record(deps, wish, None, rule).await?;
-    Ok(Answer::Recorded(linked(deps, recorded.wish(), page)))
+    let (recorded, _) = record(deps, wish, None, rule, None).await?;
+    Ok(Ok(Answer::Recorded(linked(deps, recorded.wish(), page))))
 }
 
 fn linked(deps: &Deps, wish: &Wish, page: &str) -> Message {

@@ -1,5 +1,6 @@
 //! `/jit vms` with its check boxes, `/jit enable` and `/jit disable`, and the forms that admins send off.
 
+use crate::interaction::key_of;
 use crate::{Broken, Deps};
 use access::click::{Submission, Ticked, box_of};
 use access::enabled::{Enabled, Field, Filled, NotEnabled};
@@ -24,21 +25,19 @@ pub(crate) struct Named {
 
 /// The machines as they were seen last; with check boxes for an admin.
 pub(crate) async fn list(deps: &Deps, user: &UserId, part: Option<&MachineName>) -> Result<Message, Broken> {
-    // Whoever only wants to read the list does not wait for a Slack that does not say who is an admin.
-    let is_admin = tokio::time::timeout(deps.answer_within / 2, admin(deps, user));
-    let read = async { tokio::try_join!(deps.store.machines(), deps.store.unsettled()) };
-    let (read, is_admin) = tokio::join!(read, is_admin);
-    let (machines, unsettled) = read?;
+    let (machines, unsettled, known) =
+        tokio::try_join!(deps.store.machines(), deps.store.unsettled(), deps.known())?;
+    let is_admin = known.admin(&deps.policy, user).is_ok();
     let open: Vec<&Record> = unsettled.iter().map(|(_, loaded)| &loaded.record).collect();
-    Ok(wording::machines(&machines, part, &open, &deps.policy, matches!(is_admin, Ok(Ok(_)))))
+    Ok(wording::machines(&machines, part, &open, &deps.policy, is_admin))
 }
 
 /// Opens the form by which these machines are enabled; else what to say.
 pub(crate) async fn enable(deps: &Deps, named: &Named) -> Result<Result<(), Message>, Broken> {
-    if let Err(answer) = admin(deps, &named.admin).await {
+    let (machines, known) = tokio::try_join!(deps.store.machines(), deps.known())?;
+    if let Err(answer) = known.admin(&deps.policy, &named.admin) {
         return Ok(Err(answer));
     }
-    let machines = deps.store.machines().await?;
     let meant = match meant(&machines, &named.machines) {
         Ok(meant) => meant,
         Err(answer) => return Ok(Err(answer)),
@@ -48,13 +47,13 @@ pub(crate) async fn enable(deps: &Deps, named: &Named) -> Result<Result<(), Mess
 
 /// Opens the form by which the ticked machines are enabled; else what to say.
 pub(crate) async fn enable_ticked(deps: &Deps, ticked: &Ticked) -> Result<Result<(), String>, Broken> {
-    if let Err(answer) = admin(deps, &ticked.user).await {
+    let (machines, known) = tokio::try_join!(deps.store.machines(), deps.known())?;
+    if let Err(answer) = known.admin(&deps.policy, &ticked.user) {
         return Ok(Err(answer.text));
     }
     if ticked.boxes.is_empty() {
         return Ok(Err(wording::nothing_ticked()));
     }
-    let machines = deps.store.machines().await?;
     let of_box = |value: &String| machines.iter().find(|machine| box_of(&machine.resource_id) == *value);
     let Some(meant) = ticked.boxes.iter().map(of_box).collect::<Option<Vec<_>>>() else {
         return Ok(Err(wording::box_unknown()));
@@ -76,10 +75,11 @@ async fn open_enable_form(deps: &Deps, trigger_id: &str, machines: &[&SeenMachin
 
 /// Opens the question by which these machines are disabled; else what to say.
 pub(crate) async fn disable(deps: &Deps, named: &Named) -> Result<Result<(), Message>, Broken> {
-    if let Err(answer) = admin(deps, &named.admin).await {
+    let (machines, unsettled, known) =
+        tokio::try_join!(deps.store.machines(), deps.store.unsettled(), deps.known())?;
+    if let Err(answer) = known.admin(&deps.policy, &named.admin) {
         return Ok(Err(answer));
     }
-    let (machines, unsettled) = tokio::try_join!(deps.store.machines(), deps.store.unsettled())?;
     let meant = match meant(&machines, &named.machines) {
         Ok(meant) => meant,
         Err(answer) => return Ok(Err(answer)),
@@ -103,25 +103,6 @@ pub(crate) async fn open_form(deps: &Deps, trigger_id: &str, form: Option<Value>
         tracing::warn!(error = %error, "a form was not opened");
         wording::no_form()
     })
-}
-
-/// The evidence that somebody is an admin whose clicks count; else what to say.
-pub(crate) async fn admin(deps: &Deps, user: &UserId) -> Result<Admin, Message> {
-    let groups = deps.policy.admin_groups();
-    let (groups, known) = tokio::join!(deps.slack.groups(&groups), deps.store.lockdowns());
-    let groups = groups.map_err(|error| {
-        tracing::warn!(error = %error, "Slack does not say who is an admin");
-        wording::admins_unknown()
-    })?;
-    let admin = deps.policy.admin(user, &groups).ok_or_else(|| wording::not_admin(&deps.policy))?;
-    let known = known.map_err(|error| {
-        tracing::warn!(error = %error, "whether an admin's clicks count is not known");
-        wording::admins_unknown()
-    })?;
-    match known.lockdowns.frozen(user) {
-        Some(frozen) => Err(Message::sentence(wording::you_are_frozen(user, frozen.at))),
-        None => Ok(admin),
-    }
 }
 
 /// The machines that were named; else what to say of the first that cannot be meant.
@@ -149,45 +130,42 @@ pub(crate) async fn submitted(
         tracing::warn!("a form that is about no machines of ours");
         return Ok(None);
     };
-    let admin = match admin(deps, &form.user).await {
+    let (machines, known) = tokio::try_join!(deps.store.machines(), deps.known())?;
+    let admin = match known.admin(&deps.policy, &form.user) {
         Ok(admin) => admin,
         Err(answer) => return refused(&answer),
     };
-    let machines = deps.store.machines().await?;
     let meant: Vec<&SeenMachine> =
         ids.iter().filter_map(|id| machines.iter().find(|one| one.resource_id == *id)).collect();
-    let change = match form.form.as_str() {
+    let ids: Vec<&ResourceId> = meant.iter().map(|machine| &machine.resource_id).collect();
+    let (enabled, change) = match form.form.as_str() {
         wording::ENABLE_FORM => match filled(form).read(admin.user(), deps.clock.now()) {
             Err((field, why)) => return Ok(Some(wording::form_problem(field, &why))),
             Ok(enabled) => {
                 if let Err(why) = within_policy(deps, &meant, &enabled) {
                     return Ok(Some(wording::form_problem(Field::Ports, &why)));
                 }
-                for machine in &meant {
-                    deps.store.put_enabled(&machine.resource_id, Some((&enabled, signed))).await?;
-                }
-                Change::Write
+                (Some(enabled), Change::Write)
             }
         },
         wording::DISABLE_FORM => {
-            for machine in &meant {
-                // First: what is left by a failure in between is ended when the form is sent again.
-                end_grants(deps, &machine.resource_id, &admin).await?;
-                deps.store.put_enabled(&machine.resource_id, None).await?;
-            }
-            Change::Remove
+            // First: what is left by a failure in between is ended when the form is sent again.
+            end_grants(deps, &ids, &admin).await?;
+            (None, Change::Remove)
         }
         other => {
             tracing::warn!(form = other, "a form that is none of ours");
             return Ok(None);
         }
     };
-    let machines = meant.iter().map(|machine| machine.resource_id.clone()).collect();
+    let machines = ids.iter().map(|id| (*id).clone()).collect();
     let offer = Offer { machines, change, by: admin.user().clone(), asked_at: deps.clock.now() };
     // The same delivery twice is one question.
-    let key = format!("ASK#{}", signed.signature.trim_start_matches("v0="));
-    deps.store.ask_for_offer(&key, &offer).await?;
-    tracing::info!(by = %admin.user(), machines = meant.len(), ?change, "machines enabled or disabled");
+    let key = format!("ASK#{}", key_of(&signed.signature));
+    let enabled = enabled.as_ref().map(|enabled| (enabled, signed));
+    if deps.store.put_enabled(&ids, enabled, (&key, &offer)).await? {
+        tracing::info!(by = %admin.user(), machines = ids.len(), ?change, "machines enabled or disabled");
+    }
     Ok(None)
 }
 
@@ -215,14 +193,12 @@ fn within_policy(deps: &Deps, machines: &[&SeenMachine], enabled: &Enabled) -> R
     Ok(())
 }
 
-/// Ends what is open on a machine, or is about to be, and refuses what waits for a decision.
-async fn end_grants(deps: &Deps, machine: &ResourceId, admin: &Admin) -> Result<(), Broken> {
-    for (_, indexed) in deps.store.unsettled().await? {
-        if indexed.record.wish().machine.resource_id == *machine {
-            end_grant(deps, &indexed.record, admin).await?;
-        }
-    }
-    Ok(())
+/// Ends what is open on these machines, or is about to be, and refuses what waits for a decision.
+async fn end_grants(deps: &Deps, machines: &[&ResourceId], admin: &Admin) -> Result<(), Broken> {
+    let unsettled = deps.store.unsettled().await?;
+    let records = unsettled.iter().map(|(_, loaded)| &loaded.record);
+    let on_them = records.filter(|record| machines.contains(&&record.wish().machine.resource_id));
+    futures::future::try_join_all(on_them.map(|record| end_grant(deps, record, admin))).await.map(|_| ())
 }
 
 async fn end_grant(deps: &Deps, indexed: &Record, admin: &Admin) -> Result<(), Broken> {

@@ -1,14 +1,15 @@
 //! A grant is ended early, or a request taken back: by the button on its card, and by `/jit close`.
 
 use crate::interaction::Outcome;
+use crate::known::Known;
 use crate::{Broken, Deps};
 use access::click::Click;
 use access::command::Closing;
 use access::lifecycle::{Cause, Change, NotNow, Record, State};
 use access::policy::Rule;
-use access::request::{Means, RequestId, TermsDigest, UserId};
+use access::request::{TermsDigest, UserId};
 use access::wording::{self, ClickRefusal, NotEnded};
-use edge::store::{Loaded, Stored};
+use edge::store::{Loaded, StoreError, Stored};
 
 /// How often it is tried anew when somebody else has written meanwhile.
 const TRIES: usize = 5;
@@ -18,7 +19,8 @@ type Refused<'d> = (NotEnded, Option<&'d Rule>);
 /// The button on the card; else what to tell the clicker.
 pub(crate) async fn by_click(deps: &Deps, click: &Click) -> Result<Outcome, Broken> {
     for _ in 0..TRIES {
-        let Some(loaded) = deps.store.read(click.request).await? else {
+        let (loaded, known) = tokio::try_join!(deps.store.read(click.request), deps.known())?;
+        let Some(loaded) = loaded else {
             return Ok(Err((ClickRefusal::NoSuchRequest, None).into()));
         };
         if click.card.is_some_and(|card| card != loaded.shown.card) {
@@ -28,7 +30,7 @@ pub(crate) async fn by_click(deps: &Deps, click: &Click) -> Result<Outcome, Brok
         if ask.is_none_or(|ask| click.terms != TermsDigest::of(ask).as_str()) {
             return Ok(Err((ClickRefusal::OtherTerms, None).into()));
         }
-        match try_to_end(deps, &loaded, &click.user).await? {
+        match try_to_end(deps, &known, &loaded, &click.user).await? {
             Err((why, rule)) => return Ok(Err(wording::not_ended(&why, rule).into())),
             Ok(None) => {}
             Ok(Some(_)) => return Ok(Ok(None)),
@@ -40,14 +42,16 @@ pub(crate) async fn by_click(deps: &Deps, click: &Click) -> Result<Outcome, Brok
 /// `/jit close`: what to answer.
 pub(crate) async fn by_command(deps: &Deps, user: &UserId, closing: &Closing) -> Result<String, Broken> {
     for _ in 0..TRIES {
-        let meant = match meant(deps, user, closing).await? {
+        let (known, meant) = tokio::try_join!(deps.known(), about(deps, closing))?;
+        let meant = match meant_by(deps, &known, user, closing, meant) {
             Ok(meant) => meant,
             Err((why, rule)) => return Ok(wording::not_ended(&why, rule)),
         };
+        let tries = meant.iter().map(|loaded| try_to_end(deps, &known, loaded, user));
         let mut said = vec![];
         let mut lost = false;
-        for loaded in &meant {
-            match try_to_end(deps, loaded, user).await? {
+        for tried in futures::future::join_all(tries).await {
+            match tried? {
                 Err((why, rule)) => said.push(wording::not_ended(&why, rule)),
                 Ok(None) => lost = true,
                 Ok(Some(record)) => said.push(wording::ending(&record)),
@@ -60,83 +64,64 @@ pub(crate) async fn by_command(deps: &Deps, user: &UserId, closing: &Closing) ->
     Err(Broken::Contended)
 }
 
+/// What a command can be about.
+async fn about(deps: &Deps, closing: &Closing) -> Result<Vec<Loaded>, StoreError> {
+    Ok(match closing {
+        Closing::Request(id) => deps.store.read(*id).await?.into_iter().collect(),
+        Closing::Machine { machine, ports } => {
+            let is_meant = |loaded: &Loaded| {
+                let wish = loaded.record.wish();
+                loaded.record.is_live()
+                    && machine.means(&wish.machine.resource_id)
+                    && ports.as_ref().is_none_or(|ports| *ports == wish.ports)
+            };
+            let unsettled = deps.store.unsettled().await?;
+            unsettled.into_iter().map(|(_, loaded)| loaded).filter(is_meant).collect()
+        }
+    })
+}
+
 /// What somebody means to end: all of their own on a machine, or the one of somebody else.
-async fn meant<'d>(
+fn meant_by<'d>(
     deps: &'d Deps,
+    known: &Known,
     user: &UserId,
     closing: &Closing,
-) -> Result<Result<Vec<Loaded>, Refused<'d>>, Broken> {
-    let (machine, ports) = match closing {
-        Closing::Request(id) => return one(deps, user, *id).await,
-        Closing::Machine { machine, ports } => (machine, ports),
+    about: Vec<Loaded>,
+) -> Result<Vec<Loaded>, Refused<'d>> {
+    let may_end = |loaded: &Loaded| known.may_end(&deps.policy, &loaded.record, user).is_ok();
+    let machine = match closing {
+        // Whether there is one is told to those alone who could end it.
+        Closing::Request(_) if !about.iter().any(may_end) => return Err((NotEnded::NoSuchRequest, None)),
+        Closing::Request(_) => return Ok(about),
+        Closing::Machine { machine, .. } => machine,
     };
-    let on_it = deps.store.unsettled().await?.into_iter().map(|(_, loaded)| loaded).filter(|loaded| {
-        let wish = loaded.record.wish();
-        loaded.record.is_live()
-            && machine.means(&wish.machine.resource_id)
-            && ports.as_ref().is_none_or(|ports| *ports == wish.ports)
-    });
     let is_own = |loaded: &Loaded| loaded.record.wish().requester == *user;
-    let (own, others): (Vec<Loaded>, Vec<Loaded>) = on_it.partition(is_own);
+    let (own, others): (Vec<Loaded>, Vec<Loaded>) = about.into_iter().partition(is_own);
     if !own.is_empty() {
-        return Ok(Ok(own));
+        return Ok(own);
     }
-    let mut may = vec![];
-    for loaded in others {
-        if loaded.record.granted().is_some() && is_entitled(deps, &loaded.record, user).await?.is_ok() {
-            may.push(loaded);
+    let may: Vec<Loaded> =
+        others.into_iter().filter(|loaded| loaded.record.granted().is_some() && may_end(loaded)).collect();
+    match may.len() {
+        0 => Err((NotEnded::Nothing { machine: machine.clone() }, None)),
+        1 => Ok(may),
+        _ => {
+            let of = |loaded: &Loaded| (loaded.record.wish().requester.clone(), loaded.record.wish().id);
+            Err((NotEnded::Several { all: may.iter().map(of).collect() }, None))
         }
     }
-    if may.is_empty() {
-        return Ok(Err((NotEnded::Nothing { machine: machine.clone() }, None)));
-    }
-    if may.len() > 1 {
-        let of = |loaded: &Loaded| (loaded.record.wish().requester.clone(), loaded.record.wish().id);
-        return Ok(Err((NotEnded::Several { all: may.iter().map(of).collect() }, None)));
-    }
-    Ok(Ok(may))
-}
-
-/// One request by its reference. Whether there is one is told to those alone who could end it.
-async fn one<'d>(
-    deps: &'d Deps,
-    user: &UserId,
-    id: RequestId,
-) -> Result<Result<Vec<Loaded>, Refused<'d>>, Broken> {
-    let Some(loaded) = deps.store.read(id).await? else { return Ok(Err((NotEnded::NoSuchRequest, None))) };
-    if is_entitled(deps, &loaded.record, user).await?.is_err() {
-        return Ok(Err((NotEnded::NoSuchRequest, None)));
-    }
-    Ok(Ok(vec![loaded]))
-}
-
-/// Whether somebody may end it: who asked, who could have approved, and admins. Else the rule that says who.
-async fn is_entitled<'d>(
-    deps: &'d Deps,
-    record: &Record,
-    user: &UserId,
-) -> Result<Result<(), Option<&'d Rule>>, Broken> {
-    let wish = record.wish();
-    if wish.requester == *user {
-        return Ok(Ok(()));
-    }
-    let rule = deps.store.listed_rule(&deps.policy, &wish.machine).await?;
-    let mut groups = deps.policy.admin_groups();
-    groups.extend(rule.iter().flat_map(|rule| rule.groups(Means::Approval)));
-    let groups = deps.slack.groups(&groups).await?;
-    let may = deps.policy.admin(user, &groups).is_some()
-        || rule.is_some_and(|rule| rule.approver(user, &groups).is_some());
-    Ok(if may { Ok(()) } else { Err(rule) })
 }
 
 /// Ends what was read, where this person may: the record then. `None` where somebody else has written meanwhile.
 async fn try_to_end<'d>(
     deps: &'d Deps,
+    known: &Known,
     loaded: &Loaded,
     user: &UserId,
 ) -> Result<Result<Option<Record>, Refused<'d>>, Broken> {
     let record = &loaded.record;
-    if let Err(rule) = is_entitled(deps, record, user).await? {
+    if let Err(rule) = known.may_end(&deps.policy, record, user) {
         let requester = record.wish().requester.clone();
         return Ok(Err((NotEnded::NotEntitled { requester }, rule)));
     }

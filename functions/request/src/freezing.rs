@@ -1,6 +1,5 @@
 //! *Not me*: an approver says that an approval in their name is not theirs. And the admin's command after it.
 
-use crate::enabling::admin;
 use crate::interaction::Outcome;
 use crate::{Broken, Deps};
 use access::click::Click;
@@ -48,11 +47,12 @@ pub(crate) async fn not_me(deps: &Deps, click: &Click) -> Result<Outcome, Broken
 /// `/jit unfreeze`: somebody's clicks count again. Nobody lifts it for themselves: an admin's clicks do not count then
 /// either.
 pub(crate) async fn unfreeze(deps: &Deps, by: &UserId, user: &UserId) -> Result<Message, Broken> {
-    if let Err(answer) = admin(deps, by).await {
-        return Ok(answer);
-    }
     for _ in 0..TRIES {
-        let known = deps.store.lockdowns().await?;
+        let known = deps.known().await?;
+        if let Err(answer) = known.admin(&deps.policy, by) {
+            return Ok(answer);
+        }
+        let known = known.locked;
         let now = deps.clock.now();
         let Some(lockdowns) = known.lockdowns.thawed(user, by, now) else {
             return Ok(wording::not_frozen(user));

@@ -1,5 +1,6 @@
 //! A click on one of our buttons, or a form that was sent off.
 
+use crate::known::in_doubt;
 use crate::{Broken, Deps, again, asking, denying, enabling, ending, freezing, json, ordering, status};
 use access::click::{Action, Click, ClickError, Submission, Ticking};
 use access::lease::Timestamp;
@@ -15,7 +16,7 @@ use serde_json::Value;
 const TRIES: usize = 5;
 
 /// How long a sentence to the clicker is kept at most, in seconds: Slack takes it for 30 minutes.
-const REPLY_SECONDS: u64 = 30 * 60;
+pub(crate) const REPLY_SECONDS: u64 = 30 * 60;
 
 pub(crate) async fn handle(
     deps: &Deps,
@@ -58,7 +59,7 @@ pub(crate) async fn handle(
         Action::Deny => denying::ask_why(deps, &click, &signed, at).await?,
         Action::End => ending::by_click(deps, &click).await?,
         Action::NotMe => freezing::not_me(deps, &click).await?,
-        Action::AskAgain => again::ask_again(deps, &click).await?,
+        Action::AskAgain => again::ask_again(deps, &click, &signed).await?,
         Action::WriteClosing | Action::RemoveClosing => {
             ordering::take(deps, &click, &signed, at).await?.map(|()| None).map_err(Declined::from)
         }
@@ -71,8 +72,12 @@ pub(crate) async fn handle(
             Some(declined)
         }
     };
-    if let Some(Declined { text, replaces }) = said {
-        say(deps, text, click.response_url, &signed.signature, replaces).await?;
+    if let Some(Declined { text, replaces, doubts }) = said {
+        if doubts.is_empty() {
+            say(deps, text, click.response_url, &signed.signature, replaces).await?;
+        } else {
+            deps.doubt(key_of(&signed.signature), doubts, click.response_url, Some(text)).await?;
+        }
     }
     Ok(status(200))
 }
@@ -110,26 +115,43 @@ async fn say(
     let Some(response_url) = response_url else { return Ok(()) };
     let reply = Reply { text, response_url, replaces, said: false };
     // The same delivery twice is one sentence.
-    let key = format!("REPLY#{}", signature.trim_start_matches("v0="));
-    Ok(deps.store.put_reply(&key, &reply, deps.clock.now().plus(REPLY_SECONDS)).await?)
+    Ok(deps.store.put_reply(&reply_key(signature), &reply, deps.clock.now().plus(REPLY_SECONDS)).await?)
+}
+
+/// By what a sentence to whoever clicked is kept.
+pub(crate) fn reply_key(signature: &str) -> String {
+    format!("REPLY#{}", key_of(signature))
+}
+
+/// What the same delivery twice is known by.
+pub(crate) fn key_of(signature: &str) -> &str {
+    signature.trim_start_matches("v0=")
 }
 
 /// What is said to whoever clicked. Where it `replaces`, it takes the place of the message that was clicked on.
 pub(crate) struct Declined {
     pub(crate) text: String,
     pub(crate) replaces: bool,
+    /// The user groups over which it may be wrong: Slack is asked who is in them before it is said.
+    pub(crate) doubts: Vec<String>,
 }
 
 impl From<String> for Declined {
     fn from(text: String) -> Self {
-        Self { text, replaces: false }
+        Self { text, replaces: false, doubts: vec![] }
     }
 }
 
 impl From<Refusal<'_>> for Declined {
     fn from((refusal, rule): Refusal<'_>) -> Self {
         let replaces = matches!(refusal, ClickRefusal::OldCard { .. });
-        Self { text: refused_click(&refusal, rule), replaces }
+        let means = match refusal {
+            ClickRefusal::NotEntitled => Some(Means::Approval),
+            ClickRefusal::NoBreakGlass => Some(Means::BreakGlass),
+            _ => None,
+        };
+        let doubts = rule.zip(means).map(|(rule, means)| in_doubt(rule, means)).unwrap_or_default();
+        Self { text: refused_click(&refusal, rule), replaces, doubts }
     }
 }
 
@@ -182,7 +204,7 @@ pub(crate) async fn decide<'a>(
     at: Timestamp,
 ) -> Result<Result<Ask, Refusal<'a>>, Broken> {
     for _ in 0..TRIES {
-        let (loaded, locked) = tokio::try_join!(deps.store.read(wanted.request), deps.store.lockdowns())?;
+        let (loaded, known) = tokio::try_join!(deps.store.read(wanted.request), deps.known())?;
         let Some(loaded) = loaded else { return Ok(Err((ClickRefusal::NoSuchRequest, None))) };
         if is_old(wanted, &loaded) {
             return Ok(Err((ClickRefusal::OldCard { request: wanted.request }, None)));
@@ -191,7 +213,7 @@ pub(crate) async fn decide<'a>(
         if wanted.terms != TermsDigest::of(ask).as_str() {
             return Ok(Err((ClickRefusal::OtherTerms, None)));
         }
-        let Some(rule) = deps.store.listed_rule(&deps.policy, &ask.wish.machine).await? else {
+        let Some(rule) = known.rule(&deps.policy, &ask.wish.machine) else {
             return Ok(Err((ClickRefusal::NotEntitled, None)));
         };
         let means = ask.wish.means;
@@ -201,14 +223,11 @@ pub(crate) async fn decide<'a>(
         if means == Means::Approval && *wanted.user == ask.wish.requester {
             return Ok(Err((ClickRefusal::OwnRequest, Some(rule))));
         }
-        let Ok(groups) = deps.groups(rule, means).await else {
-            return Ok(Err((ClickRefusal::GroupsUnknown, Some(rule))));
-        };
-        let entitled = match entitled(wanted, rule, &groups) {
+        let entitled = match entitled(wanted, rule, &known.groups) {
             Ok(entitled) => entitled,
             Err(refusal) => return Ok(Err((refusal, Some(rule)))),
         };
-        if let Some(frozen) = locked.lockdowns.frozen(wanted.user) {
+        if let Some(frozen) = known.locked.lockdowns.frozen(wanted.user) {
             return Ok(Err((
                 ClickRefusal::Frozen { user: frozen.user.clone(), since: frozen.at },
                 Some(rule),

@@ -3,8 +3,8 @@
 
 use access::click::App;
 use access::lifecycle::SignedClick;
-use access::policy::{Groups, Policy, Rule};
-use access::request::{Installation, Means};
+use access::policy::Policy;
+use access::request::Installation;
 use access::signature::{SignatureError, Verified, verify};
 use access::wording::{self, Message};
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -12,7 +12,7 @@ use base64::Engine;
 use edge::clock::Clock;
 use edge::config::{ConfigError, Environment};
 use edge::secrets::{AGAIN_SECONDS, FRESH_SECONDS, SlackSecrets};
-use edge::slack::{Slack, SlackError};
+use edge::slack::Slack;
 use edge::store::{Store, StoreError};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ mod enabling;
 mod ending;
 mod freezing;
 mod interaction;
+mod known;
 mod lockdown;
 mod looking;
 mod ordering;
@@ -54,8 +55,6 @@ pub struct Deps {
 enum Broken {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(transparent)]
-    Slack(#[from] SlackError),
     #[error("somebody else wrote the record again and again")]
     Contended,
     #[error("no free id in five tries")]
@@ -81,11 +80,6 @@ impl Deps {
             secrets,
             answer_within: edge::http::Limits::of(env)?.scale(ANSWER_WITHIN),
         })
-    }
-
-    /// The members of the user groups that a rule names; none are asked for where it names people.
-    async fn groups(&self, rule: &Rule, means: Means) -> Result<Groups, SlackError> {
-        self.slack.groups(&rule.groups(means)).await
     }
 }
 

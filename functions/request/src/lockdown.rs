@@ -1,6 +1,5 @@
 //! `/jit lockdown` and `/jit lift`.
 
-use crate::enabling::admin;
 use crate::{Broken, Deps};
 use access::lifecycle::SignedClick;
 use access::lockdown::{Lockdown, NamePattern};
@@ -18,12 +17,13 @@ pub(crate) async fn lock_down(
     command: &SignedClick,
     id: RequestHash,
 ) -> Result<Message, Broken> {
-    if let Err(answer) = admin(deps, user).await {
-        return Ok(answer);
-    }
     let now = deps.clock.now();
     for _ in 0..TRIES {
-        let known = deps.store.lockdowns().await?;
+        let known = deps.known().await?;
+        if let Err(answer) = known.admin(&deps.policy, user) {
+            return Ok(answer);
+        }
+        let known = known.locked;
         let lockdown = Lockdown {
             id: id.candidate(0),
             pattern: pattern.clone(),
@@ -50,12 +50,13 @@ pub(crate) async fn lift(
     user: &UserId,
     pattern: Option<&NamePattern>,
 ) -> Result<Message, Broken> {
-    if let Err(answer) = admin(deps, user).await {
-        return Ok(answer);
-    }
     let now = deps.clock.now();
     for _ in 0..TRIES {
-        let known = deps.store.lockdowns().await?;
+        let known = deps.known().await?;
+        if let Err(answer) = known.admin(&deps.policy, user) {
+            return Ok(answer);
+        }
+        let known = known.locked;
         let Some(lockdowns) = known.lockdowns.lifted(pattern, user, now) else {
             let in_force: Vec<&NamePattern> = known.lockdowns.in_force().map(|one| &one.pattern).collect();
             return Ok(wording::not_in_force(&in_force));

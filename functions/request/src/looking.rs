@@ -1,14 +1,14 @@
 //! `/jit list`, `/jit show` and `/jit why`: what waits, what is open, what has happened to a request, and why somebody
 //! cannot get in.
 
+use crate::known::rule_of;
 use crate::{Broken, Deps};
 use access::lifecycle::{Event, Record, State};
-use access::machine::{Found, SeenMachine, find};
-use access::policy::{Groups, NotAllowed, Rule, Subject};
+use access::machine::{Found, find};
+use access::policy::{NotAllowed, Rule, Subject};
 use access::request::{RequestId, UserId};
 use access::wording::{self, Message};
 use edge::store::Why;
-use std::collections::BTreeSet;
 
 /// The requests of whoever asks.
 pub(crate) async fn mine(deps: &Deps, user: &UserId) -> Result<Message, Broken> {
@@ -20,42 +20,34 @@ pub(crate) async fn mine(deps: &Deps, user: &UserId) -> Result<Message, Broken> 
 /// What waits or is open on the machines whose rule names whoever asks as an approver; everything, for an admin.
 pub(crate) async fn all(deps: &Deps, user: &UserId) -> Result<Message, Broken> {
     let rules = deps.policy.rules();
-    let wanted: BTreeSet<&str> =
-        rules.iter().flat_map(Rule::approver_groups).chain(deps.policy.admin_groups()).collect();
     let (unsettled, machines, groups) =
-        tokio::join!(deps.store.unsettled(), deps.store.machines(), deps.slack.groups(&wanted));
-    let (unsettled, machines) = (unsettled?, machines?);
-    let groups = match groups {
-        Ok(groups) => groups,
-        Err(error) => {
-            tracing::warn!(error = %error, "Slack does not say who may decide");
-            return Ok(wording::who_decides_unknown());
-        }
-    };
+        tokio::try_join!(deps.store.unsettled(), deps.store.machines(), deps.groups())?;
     let approves = |rule: &Rule| rule.approver(user, &groups).is_some();
     let is_admin = deps.policy.admin(user, &groups).is_some();
     if !is_admin && !rules.iter().any(approves) {
+        let wanted = rules.iter().flat_map(Rule::approver_groups).chain(deps.policy.admin_groups()).collect();
+        if !groups.know_all(&wanted) {
+            return Ok(wording::who_decides_unknown());
+        }
         return Ok(wording::approves_nothing());
     }
-    let decides = |record: &&Record| is_admin || rule_of(deps, record, &machines).is_some_and(approves);
+    let decides = |record: &&Record| {
+        is_admin || rule_of(&deps.policy, &record.wish().machine, &machines).is_some_and(approves)
+    };
     let records: Vec<&Record> = unsettled.iter().map(|(_, loaded)| &loaded.record).filter(decides).collect();
     Ok(wording::list_all(&records, is_admin, &deps.installation, deps.clock.now()))
 }
 
-/// The rule that decides about a request's machine, by its tags in the list.
-fn rule_of<'d>(deps: &'d Deps, record: &Record, machines: &[SeenMachine]) -> Option<&'d Rule> {
-    let machine = &record.wish().machine;
-    let seen = machines.iter().find(|seen| seen.resource_id == machine.resource_id);
-    deps.policy.rule_for(&Subject::of(machine, seen.map(|seen| &seen.tags))).ok()
-}
-
 /// A request with its history, to those who may see it; others do not hear whether there is one.
 pub(crate) async fn show(deps: &Deps, user: &UserId, id: RequestId) -> Result<Message, Broken> {
-    let (loaded, history) = tokio::try_join!(deps.store.read(id), deps.store.history(id))?;
+    let (loaded, history, known) =
+        tokio::try_join!(deps.store.read(id), deps.store.history(id), deps.known())?;
     let Some(loaded) = loaded else { return Ok(wording::not_to_be_shown(id)) };
     let record = &loaded.record;
-    let rule = deps.store.listed_rule(&deps.policy, &record.wish().machine).await?;
-    if !may_see(deps, record, rule, user).await {
+    let rule = known.rule(&deps.policy, &record.wish().machine);
+    // What nobody was asked to decide on yet is seen by its requester alone.
+    let is_own = record.wish().requester == *user;
+    if !is_own && (record.ask().is_none() || known.may_end(&deps.policy, record, user).is_err()) {
         return Ok(wording::not_to_be_shown(id));
     }
     let history: Vec<Event> = history.into_iter().map(|line| line.event).collect();
@@ -64,30 +56,10 @@ pub(crate) async fn show(deps: &Deps, user: &UserId, id: RequestId) -> Result<Me
     Ok(wording::shown(record, &history, rule, &deps.installation, deps.clock.now()))
 }
 
-/// Whether somebody is a request's requester, could approve it, or is an admin.
-async fn may_see(deps: &Deps, record: &Record, rule: Option<&Rule>, user: &UserId) -> bool {
-    if record.wish().requester == *user {
-        return true;
-    }
-    // What nobody was asked to decide on yet is seen by its requester alone.
-    if record.ask().is_none() {
-        return false;
-    }
-    let decides = |groups: &Groups| {
-        let approves = |rule: &Rule| rule.approver(user, groups).is_some();
-        deps.policy.admin(user, groups).is_some() || rule.is_some_and(approves)
-    };
-    // Whoever is named one by one need not wait for Slack.
-    if decides(&Groups::default()) {
-        return true;
-    }
-    let wanted = rule.into_iter().flat_map(Rule::approver_groups).chain(deps.policy.admin_groups()).collect();
-    deps.slack.groups(&wanted).await.is_ok_and(|groups| decides(&groups))
-}
-
 /// Has `discover` look why somebody cannot get in, and tell them what it finds.
 pub(crate) async fn why(deps: &Deps, why: Why, trigger_id: &str) -> Result<Message, Broken> {
-    let (machines, locked) = tokio::try_join!(deps.store.machines(), deps.store.lockdowns())?;
+    let (machines, locked, groups) =
+        tokio::try_join!(deps.store.machines(), deps.store.lockdowns(), deps.groups())?;
     let query = &why.question.machine;
     let seen = match find(&machines, query) {
         Found::One(seen) => seen,
@@ -98,7 +70,6 @@ pub(crate) async fn why(deps: &Deps, why: Why, trigger_id: &str) -> Result<Messa
         Ok(rule) => rule,
         Err(why) => return Ok(wording::not_allowed(&why, None)),
     };
-    let groups = deps.slack.groups(&rule.requester_groups()).await?;
     if !rule.lets_ask(&why.asker, &groups) {
         let why = NotAllowed::Requester { rule: rule.name().to_owned(), requester: why.asker };
         return Ok(wording::not_allowed(&why, Some(rule)));

@@ -173,7 +173,7 @@ run "roles" {
     condition = {
       for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : try(statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], "all of them") if statement.Sid == "Lists"]
       } == {
-      request = [["MACHINE", "REQUEST#*"]], grant = [], revoke = [["ORPHAN"]], notify = [], discover = [["MACHINE", "PERSON", "REQUEST#*", "CLOSING"]]
+      request = [["MACHINE", "GROUP", "REQUEST#*"]], grant = [], revoke = [["ORPHAN"]], notify = [], discover = [["MACHINE", "GROUP", "PERSON", "REQUEST#*", "CLOSING"]]
     }
     error_message = "A function lists other partitions of the table."
   }

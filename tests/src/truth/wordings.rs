@@ -349,6 +349,12 @@ pub(super) const OTHER: &[&str] = &[
     "Too late: {user} denied this at {time:past}.",
     "Too late: this request ended at {time:past}.",
     "Slack did not say who may decide on this. Nothing was changed; click again in a minute.",
+    // By what Slack said of its groups a while ago.
+    "Slack was asked anew who is in the groups that the policy names, and that has changed. Try it again now.",
+    "It is not known yet who is in the groups that the policy names. Nothing was recorded; Slack is being asked: type it again in a minute.",
+    "You may not ask for this machine; {any} may. If somebody has just been added to a group of these: Slack is asked who is in it now; {any}.",
+    "Too few people could approve this: it takes {any} besides you, and there are {any}. The policy names {any}; ask an admin to name more. Nothing was recorded. If somebody has just been added to a group of these: Slack is asked who is in it now; {any}.",
+    "You may not open this machine without approval: only {any} may. Type the same line without {code} to ask for approval. If somebody has just been added to a group of these: Slack is asked who is in it now; {any}.",
     "*Ajar* opens a port on a machine for you, from one address, for a while, after a colleague has approved.{any}",
     // Ending early, and taking back.
     "You have taken {any} back. Nothing was opened. Ref {ref}",

@@ -1,7 +1,7 @@
 //! The page on which a requester confirms an address, as Lambda gets what a browser sends.
 
 use crate::Walk;
-use crate::slack::fail_groups;
+use crate::slack::{forget_groups, remember_groups};
 use access::address::{LINK_SECONDS, Link, NotSent};
 use access::lifecycle::Record;
 use access::machine::{Found, find};
@@ -31,7 +31,7 @@ pub(crate) struct Page {
     #[serde(default)]
     site: String,
     #[serde(default)]
-    groups_fail: bool,
+    groups_old: bool,
     status: u16,
     says: String,
 }
@@ -52,8 +52,8 @@ pub(crate) async fn pages(walk: &mut Walk, rows: &[Page]) {
     for (number, row) in rows.iter().enumerate() {
         let wish = wish(walk, number, &row.ask).await;
         let record = recorded(walk, &wish, &row.given).await;
-        if row.groups_fail {
-            fail_groups(walk);
+        if row.groups_old {
+            forget_groups(walk).await;
         }
         let secret = SigningSecret::new(SIGNING_SECRET);
         let link = row.link.as_ref().map_or_else(
@@ -87,6 +87,9 @@ pub(crate) async fn pages(walk: &mut Walk, rows: &[Page]) {
         walk.rows -= 1;
         if let Some(why) = not_sent(&row.says) {
             walk.see(&why);
+        }
+        if row.groups_old {
+            remember_groups(walk).await;
         }
     }
 }
@@ -138,7 +141,7 @@ async fn wish(walk: &Walk, number: usize, ask: &str) -> Wish {
 async fn recorded(walk: &Walk, wish: &Wish, given: &str) -> Record {
     let store = &walk.world.store;
     let change = Record::asked(wish.clone(), None, 1);
-    assert_eq!(store.create(&change).await.unwrap(), Created::Yes);
+    assert_eq!(store.create(&change, None).await.unwrap(), Created::Yes);
     let now = walk.sandbox.clock().now();
     let source: Source = "203.0.113.7".parse().unwrap();
     let next = match given {

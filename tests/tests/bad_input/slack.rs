@@ -8,6 +8,8 @@ use access::machine::{Found, SeenMachine, Unfit, find};
 use access::policy::{Groups, Subject};
 use access::request::{Ask, Protocol, RequestHash, RequestId, TermsDigest, UserId, Wish};
 use access::wording::{self, ClickRefusal, refused_click};
+use ajar_tests::deciding::age_groups;
+use sandbox::aws::schedule;
 use sandbox::faults::{Fault, How, Part};
 use sandbox::slack::world::{CHANNEL_ID, GROUP_ID, GROUP_MEMBERS};
 use serde::Deserialize;
@@ -21,9 +23,9 @@ pub(crate) struct Command {
     text: String,
     #[serde(default = "ana")]
     by: String,
-    /// Slack does not say who is in a user group.
+    /// What Slack said of a user group is old, and it does not say it anew.
     #[serde(default)]
-    groups_fail: bool,
+    groups_old: bool,
     says: String,
 }
 
@@ -43,7 +45,7 @@ pub(crate) struct Click {
     /// Another value than the card's; `{id}` and `{digest}` stand for those of the request.
     value: Option<String>,
     #[serde(default)]
-    groups_fail: bool,
+    groups_old: bool,
     /// What the clicker is told; nothing when the click counts.
     says: String,
 }
@@ -92,18 +94,29 @@ pub(crate) async fn more_machines(walk: &Walk) {
     }
 }
 
-pub(crate) fn fail_groups(walk: &Walk) {
+/// What Slack said of its user group is an hour old, and it does not say it anew.
+pub(crate) async fn forget_groups(walk: &Walk) {
+    age_groups(&walk.world.store, walk.sandbox.clock().now().unix()).await;
     let body = json!({"ok": false, "error": "internal_error"});
     let how = How::Answer { status: 200, headers: BTreeMap::new(), body };
     let path = Some("usergroups.users.list".to_owned());
     walk.sandbox.faults().order(Fault { part: Part::Slack, method: None, path, how, count: 1 });
 }
 
+/// It says it again.
+pub(crate) async fn remember_groups(walk: &Walk) {
+    walk.sandbox.settle().await;
+    // Where nobody has asked.
+    drop(walk.sandbox.faults().take(Part::Slack, "POST", "/api/usergroups.users.list"));
+    let event = schedule::event("discover", walk.sandbox.clock().now());
+    walk.sandbox.lambda().invoke("discover", event).await.unwrap();
+}
+
 pub(crate) async fn commands(walk: &mut Walk, rows: &[Command]) {
     let machines = walk.world.store.machines().await.unwrap();
     for row in rows {
-        if row.groups_fail {
-            fail_groups(walk);
+        if row.groups_old {
+            forget_groups(walk).await;
         }
         let text = long(&row.text);
         let outcome = walk.world.slack.command(&row.by, CHANNEL_ID, &text).await.unwrap();
@@ -120,8 +133,10 @@ pub(crate) async fn commands(walk: &mut Walk, rows: &[Command]) {
             walk.expect(&name, &sentence, &comparable(said));
             walk.rows -= 1;
         }
+        if row.groups_old {
+            remember_groups(walk).await;
+        }
     }
-    assert!(walk.sandbox.faults().take(Part::Slack, "POST", "/api/usergroups.users.list").is_none());
 }
 
 /// Notes which variants a command brings up, and the sentence for it.
@@ -229,13 +244,16 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
                 }
             }
         }
-        if row.groups_fail {
-            fail_groups(walk);
+        if row.groups_old {
+            forget_groups(walk).await;
         }
         let said = click(walk, id, &row.by, &row.button, row.value.as_deref()).await;
         let name = format!("{} clicks {} on {} ({})", row.by, row.button, row.ask, row.given);
         walk.expect(&name, &row.says, &said);
         told.push(said);
+        if row.groups_old {
+            remember_groups(walk).await;
+        }
     }
     let at = Timestamp::from_unix(1_700_000_000);
     let bea: UserId = "U0BEA".parse().unwrap();

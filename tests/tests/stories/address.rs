@@ -221,7 +221,7 @@ async fn a_link_is_of_one_request_and_cannot_be_made_without_the_secret() {
     wish.hash = access::request::RequestHash::of("forged", &wish.machine.resource_id);
     wish.id = wish.hash.candidate(0);
     wish.lapses_at = wish.lapses_at.plus(900);
-    assert_eq!(store.create(&Record::asked(wish.clone(), None, 1)).await.unwrap(), Created::Yes);
+    assert_eq!(store.create(&Record::asked(wish.clone(), None, 1), None).await.unwrap(), Created::Yes);
     let sealed = Link::of(&wish).sealed(&stranger);
     let moved = format!("{}.{}.{}", wish.id, wish.lapses_at.unix(), seal(&link));
     for link in [sealed, moved] {

@@ -1,11 +1,10 @@
 //! Admins tick recommended machines under the list, and enable them in one form.
 
+use ajar_tests::deciding::age_groups;
 use ajar_tests::enabling::{Form, SUGGESTED};
 use ajar_tests::{ANA, BEA, CHRIS, Story};
-use sandbox::faults::{Fault, How, Part};
 use sandbox::slack::world::{GROUP_ID, GROUP_MEMBERS};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::Value;
 
 const UNKNOWN: &str =
     "A machine that you ticked is not in the list any more. Type `/jit vms` for the machines there are now.";
@@ -105,17 +104,10 @@ async fn where_slack_does_not_say_who_is_an_admin_the_list_has_no_boxes() {
     let member = GROUP_MEMBERS[0];
     let boxes = Story::boxes(&story.list_in_slack(member).await);
     assert_eq!(boxes.len(), 4);
-    let silent = async || {
-        let body = json!({"ok": false, "error": "internal_error"});
-        let how = How::Answer { status: 200, headers: BTreeMap::new(), body };
-        let path = Some("usergroups.users.list".to_owned());
-        story.sandbox().faults().order(Fault { part: Part::Slack, method: None, path, how, count: 1 });
-    };
-    silent().await;
+    age_groups(&story.world.store, story.now()).await;
     let list = story.list_in_slack(member).await;
     assert_eq!(names(&list), [""; 0]);
     assert!(list["text"].as_str().unwrap().contains("*Recommended* (4)"), "the list is there: {list}");
-    silent().await;
     let told = story.press_with(member, &[&boxes[0].1]).await;
     let why = "Slack did not say who is an admin. Nothing was changed; try again in a minute.";
     assert_eq!(told.as_deref(), Some(why));

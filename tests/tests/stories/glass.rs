@@ -99,7 +99,7 @@ async fn who_may_not_asks_for_approval() {
     let answer = story.ask(ANA, WORDS).await;
     assert_eq!(
         answer,
-        "You may not open this machine without approval: only <!subteam^S0ONCALL> may. Type the same line without `break-glass` to ask for approval."
+        "You may not open this machine without approval: only <!subteam^S0ONCALL> may. Type the same line without `break-glass` to ask for approval. If somebody has just been added to a group of these: Slack is asked who is in it now; try again in half a minute."
     );
     assert!(story.requests().await.is_empty());
     // One who is in the group, while Ana's own request waits for an approval.

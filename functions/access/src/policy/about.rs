@@ -123,6 +123,11 @@ impl Policy {
         (covers == Covers::Yes).then_some(rule)
     }
 
+    /// Whether there is a rule that is only about machines with certain tags.
+    pub fn names_tags(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.tags.is_empty())
+    }
+
     /// Whether its tags decide which rule is about a machine.
     pub fn goes_by_tags(&self, machine: &Machine) -> bool {
         let untagged = Subject::of(machine, None);

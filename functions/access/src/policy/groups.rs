@@ -24,6 +24,11 @@ impl Groups {
         self.0.contains_key(group)
     }
 
+    /// Whether something was said of each of these.
+    pub fn know_all(&self, groups: &BTreeSet<&str>) -> bool {
+        groups.iter().all(|group| self.knows(group))
+    }
+
     pub(super) fn includes(&self, who: &Who, user: &UserId) -> bool {
         match who {
             Who::User(named) => named == user,

@@ -5,8 +5,9 @@ use super::*;
 use access::lifecycle::State;
 use access::machine::SeenMachine;
 use access::order::Change;
-use access::policy::{Policy, Rule, Subject};
+use access::policy::{Groups, Policy, Rule, Subject};
 use access::request::{Machine, MachineQuery, Ports, ResourceId, Source};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use std::collections::BTreeSet;
 
 /// How long a machine that is gone is still known, in seconds: a week.
@@ -14,6 +15,9 @@ const GONE_KEPT_SECONDS: u64 = 7 * 86_400;
 
 /// How long what Slack said of people is kept without being said again, in seconds: a month.
 const PEOPLE_KEPT_SECONDS: u64 = 30 * 86_400;
+
+/// How long what Slack said of a group counts, in seconds: an hour, in which `discover` asks four times.
+const GROUP_FRESH_SECONDS: u64 = 3600;
 
 /// How long a question is kept, in seconds: an hour; its answer can be given for half of that.
 const QUESTION_KEPT_SECONDS: u64 = 3600;
@@ -71,6 +75,21 @@ pub struct Offer {
     pub asked_at: Timestamp,
 }
 
+/// A question for `discover`: who is in these groups now. Somebody was told no by what it has read of them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Doubt {
+    /// The groups.
+    pub groups: Vec<String>,
+    /// Where Slack takes the answer; absent where it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_url: Option<String>,
+    /// What is to be said where nothing has changed; absent where it was said already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+}
+
 /// What `discover` is asked.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Asked {
@@ -80,6 +99,16 @@ pub enum Asked {
     Why(Why),
     /// What an admin is to be offered.
     Offer(Offer),
+    /// Who is in a group now.
+    Groups(Doubt),
+}
+
+/// A group as it is kept.
+#[derive(Deserialize)]
+struct SaidOfGroup {
+    sk: String,
+    members: BTreeSet<UserId>,
+    seen_at: Timestamp,
 }
 
 /// A person as Slack knows them.
@@ -92,6 +121,18 @@ pub struct Person {
     pub time_zone: Option<String>,
     /// When Slack said so.
     pub seen_at: Timestamp,
+}
+
+/// A question as it is kept, so that `notify` starts `discover`.
+fn asked(question: Item, asked_at: Timestamp) -> Expression {
+    let mut expression = Expression::default();
+    for (attribute, value) in question {
+        expression.set(&attribute, value);
+    }
+    expression.set("purge_at", number(asked_at.plus(QUESTION_KEPT_SECONDS).unix()));
+    let (tell, notify) = Wake::Notify.attribute();
+    expression.set(tell, text(notify));
+    expression
 }
 
 impl Store {
@@ -207,24 +248,23 @@ impl Store {
         self.keep_asked(key, encode("ASK", why)?, why.question.asked_at).await
     }
 
-    /// As [`Store::ask`], what an admin is to be offered.
+    /// As [`Store::ask`], what an admin is to be offered: the part of a transaction that asks it.
+    pub(super) fn asking_for_offer(&self, key: &str, offer: &Offer) -> Result<TransactWriteItem, StoreError> {
+        let expression = asked(encode("ASK", offer)?, offer.asked_at);
+        expression.conditional(&self.table, (key.to_owned(), "ASK".to_owned()), "attribute_not_exists(pk)")
+    }
+
+    /// As [`Store::ask`], who is in these groups now.
     ///
     /// # Errors
     /// DynamoDB did not answer.
-    pub async fn ask_for_offer(&self, key: &str, offer: &Offer) -> Result<(), StoreError> {
-        self.keep_asked(key, encode("ASK", offer)?, offer.asked_at).await
+    pub async fn doubt(&self, key: &str, doubt: &Doubt) -> Result<(), StoreError> {
+        self.keep_asked(key, encode("ASK", doubt)?, doubt.asked_at).await
     }
 
     async fn keep_asked(&self, key: &str, item: Item, asked_at: Timestamp) -> Result<(), StoreError> {
-        let mut expression = Expression::default();
-        for (attribute, value) in item {
-            expression.set(&attribute, value);
-        }
-        expression.set("purge_at", number(asked_at.plus(QUESTION_KEPT_SECONDS).unix()));
-        let (tell, notify) = Wake::Notify.attribute();
-        expression.set(tell, text(notify));
         let key = (key.to_owned(), "ASK".to_owned());
-        self.update(key, expression, "attribute_not_exists(pk)", vec![]).await.map(|_| ())
+        self.update(key, asked(item, asked_at), "attribute_not_exists(pk)", vec![]).await.map(|_| ())
     }
 
     /// What `discover` is asked; `None` where it was purged, or answered already.
@@ -238,6 +278,8 @@ impl Store {
         }
         Ok(Some(if item.contains_key("change") {
             Asked::Offer(decode("ASK", item)?)
+        } else if item.contains_key("groups") {
+            Asked::Groups(decode("ASK", item)?)
         } else if item.contains_key("asker") {
             Asked::Why(decode("ASK", item)?)
         } else {
@@ -272,6 +314,22 @@ impl Store {
         expression.set("seen_at", number(now.unix()));
         expression.set("purge_at", number(now.plus(PEOPLE_KEPT_SECONDS).unix()));
         self.update_always(("GROUP".to_owned(), group.to_owned()), expression).await
+    }
+
+    /// The members of the user groups, as Slack said within the last hour. What it said before that counts as
+    /// unsaid.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item is not a group.
+    pub async fn groups(&self, now: Timestamp) -> Result<Groups, StoreError> {
+        let mut groups = Groups::default();
+        for item in self.query(None, "pk = :pk", &[(":pk", text("GROUP"))]).await? {
+            let SaidOfGroup { sk, members, seen_at } = decode("GROUP", item)?;
+            if now.since(seen_at) < GROUP_FRESH_SECONDS {
+                groups.insert(sk, members);
+            }
+        }
+        Ok(groups)
     }
 
     /// What Slack said of people.

@@ -194,24 +194,31 @@ impl Store {
         self.update_always((CLOSING.to_owned(), known.rule.id().to_string()), expression).await
     }
 
-    /// Keeps with a machine what an admin has enabled on it, and the form as it was signed; `None`: nothing any more.
-    /// `false` where the machine is not known.
+    /// Keeps with machines what an admin has enabled on them, and the form as it was signed, `None`: nothing any more;
+    /// and asks `discover` by this key what they are to be offered. All of it or nothing; `false` where that question
+    /// is there already, or a machine is not known.
     ///
     /// # Errors
     /// DynamoDB did not answer.
     pub async fn put_enabled(
         &self,
-        machine: &ResourceId,
+        machines: &[&ResourceId],
         enabled: Option<(&Enabled, &SignedClick)>,
+        (key, offer): (&str, &Offer),
     ) -> Result<bool, StoreError> {
-        let mut expression = Expression::default();
         let unfit = |error: serde_dynamo::Error| StoreError::Item { kind: "MACHINE", why: error.to_string() };
         let (enabled, form) = enabled.unzip();
         let enabled = enabled.map(serde_dynamo::to_attribute_value).transpose().map_err(unfit)?;
         let form = form.map(serde_dynamo::to_attribute_value).transpose().map_err(unfit)?;
-        expression.set_or_remove("enabled", enabled);
-        expression.set_or_remove("enabled_form", form);
-        self.update(("MACHINE".to_owned(), machine.key()), expression, "attribute_exists(pk)", vec![]).await
+        let mut items = vec![self.asking_for_offer(key, offer)?];
+        for machine in machines {
+            let mut expression = Expression::default();
+            expression.set_or_remove("enabled", enabled.clone());
+            expression.set_or_remove("enabled_form", form.clone());
+            let key = ("MACHINE".to_owned(), machine.key());
+            items.push(expression.conditional(&self.table, key, "attribute_exists(pk)")?);
+        }
+        self.transact(items).await
     }
 
     /// How a machine was used, by the requests that are still known.

@@ -141,7 +141,7 @@ impl Expression {
             .update_expression(self.text())
             .condition_expression(condition)
             .set_expression_attribute_names(Some(self.names))
-            .set_expression_attribute_values(Some(self.values))
+            .set_expression_attribute_values((!self.values.is_empty()).then_some(self.values))
             .build()
             .map_err(|error| StoreError::Item { kind: "REQUEST", why: error.to_string() })?;
         Ok(TransactWriteItem::builder().update(update).build())
@@ -192,11 +192,16 @@ fn keys(item: &mut Item, record: &Record) {
 }
 
 impl Store {
-    /// Stores a new request and the first line of its history.
+    /// Stores a new request and the first line of its history, and with it the sentence that says so to one person, where
+    /// there is one: its key, and when it may go.
     ///
     /// # Errors
     /// DynamoDB did not answer: it may or may not be stored; the same again is harmless.
-    pub async fn create(&self, change: &Change) -> Result<Created, StoreError> {
+    pub async fn create(
+        &self,
+        change: &Change,
+        said: Option<(&str, &Reply, Timestamp)>,
+    ) -> Result<Created, StoreError> {
         let record = &change.record;
         let id = record.wish().id;
         let line = Line::after("", record.version(), &change.event)?;
@@ -218,7 +223,11 @@ impl Store {
             .condition_expression("attribute_not_exists(pk)");
         let put =
             put.build().map_err(|error| StoreError::Item { kind: "REQUEST", why: error.to_string() })?;
-        let items = vec![TransactWriteItem::builder().put(put).build(), put_line(&self.table, id, &line)?];
+        let mut items =
+            vec![TransactWriteItem::builder().put(put).build(), put_line(&self.table, id, &line)?];
+        if let Some((key, reply, purge_at)) = said {
+            items.push(self.replying(key, reply, purge_at)?);
+        }
         match self.transact(items).await? {
             true => Ok(Created::Yes),
             false => match self.read(id).await? {
@@ -435,40 +444,6 @@ impl Store {
         expression.due(record, due_at(record, shown));
         let extra = vec![(":seen", number(record.version()))];
         self.update(key, expression, "#version = :seen", extra).await
-    }
-
-    /// Keeps a sentence to one person until `notify` has sent it; one that is kept already, or was said, is not said
-    /// again. `purge_at`: when it may go.
-    ///
-    /// # Errors
-    /// DynamoDB did not answer.
-    pub async fn put_reply(&self, key: &str, reply: &Reply, purge_at: Timestamp) -> Result<(), StoreError> {
-        let mut item = encode("REPLY", reply)?;
-        item.insert("pk".to_owned(), text(key));
-        item.insert("sk".to_owned(), text("REPLY"));
-        item.insert("purge_at".to_owned(), number(purge_at.unix()));
-        let (tell, notify) = Wake::Notify.attribute();
-        item.insert(tell.to_owned(), text(notify));
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        match put.condition_expression("attribute_not_exists(pk)").send().await {
-            Err(error)
-                if !error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Err(call_error("PutItem", &error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A sentence was sent, or cannot be: it is not sent again. Nothing is deleted: it is purged.
-    ///
-    /// # Errors
-    /// DynamoDB did not answer.
-    pub async fn said(&self, key: &str) -> Result<bool, StoreError> {
-        let mut expression = Expression::default();
-        expression.set("said", AttributeValue::Bool(true));
-        expression.remove(Wake::Notify.attribute().0);
-        self.update((key.to_owned(), "REPLY".to_owned()), expression, "attribute_exists(pk)", vec![]).await
     }
 
     /// The lock of a network security group.

@@ -29,7 +29,7 @@ locals {
   } }
   # Lists that are one partition of the table each; `discover` reads a request with its history to archive it,
   # and `request` to show it to whom it concerns.
-  list = { for name, keys in { request = ["MACHINE", "REQUEST#*"], revoke = ["ORPHAN"], discover = ["MACHINE", "PERSON", "REQUEST#*", "CLOSING"] } : name => {
+  list = { for name, keys in { request = ["MACHINE", "GROUP", "REQUEST#*"], revoke = ["ORPHAN"], discover = ["MACHINE", "GROUP", "PERSON", "REQUEST#*", "CLOSING"] } : name => {
     Sid       = "Lists"
     Effect    = "Allow"
     Action    = ["dynamodb:Query"]

@@ -76,7 +76,7 @@ impl Watched {
     /// Asks, and gives the request's id.
     async fn asked(&self, text: &str) -> String {
         let said = self.command(4, &["dynamodb TransactWriteItems REQUEST"], ANA, text).await;
-        let id = said.rsplit_once("Ref ").expect("recorded").1.to_owned();
+        let id = said.rsplit_once("Ref ").unwrap().1.to_owned();
         self.story.settle().await;
         id
     }

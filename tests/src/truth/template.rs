@@ -42,8 +42,7 @@ fn matches(sentence: &str, text: &str, found: &mut Vec<(String, String)>) -> boo
     let Some((place, rest)) = rest.split_once('}') else { return false };
     let (kind, name) = place.split_once(':').unwrap_or((place, place));
     // The shortest first; longer ones where the rest does not fit.
-    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-    for end in ends {
+    for end in ends(text, rest) {
         let (part, after) = text.split_at(end);
         let Some(value) = is(kind, part) else { continue };
         if matches(rest, after, found) {
@@ -52,6 +51,16 @@ fn matches(sentence: &str, text: &str, found: &mut Vec<(String, String)>) -> boo
         }
     }
     false
+}
+
+/// Where a place can end: before what the rest of the sentence begins with. There are thousands of sentences to compare
+/// in a story.
+fn ends(text: &str, rest: &str) -> Vec<usize> {
+    match rest.split('{').next().unwrap_or_default() {
+        "" if rest.is_empty() => vec![text.len()],
+        "" => text.char_indices().map(|(at, _)| at).chain([text.len()]).collect(),
+        literal => text.match_indices(literal).map(|(at, _)| at).collect(),
+    }
 }
 
 /// What a piece of text means as this kind; `None` where it is not of the kind.

@@ -99,6 +99,11 @@ pub enum NotSent {
         /// What may be.
         allowed: Vec<Source>,
     },
+    /// It is to move a grant to another address, and this one is let in by it.
+    SameAddress {
+        /// The grant.
+        grant: RequestId,
+    },
     /// The policy, the machine or a lockdown is against it now, and was not when it was typed: the answer to the
     /// same command says what.
     Changed,
@@ -136,6 +141,9 @@ pub fn source_of(seen: &str) -> Result<Source, NotSent> {
 /// # Errors
 /// It would be refused.
 pub fn asked_from(wish: &Wish, seen: &SeenMachine, rule: &Rule, source: Source) -> Result<Ask, NotSent> {
+    if let Some(moves) = wish.moves.filter(|moves| source.is_within(&moves.from)) {
+        return Err(NotSent::SameAddress { grant: moves.grant });
+    }
     let machine = seen.reached_from(&source).map_err(|why| match why {
         Unfit::OtherFamily { has_ipv4 } => NotSent::OtherFamily { has_ipv4 },
         Unfit::Gone { .. } | Unfit::Off { .. } | Unfit::Unshielded | Unfit::NoAddress => NotSent::Changed,

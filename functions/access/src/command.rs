@@ -8,6 +8,7 @@ use crate::request::{
 
 mod grants;
 mod looking;
+mod moving;
 
 pub use grants::Closing;
 
@@ -63,6 +64,13 @@ pub enum Command {
     },
     /// `/jit close <vm> [<port>…]` and `/jit close <ref>`: end it early, or take it back.
     Close(Closing),
+    /// `/jit move <ref> [from <address>]` and `/jit move <vm> [<port>…] [from <address>]`: one's own grant to another address.
+    Move {
+        /// Which grant.
+        grant: Closing,
+        /// To where; without it the page tells.
+        to: Option<Source>,
+    },
     /// `/jit unfreeze <person>`: their clicks count again.
     Unfreeze {
         /// Who.
@@ -121,6 +129,11 @@ pub enum CommandError {
         "what to close is missing; type for example `/jit close VM3 22`, or its reference: `/jit close 7F3K9-QXM2P`"
     )]
     CloseWhat,
+    /// `move` and nothing else.
+    #[error(
+        "what to move is missing; type the reference of your grant, like `/jit move 7F3K9-QXM2P`, or its machine and port: `/jit move VM3 22`"
+    )]
+    MoveWhat,
     /// `unfreeze` without a person.
     #[error(
         "the person is missing; the message about them in the channel has the line to type, like `/jit unfreeze U012ABCDEF`"
@@ -191,6 +204,7 @@ pub fn parse(text: &str) -> Result<Command, CommandError> {
     let command = || {
         about_machines(first, words.rest)
             .or_else(|| grants::parse(first, words.rest))
+            .or_else(|| moving::parse(first, words.rest))
             .or_else(|| looking::parse(first, words.rest))
     };
     if let Some(command) = is_command.then(command).flatten() {

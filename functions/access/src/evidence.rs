@@ -188,7 +188,7 @@ impl Proven<'_> {
         if self.signed_at.iter().any(|at| deciding.since(*at) > rule.undecided().seconds()) {
             return Err(Unproven::EarlierTooOld);
         }
-        if granted.expires_at() > deciding.plus(ask.wish.ttl.seconds()) {
+        if granted.expires_at() > ask.wish.ends_by(deciding) {
             return Err(Unproven::EndsTooLate);
         }
         Ok(())

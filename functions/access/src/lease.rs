@@ -111,6 +111,14 @@ impl Ttl {
         if minutes >= Self::MIN.0 && minutes <= Self::MAX.0 { Some(Self(minutes)) } else { None }
     }
 
+    /// What is left from `now` to `until`, begun minutes counted as whole ones: the end itself says when it is over.
+    /// `None` where that is less than the shortest.
+    pub fn left(now: Timestamp, until: Timestamp) -> Option<Self> {
+        let seconds = until.since(now);
+        let minutes = u32::try_from(seconds.div_ceil(60)).unwrap_or(u32::MAX);
+        Self::from_minutes(minutes.min(Self::MAX.0)).filter(|_| seconds >= Self::MIN.seconds())
+    }
+
     /// In minutes.
     pub const fn minutes(self) -> u32 {
         self.0
@@ -195,5 +203,14 @@ mod tests {
         ] {
             assert_eq!(Ttl::from_minutes(minutes).unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn what_is_left_counts_begun_minutes_and_is_a_minute_at_least() {
+        let left = |now, until| Ttl::left(Timestamp::from_unix(now), Timestamp::from_unix(until));
+        for (until, minutes) in [(60, Some(1)), (61, Some(2)), (1800, Some(30)), (59, None), (0, None)] {
+            assert_eq!(left(1000, 1000 + until), minutes.and_then(Ttl::from_minutes), "{until}");
+        }
+        assert_eq!(left(1000, 900), None, "it is over");
     }
 }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 mod ending;
+mod moving;
 mod parts;
 mod step;
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod terms;
 pub use id::{RequestHash, RequestId};
 pub use query::MachineQuery;
 pub use rule_name::RuleName;
-pub use terms::{Ask, Machine, Means, TermsDigest, Wish};
+pub use terms::{Ask, Machine, Means, Move, TermsDigest, Wish};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};

@@ -35,6 +35,7 @@ mod list;
 mod lockdown;
 mod machines;
 mod message;
+mod moving;
 mod news;
 mod opens;
 mod order;
@@ -63,6 +64,7 @@ pub use machines::{
     form_refused, machines, machines_of, named_by_several, no_form, not_admin, not_found, nothing_enabled,
     nothing_enabled_here, too_many_for_a_form,
 };
+pub use moving::{NotMoved, not_moved};
 pub use news::{Alarm, alarm, aside};
 pub use order::{order, order_not_taken};
 pub use orphan::{OrphanTold, orphan};
@@ -148,7 +150,15 @@ fn place(wish: &Wish) -> String {
 
 /// `VM3 port 22 from 203.0.113.7 for 30 minutes`
 fn terms(ask: &Ask) -> String {
-    format!("{} from {} for {}", place(&ask.wish), ask.source, ask.wish.ttl)
+    terms_told(ask, moment)
+}
+
+/// As [`terms`]. `told`: how a moment is written.
+fn terms_told(ask: &Ask, told: impl Fn(Timestamp) -> String) -> String {
+    match &ask.wish.moves {
+        Some(moves) => moving::terms(ask, moves, told),
+        None => format!("{} from {} for {}", place(&ask.wish), ask.source, ask.wish.ttl),
+    }
 }
 
 /// `/jit help`: fits one screen.
@@ -162,7 +172,7 @@ pub fn help(build: &Build) -> Message {
          • several ports: `/jit VM3 22,3389`; by name: `ssh`, `rdp`, `winrm`\n\
          • durations: `30m`, `2h`, `1h30m`\n\
          • without approval, where your policy lets you: `/jit VM3 22 break-glass because the database is down`\n\
-         • end it early, or take it back: `/jit close VM3 22`\n\
+         • end it early, or take it back: `/jit close VM3 22`; your address has changed: `/jit move VM3 22`\n\
          • which machines there are, and who is in: `/jit vms`\n\
          • your requests: `/jit list`; those that you can approve: `/jit list all`; one with its history: `/jit show 7F3K9-QXM2P`\n\
          • you cannot get in: `/jit why VM3 22`\n\

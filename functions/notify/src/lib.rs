@@ -152,9 +152,12 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Event>) -> Result<DynamoDbEv
     Ok(stream::failed(failures))
 }
 
-/// Asks `revoke` to start at once where a record must be shut.
+/// Asks `revoke` to start at once where a record must be shut, or one that it has taken the place of.
 async fn start_revoke(deps: &Deps, id: RequestId) -> Result<(), StoreError> {
     let Some(loaded) = deps.store.read(id).await? else { return Ok(()) };
+    if loaded.record.has_moved().is_some() {
+        start(deps, &deps.revoke_function, &json!({"moved_by": id.to_string()})).await;
+    }
     let State::Closing(closing) = loaded.record.state() else { return Ok(()) };
     if closing.tries() > 0 {
         // It was begun; its next try has its time.

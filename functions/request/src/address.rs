@@ -64,7 +64,11 @@ fn refused(why: &NotSent, seen: &str, loaded: Option<&Loaded>) -> Value {
         NotSent::OtherSite => 403,
         // No error of ours, which would wake somebody: Slack is silent.
         NotSent::GroupsUnknown => 424,
-        NotSent::Unusable | NotSent::OtherFamily { .. } | NotSent::Outside { .. } | NotSent::Changed => 409,
+        NotSent::Unusable
+        | NotSent::OtherFamily { .. }
+        | NotSent::Outside { .. }
+        | NotSent::SameAddress { .. }
+        | NotSent::Changed => 409,
     };
     tracing::info!(status, "an address that was not taken");
     page::answer(status, &wording::not_sent(why, seen, loaded.map(|loaded| &loaded.record)), "")

@@ -4,6 +4,7 @@ use crate::draft::{Decides, draft};
 use crate::enabling::{self, Named};
 use crate::interaction::REPLY_SECONDS;
 use crate::known::in_doubt;
+use crate::moving::{self, Moving};
 use crate::{Broken, Deps, asking, ending, field, freezing, lockdown, looking, message, status};
 use access::address::LINK_SECONDS;
 use access::command::{Command, parse};
@@ -66,6 +67,11 @@ pub(crate) async fn handle(
         },
         Ok(Command::Close(closing)) => {
             Message::sentence(ending::by_command(deps, &requester, &closing).await?)
+        }
+        Ok(Command::Move { grant, to }) => {
+            let (trigger_id, response_url) = (get("trigger_id"), get("response_url"));
+            let moving = Moving { requester, grant, to, trigger_id, response_url, page };
+            moving::by_command(deps, moving).await?
         }
         Ok(Command::Unfreeze { user }) => freezing::unfreeze(deps, &requester, &user).await?,
         Ok(Command::Lift { pattern }) => lockdown::lift(deps, &requester, pattern.as_ref()).await?,
@@ -192,6 +198,7 @@ pub(crate) async fn ask_by(deps: &Deps, typed: Typed, asking: Asking) -> Result<
         ttl: typed.ttl.unwrap_or(rule.duration()),
         means: typed.means,
         justification: typed.justification,
+        moves: None,
         asked_at: now,
         lapses_at: now.plus(source.map_or(LINK_SECONDS, |_| rule.waits_seconds(typed.means))),
     };
@@ -232,7 +239,7 @@ pub(crate) async fn ask_by(deps: &Deps, typed: Typed, asking: Asking) -> Result<
 }
 
 /// The policy does not let it. Where that may be because of who is in a group, Slack is asked anew.
-async fn refused(
+pub(crate) async fn refused(
     deps: &Deps,
     why: &NotAllowed,
     rule: &Rule,

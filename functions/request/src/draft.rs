@@ -53,7 +53,7 @@ pub(crate) async fn draft(
     Ok(Ok(Answer::Recorded(linked(deps, recorded.wish(), page))))
 }
 
-fn linked(deps: &Deps, wish: &Wish, page: &str) -> Message {
+pub(crate) fn linked(deps: &Deps, wish: &Wish, page: &str) -> Message {
     let link = Link::of(wish).sealed(deps.secrets.current().keys.current());
     wording::draft(wish, &format!("{page}?link={link}"))
 }

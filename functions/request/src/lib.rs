@@ -31,6 +31,7 @@ mod interaction;
 mod known;
 mod lockdown;
 mod looking;
+mod moving;
 mod ordering;
 mod page;
 

@@ -17,6 +17,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 
 mod lockdown;
+mod moving;
 mod orders;
 mod orphans;
 
@@ -62,7 +63,8 @@ impl Deps {
 }
 
 /// One tick, or what `notify` asks for: to shut one request now, `{"request": "7F3K9-QXM2P"}`, or to carry out an admin's
-/// order to remove closing rules, `{"order": "7F3K9-QXM2P"}`, or to end what is locked down, `{"lockdown": true}`.
+/// order to remove closing rules, `{"order": "7F3K9-QXM2P"}`, or to end what is locked down, `{"lockdown": true}`, or to end
+/// the grant that an open one has taken the place of, `{"moved_by": "7F3K9-QXM2P"}`.
 ///
 /// # Errors
 /// The table did not answer; the next tick tries again.
@@ -75,6 +77,8 @@ pub async fn handle(deps: &Deps, event: LambdaEvent<Value>) -> Result<(), Error>
         shut(deps, id, invocation, &clock.awake_now(), None).await?;
     } else if let Some(id) = named("order")? {
         orders::carry_out(deps, id, invocation, &clock.awake_now()).await?;
+    } else if let Some(id) = named("moved_by")? {
+        moving::shut_moved(deps, id).await?;
     } else if event.get("lockdown").is_some() {
         lockdown::end_grants(deps, &deps.driver.store.lockdowns().await?).await?;
     } else {
@@ -122,6 +126,11 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
             tracing::error!(error = %error, "a lockdown was not attended to");
         }
     };
+    let moved = async {
+        if let Err(error) = moving::attend(deps, unsettled).await {
+            tracing::error!(error = %edge::report::chain(&error), "grants that have moved were not attended to");
+        }
+    };
     let when = |(due_at, loaded): &(Timestamp, Loaded)| {
         // A reminder puts a record off by a minute. What is put off further, and would be due by what the
         // record says, was put off by somebody else.
@@ -150,7 +159,8 @@ async fn tick(deps: &Deps, invocation: &str) -> Result<(), StoreError> {
         futures::future::join_all(comparing),
         orphans,
         closing,
-        locked
+        locked,
+        moved
     );
     Ok(())
 }

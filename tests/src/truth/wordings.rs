@@ -295,6 +295,7 @@ pub(super) const TERMS: &str = " Who: {user:asker}; Machine: {code:box} in {code
 pub(super) const WHY: &[&str] = &[
     "Its time is over.",
     "{user} ended it early.",
+    "{user} moved it to another address, with {any}.",
     "{user} says that the approval in their name is not theirs.",
     "Somebody else changed its rule in Azure.",
     "Somebody else deleted its rule in Azure.",
@@ -366,6 +367,16 @@ pub(super) const OTHER: &[&str] = &[
     "It waits for a decision. Press *Deny* on its card.",
     "It is being shut already; its card says when it is.",
     "Too late: it has ended at {time:past} already.",
+    // Moving to another address.
+    "You have no grant {any} to move. Only who asked for a grant moves it; {code} shows yours.",
+    "Nothing of yours is open on {code}. Only who asked for a grant moves it; {code} shows yours.",
+    "You have several grants there. Type {any}.",
+    "It is not granted yet, so there is nothing to move. Take it back with {code}, and ask from the other address.",
+    "It has ended, or is being shut, so it cannot be moved. Ask anew: {code}.",
+    "It ends at {time}, in less than a minute, so it cannot be moved any more. Ask anew then.",
+    "{any} is granted for {code} already, so there is nothing to move. Ref {ref}",
+    "{any} is granted for {code} with {code} already, so there is nothing to move. Ref {ref}",
+    "Another request of yours moves it already. Take that one back first, with {code}. Ref {ref}",
     // Asking once more.
     "Only {user} can ask for this again. Type {code} for yourself.",
     "You have asked for {any} again already. Ref {ref}",

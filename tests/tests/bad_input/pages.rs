@@ -6,7 +6,7 @@ use access::address::{LINK_SECONDS, Link, NotSent};
 use access::lifecycle::Record;
 use access::machine::{Found, find};
 use access::policy::Subject;
-use access::request::{Means, Protocol, RequestHash, Source, Wish};
+use access::request::{Means, Move, Protocol, RequestHash, Source, Wish};
 use access::signature::SigningSecret;
 use edge::store::{Created, Stored};
 use sandbox::host::wiring::SIGNING_SECRET;
@@ -30,6 +30,9 @@ pub(crate) struct Page {
     link: Option<String>,
     #[serde(default)]
     site: String,
+    /// Where a grant lets in from that is to be moved.
+    #[serde(default)]
+    moves: Option<Source>,
     #[serde(default)]
     groups_old: bool,
     status: u16,
@@ -50,7 +53,12 @@ fn inside() -> String {
 
 pub(crate) async fn pages(walk: &mut Walk, rows: &[Page]) {
     for (number, row) in rows.iter().enumerate() {
-        let wish = wish(walk, number, &row.ask).await;
+        let moves = row.moves.map(|from| Move {
+            grant: "7F3K9-QXM2P".parse().unwrap(),
+            from,
+            until: walk.sandbox.clock().now().plus(1800),
+        });
+        let wish = Wish { moves, ..wish(walk, number, &row.ask).await };
         let record = recorded(walk, &wish, &row.given).await;
         if row.groups_old {
             forget_groups(walk).await;
@@ -105,6 +113,7 @@ fn not_sent(says: &str) -> Option<NotSent> {
         ("not an address on the Internet", NotSent::Unusable),
         ("is reached by", NotSent::OtherFamily { has_ipv4: true }),
         ("not among the addresses", NotSent::Outside { allowed: vec![] }),
+        ("lets that address in already", NotSent::SameAddress { grant: "7F3K9-QXM2P".parse().unwrap() }),
         ("Something has changed", NotSent::Changed),
         ("Slack did not say", NotSent::GroupsUnknown),
     ];
@@ -132,6 +141,7 @@ async fn wish(walk: &Walk, number: usize, ask: &str) -> Wish {
         ttl: rule.duration(),
         means: Means::Approval,
         justification: None,
+        moves: None,
         asked_at: now,
         lapses_at: now.plus(LINK_SECONDS),
     }

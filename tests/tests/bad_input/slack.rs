@@ -179,6 +179,7 @@ fn classify(walk: &mut Walk, machines: &[SeenMachine], text: &str, by: &str) -> 
         ttl: ttl.or(rule.map(|rule| rule.duration())).unwrap_or(access::lease::Ttl::MIN),
         means,
         justification,
+        moves: None,
         asked_at: Timestamp::from_unix(0),
         lapses_at: Timestamp::from_unix(0),
     };

@@ -38,7 +38,7 @@ variants! {
     }
     CommandError {
         PortMissing, MachinesMissing, TooManyMachines, Malformed, Duration, Dangling, Unexpected, Reasonless, Twice,
-        CloseWhat, UnfreezeWhom, ReferenceMissing, Reference, WhyWhat,
+        CloseWhat, MoveWhat, UnfreezeWhom, ReferenceMissing, Reference, WhyWhat,
     }
     SignatureError { Scheme, Timestamp, Window, Wrong }
     ClickError { Body, Kind, App, Button }
@@ -50,7 +50,8 @@ variants! {
         GroupsUnknown, Frozen, OldCard,
     }
     NotSent {
-        Unknown, Expired, Used, TakenBack, OtherSite, Unusable, OtherFamily, Outside, Changed, GroupsUnknown,
+        Unknown, Expired, Used, TakenBack, OtherSite, Unusable, OtherFamily, Outside, SameAddress, Changed,
+        GroupsUnknown,
     }
     NotNow { State, OwnRequest, AlreadyApproved, Lapsed }
     Corrupt { Status, Lacks, Hash }
@@ -61,6 +62,6 @@ variants! {
     }
     NetworkFault { MachineGone, AddressChanged, NotRunning, Unshielded, GroupsChanged, NoRoom, Fenced }
     Failure { Evidence, Network, Refused, NoAnswer, Throttled, LockedDown, Overruled, Contradicted }
-    Cause { Expired, Revoked, Disowned, Failed, Altered, Vanished, MachineGone, WayChanged, Overruled }
+    Cause { Expired, Revoked, Moved, Disowned, Failed, Altered, Vanished, MachineGone, WayChanged, Overruled }
     Unfit { Gone, Off, Unshielded, OtherFamily, NoAddress }
 }

@@ -152,6 +152,9 @@ async fn one_read_and_one_transaction_before_a_command_is_answered() {
     watched.command(3, &["dynamodb TransactWriteItems LOCKDOWN"], BEA, "lift").await;
     let said = watched.command(3, &[], BEA, "unfreeze U0CHRIS").await;
     assert!(said.contains("<@U0CHRIS>"), "{said}");
+    let said = watched.command(4, WRITES, ANA, &format!("move {id} from 203.0.113.9")).await;
+    let moves = said.rsplit_once("Ref ").unwrap().1;
+    watched.command(4, WRITES, ANA, &format!("close {moves}")).await;
     watched.command(4, WRITES, BEA, &format!("close {id}")).await;
     story.advance(60).await;
     watched.finish().await;

@@ -19,6 +19,7 @@ mod limits;
 mod lockdown;
 mod looking;
 mod machines;
+mod moving;
 mod one_writer;
 mod orphans;
 mod reminding;

@@ -1,9 +1,10 @@
 //! The commands that end a grant, and the one that lets somebody's clicks count again.
 
-use super::{Command, CommandError, Words, parse_ports};
+use super::{Command, CommandError, Words, keyword, parse_ports};
 use crate::request::{MachineQuery, Malformed, Ports, RequestId, UserId};
+use std::fmt;
 
-/// What somebody wants to end.
+/// A grant, or what is asked for, as somebody names it to end or to move it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Closing {
     /// One request, by its reference.
@@ -15,6 +16,19 @@ pub enum Closing {
         /// Exactly these ports; whichever where none was said.
         ports: Option<Ports>,
     },
+}
+
+impl fmt::Display for Closing {
+    /// As it is typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(id) => write!(f, "{id}"),
+            Self::Machine { machine, ports: None } => write!(f, "{machine}"),
+            Self::Machine { machine, ports: Some(ports) } => {
+                write!(f, "{machine} {}", ports.to_string().replace(' ', ""))
+            }
+        }
+    }
 }
 
 /// What ends a grant, or lets somebody's clicks count again.
@@ -30,21 +44,31 @@ pub(super) fn parse(first: &str, rest: &str) -> Option<Result<Command, CommandEr
 
 fn closing(next: Option<&str>, mut words: Words<'_>) -> Result<Closing, CommandError> {
     let next = next.ok_or(CommandError::CloseWhat)?;
+    let closing = named(next, &mut words)?;
+    match (words.next(), &closing) {
+        (None, _) => Ok(closing),
+        (Some(word), Closing::Machine { ports: Some(_), .. }) => Err(CommandError::Unexpected {
+            word: crate::request::clip(word),
+            meant: Some(format!("/jit close {closing}")),
+        }),
+        (Some(word), _) => Err(Malformed::Port(crate::request::clip(word)).into()),
+    }
+}
+
+/// A grant by its reference, or by its machine and ports; what follows is left.
+pub(super) fn named(next: &str, words: &mut Words<'_>) -> Result<Closing, CommandError> {
+    let is_port = |word: &str| parse_ports(word).is_ok();
     // A machine may be called as a reference looks, and is meant where ports follow.
-    if let (Ok(id), None) = (next.to_ascii_uppercase().parse(), words.peek()) {
+    if let (Ok(id), false) = (next.to_ascii_uppercase().parse(), words.peek().is_some_and(is_port)) {
         return Ok(Closing::Request(id));
     }
     let machine: MachineQuery = next.parse()?;
+    if words.peek().is_none_or(|word| keyword(word).is_some()) {
+        return Ok(Closing::Machine { machine, ports: None });
+    }
     let mut list = words.next().unwrap_or_default().to_owned();
     words.rest_of_list(&mut list);
-    let ports = if list.is_empty() { None } else { Some(parse_ports(&list)?) };
-    match words.next() {
-        None => Ok(Closing::Machine { machine, ports }),
-        Some(word) => Err(CommandError::Unexpected {
-            word: crate::request::clip(word),
-            meant: ports.map(|ports| format!("/jit close {machine} {ports}")),
-        }),
-    }
+    Ok(Closing::Machine { machine, ports: Some(parse_ports(&list)?) })
 }
 
 /// A person as Slack writes a mention where the app asks for it: `<@U012ABCDEF>` or `<@U012ABCDEF|bea>`

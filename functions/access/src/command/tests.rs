@@ -11,6 +11,7 @@ fn ask(text: &str) -> (String, Vec<u16>, Option<String>, Option<u32>, Option<Str
         | Command::Lockdown { .. }
         | Command::Lift { .. }
         | Command::Close(_)
+        | Command::Move { .. }
         | Command::Unfreeze { .. }
         | Command::List { .. }
         | Command::Show { .. }

@@ -1,6 +1,6 @@
 //! Why a grant is not opened, why it ends, and how far its end has come.
 
-use crate::request::{Justification, UserId};
+use crate::request::{Justification, RequestId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// Why a grant could not be opened.
@@ -80,6 +80,13 @@ pub enum Cause {
     Revoked {
         /// Who.
         by: UserId,
+    },
+    /// Its requester has moved it to another address: the other grant is open.
+    Moved {
+        /// Who.
+        by: UserId,
+        /// The other grant.
+        to: RequestId,
     },
     /// Somebody says that an approval in their name is not theirs.
     Disowned {

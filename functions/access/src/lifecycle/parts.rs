@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lease::Ttl;
-use crate::request::{Justification, Ports, Protocol, RequestHash, RequestId};
+use crate::request::{Justification, Move, Ports, Protocol, RequestHash, RequestId};
 
 /// Everything a record holds, flat, as the table keeps it. Optional fields are absent in states that
 /// do not have them.
@@ -27,6 +27,8 @@ pub struct Parts {
     /// Whether its requester is to open it without approval.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub break_glass: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Move>,
     #[serde(default)]
     pub approvals: Vec<Approval>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +129,7 @@ impl Record {
             lapses_at: wish.lapses_at,
             needed,
             break_glass: wish.means == Means::BreakGlass,
+            moves: wish.moves,
             approvals: self.approvals().to_vec(),
             justification: wish.justification.clone(),
             source: self.ask().map(|ask| ask.source),
@@ -195,6 +198,7 @@ impl Record {
             ttl: parts.ttl_minutes,
             means: if parts.break_glass { Means::BreakGlass } else { Means::Approval },
             justification: parts.justification,
+            moves: parts.moves,
             asked_at: parts.asked_at,
             lapses_at: parts.lapses_at,
         };

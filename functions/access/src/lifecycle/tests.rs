@@ -3,7 +3,7 @@
 use super::*;
 use crate::lease::Ttl;
 use crate::policy::{Groups, Policy, Subject};
-use crate::request::{Machine, Ports, Protocol, RequestHash};
+use crate::request::{Machine, Move, Ports, Protocol, RequestHash};
 
 const POLICY: &str = r#"
 channel = "C0JIT"
@@ -38,6 +38,7 @@ fn wish() -> Wish {
         ttl: Ttl::from_minutes(30).unwrap(),
         means: Default::default(),
         justification: Some("patching".parse().unwrap()),
+        moves: None,
         asked_at: at(0),
         lapses_at: at(3600),
     }
@@ -302,4 +303,58 @@ fn records_of_the_version_before_are_read() {
     assert_eq!(read.decided().map(|(_, by)| by).collect::<Vec<_>>(), [None, None]);
     let proof: Proof = serde_json::from_str(r#"{"shut":{"by":"DenyAllInBound"}}"#).unwrap();
     assert_eq!(proof, Proof::Shut { by: "DenyAllInBound".to_owned(), confirmed: false });
+}
+
+/// A request by the same person to let another address in, in place of what ends at `until`.
+fn mover(grant: crate::request::RequestId, until: Timestamp) -> Record {
+    let hash = RequestHash::of("3.4", &wish().machine.resource_id);
+    let moves = Some(Move { grant, from: source(), until });
+    let wish = Wish { id: hash.candidate(0), hash, moves, asked_at: at(600), lapses_at: at(1800), ..wish() };
+    Record::asked(wish, Some("198.51.100.9".parse().unwrap()), 1).record
+}
+
+#[test]
+fn what_takes_the_place_of_a_grant_ends_with_it_and_shuts_it_once_it_is_open() {
+    let open = life()[5].clone();
+    let until = open.granted().unwrap().expires_at();
+    let pending = mover(open.wish().id, until);
+    // However late it is decided, and however long it was asked for.
+    let approved = pending.approve(&approver("U0BEA"), click(), at(1500), at(1501)).unwrap().record;
+    assert_eq!(approved.granted().unwrap().expires_at(), until);
+    let shorter = mover(open.wish().id, at(9000)).approve(&approver("U0BEA"), click(), at(700), at(700));
+    assert_eq!(shorter.unwrap().record.granted().unwrap().expires_at(), at(700 + 1800));
+    let opening = approved.planned(plan(&["a"]), at(1502)).unwrap().record;
+    let new = opening.opened(OpenProof { decided_by: vec!["ours".to_owned()], confirmed: true }, at(1503));
+    let new = new.unwrap().record;
+    for early in [&pending, &approved, &opening] {
+        assert_eq!(open.moved_to(early, at(1504)).unwrap_err(), NotNow::State, "{}", early.status());
+    }
+    let moved = open.moved_to(&new, at(1504)).unwrap().record;
+    let State::Closing(closing) = moved.state() else { panic!("{}", moved.status()) };
+    assert_eq!(*closing.cause(), Cause::Moved { by: "U0ANA".parse().unwrap(), to: new.wish().id });
+    assert_eq!(moved.granted(), open.granted(), "its own end is as it was");
+    // Once is enough; and only this one, of the same person and for the same.
+    assert_eq!(moved.moved_to(&new, at(1505)).unwrap_err(), NotNow::State);
+    assert_eq!(new.moved_to(&new, at(1505)).unwrap_err(), NotNow::State);
+    let other = |change: fn(&mut Parts)| {
+        let mut parts = open.to_parts();
+        change(&mut parts);
+        Record::from_parts(parts).unwrap()
+    };
+    for other in [
+        other(|parts| parts.requester = "U0EVE".parse().unwrap()),
+        other(|parts| parts.ports = Ports::new(vec![23]).unwrap()),
+        other(|parts| parts.protocol = Protocol::Udp),
+        other(|parts| parts.id = "7F3K9-QXM2P".parse().unwrap()),
+    ] {
+        assert_eq!(other.moved_to(&new, at(1504)).unwrap_err(), NotNow::State);
+    }
+    // A move that waits for an address lapses with what it moves too.
+    let draft = Record::asked(pending.wish().clone(), None, 1).record;
+    let machine = draft.wish().machine.clone();
+    let addressed = draft.addressed("198.51.100.9".parse().unwrap(), machine, at(9000), at(700)).unwrap();
+    assert_eq!(addressed.record.wish().lapses_at, until);
+    let parts = serde_json::to_value(new.to_parts()).unwrap();
+    assert_eq!(parts["moves"]["grant"], serde_json::json!(open.wish().id));
+    assert_eq!(Record::from_parts(serde_json::from_value(parts).unwrap()), Ok(new));
 }

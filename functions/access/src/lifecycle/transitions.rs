@@ -112,7 +112,7 @@ pub enum NotNow {
 
 /// What was decided by these clicks, the last of which was signed at `clicked_at`.
 fn granted(ask: Arc<Ask>, approvals: Vec<Approval>, clicked_at: Timestamp, now: Timestamp) -> State {
-    let expires_at = clicked_at.min(now).plus(ask.wish.ttl.seconds());
+    let expires_at = ask.wish.ends_by(clicked_at.min(now));
     let granted = Granted { ask, approvals, expires_at, approved_at: now };
     State::Approved(Approved { granted, retry_at: None })
 }
@@ -157,6 +157,7 @@ impl Record {
         if now >= draft.wish.lapses_at {
             return Err(NotNow::Lapsed);
         }
+        let lapses_at = draft.wish.waits_until(lapses_at);
         let ask = Arc::new(Ask { wish: Wish { machine, lapses_at, ..(*draft.wish).clone() }, source });
         let state = State::Pending(Pending { ask, approvals: vec![], needed: draft.needed });
         Ok(self.change(now, state, EventKind::Addressed { source }))

@@ -76,6 +76,7 @@ fn ask(machine: Machine, requester: &str, change: impl FnOnce(&mut Ask)) -> Ask 
         ttl: Ttl::from_minutes(30).unwrap(),
         means: Default::default(),
         justification: Some("patching".parse().unwrap()),
+        moves: None,
         asked_at: Timestamp::from_unix(0),
         lapses_at: Timestamp::from_unix(600),
     };

@@ -32,6 +32,17 @@ pub enum Means {
     BreakGlass,
 }
 
+/// An open grant that a request moves to another address. It is shut once the request is open.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Move {
+    /// The grant.
+    pub grant: RequestId,
+    /// Where it lets somebody in from.
+    pub from: Source,
+    /// When it ends. What takes its place ends then too, however late that is opened.
+    pub until: Timestamp,
+}
+
 /// All of a request but where it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wish {
@@ -53,10 +64,25 @@ pub struct Wish {
     pub means: Means,
     /// Why.
     pub justification: Option<Justification>,
+    /// What it takes the place of, where it moves a grant to another address.
+    pub moves: Option<Move>,
     /// When it was asked.
     pub asked_at: Timestamp,
     /// When it lapses if nobody has decided.
     pub lapses_at: Timestamp,
+}
+
+impl Wish {
+    /// When it ends that was decided at this moment: after its duration, and no later than what it takes the place of.
+    pub fn ends_by(&self, decided_at: Timestamp) -> Timestamp {
+        let end = decided_at.plus(self.ttl.seconds());
+        self.moves.map_or(end, |moves| end.min(moves.until))
+    }
+
+    /// When it lapses that may wait for a decision until this moment: nobody decides on what would be over.
+    pub fn waits_until(&self, at: Timestamp) -> Timestamp {
+        self.moves.map_or(at, |moves| at.min(moves.until))
+    }
 }
 
 /// What is asked for. It never changes after the request was recorded.
@@ -89,8 +115,8 @@ pub struct TermsDigest(String);
 
 impl TermsDigest {
     /// The digest of request id, requester, machine, private address, protocol, ports, source and
-    /// duration, and of a break-glass that it is one and why; each part with its length, so that no two
-    /// different terms read the same.
+    /// duration, of a break-glass that it is one and why, and of a move what it moves from where and its end; each part
+    /// with its length, so that no two different terms read the same.
     pub fn of(ask: &Ask) -> Self {
         let wish = &ask.wish;
         let parts = [
@@ -112,8 +138,12 @@ impl TermsDigest {
                 vec!["break-glass".to_owned(), why]
             }
         };
+        let moves = wish.moves.iter().flat_map(|moves| {
+            let (from, until) = (moves.from.prefix().to_string(), moves.until.unix().to_string());
+            ["move".to_owned(), moves.grant.to_string(), from, until]
+        });
         let mut hash = Sha256::new();
-        for part in parts.into_iter().chain(glass) {
+        for part in parts.into_iter().chain(glass).chain(moves) {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -152,6 +182,7 @@ mod tests {
             ttl: Ttl::from_minutes(30).unwrap(),
             means,
             justification: Some("the database is down".parse().unwrap()),
+            moves: None,
             asked_at: Timestamp::from_unix(0),
             lapses_at: Timestamp::from_unix(0),
         };
@@ -162,5 +193,14 @@ mod tests {
             let ask = Ask { wish: wish(means), source: "203.0.113.7".parse().unwrap() };
             assert_eq!(TermsDigest::of(&ask).as_str(), digest, "{means:?}");
         }
+        let moves = Move {
+            grant: "9ABCD-EFGHJ".parse().unwrap(),
+            from: "198.51.100.9".parse().unwrap(),
+            until: Timestamp::from_unix(1800),
+        };
+        let wish = Wish { moves: Some(moves), ..wish(Means::Approval) };
+        let ask = Ask { wish, source: "203.0.113.7".parse().unwrap() };
+        let digest = "0ee08ca7960701856251ae16932cfb93eb19d1ca9b1f6e74ed8f2f25b151a049";
+        assert_eq!(TermsDigest::of(&ask).as_str(), digest, "of a move");
     }
 }

@@ -31,6 +31,9 @@ impl Page {
 
 /// The line to type for the same request, as far as it is known where from.
 fn line(wish: &Wish) -> String {
+    if let Some(moves) = &wish.moves {
+        return format!("/jit move {}", moves.grant);
+    }
     format!("/jit {} {}{}", wish.machine.name, typed(&wish.ports), and_glass(wish))
 }
 
@@ -45,6 +48,9 @@ fn and_glass(wish: &Wish) -> &'static str {
 /// The line with an address of this family in it.
 fn line_from(wish: &Wish, ipv4: bool) -> String {
     let example = if ipv4 { "203.0.113.7" } else { "2001:db8::7" };
+    if let Some(moves) = &wish.moves {
+        return format!("/jit move {} from {example}", moves.grant);
+    }
     format!("/jit {} {} from {example}{}", wish.machine.name, typed(&wish.ports), and_glass(wish))
 }
 
@@ -62,9 +68,15 @@ pub fn draft(wish: &Wish, url: &str) -> Message {
         Means::BreakGlass => "nothing is opened before",
     };
     Message::sentence(format!(
-        "You asked for {} for {}{}. From which address? <{url}|Open this page>, which sees yours, and confirm it there; {then}. The link works once, until {}. Or type `{}` with the address that the Internet sees. Ref {}",
+        "You asked for {}{}{}. From which address? <{url}|Open this page>, which sees yours, and confirm it there; {then}. The link works once, until {}. Or type `{}` with the address that the Internet sees. Ref {}",
         place(wish),
-        wish.ttl,
+        wish.moves.as_ref().map_or_else(
+            || format!(" for {}", wish.ttl),
+            |moves| format!(
+                " in place of {} from {}, until that one would have ended",
+                moves.grant, moves.from
+            )
+        ),
         without_approval(wish),
         moment(wish.lapses_at),
         line_from(wish, wish.machine.private_address.is_ipv4()),
@@ -91,9 +103,15 @@ fn facts(wish: &Wish) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("Machine", format!("{} in {group}", wish.machine.name)),
         ("Ports", format!("{} ({})", wish.ports, wish.protocol.to_string().to_uppercase())),
-        ("For", format!("{}{}", wish.ttl, without_approval(wish))),
+        match &wish.moves {
+            Some(moves) => ("Until", format!("{}{}", moves.until, without_approval(wish))),
+            None => ("For", format!("{}{}", wish.ttl, without_approval(wish))),
+        },
         ("Asked by", format!("{} in Slack, at {}", wish.requester, wish.asked_at)),
     ];
+    facts.extend(
+        wish.moves.iter().map(|moves| ("In place of", format!("{} from {}", moves.grant, moves.from))),
+    );
     facts.extend(wish.justification.iter().map(|why| ("Why", why.to_string())));
     facts.push(("Ref", wish.id.to_string()));
     facts
@@ -122,12 +140,12 @@ pub fn address_sent(ask: &Ask) -> Page {
         Means::Approval => {
             format!(
                 "Your request for {} is sent; the approvers see it in Slack. You can close this page.",
-                terms(ask)
+                terms_told(ask, |at| at.to_string())
             )
         }
         Means::BreakGlass => format!(
             "Your address is recorded, and nothing is open yet. Type the same line again in Slack: the answer has the button that opens {} without approval.",
-            terms(ask)
+            terms_told(ask, |at| at.to_string())
         ),
     };
     Page { facts: vec![("Ref", ask.wish.id.to_string())], ..Page::says("Sent", said) }
@@ -174,6 +192,10 @@ pub fn not_sent(why: &NotSent, seen: &str, record: Option<&Record>) -> Page {
                 from(true)
             )
         }
+        NotSent::SameAddress { grant } => format!(
+            "Ajar sees you at `{seen}`, and {grant} lets that address in already. Open the link from the other network, or type `{}` in Slack, with the address that the Internet sees there.",
+            from(wish.is_none_or(|wish| wish.machine.private_address.is_ipv4()))
+        ),
         NotSent::Changed => format!(
             "Something has changed since you asked: the policy, the machine, or a lockdown is against it now. Type `{again}` again in Slack: the answer says what."
         ),
@@ -189,7 +211,7 @@ fn used(record: Option<&Record>, again: &str) -> Page {
     let sent = record.and_then(Record::ask).map_or_else(String::new, |ask| {
         format!(
             " Your request for {} was sent with it, Ref {}: Slack shows how it stands.",
-            terms(ask),
+            terms_told(ask, |at| at.to_string()),
             ask.wish.id
         )
     });

@@ -104,7 +104,10 @@ fn projected(
         format!("*Ports*\n{} ({})", wish.ports, wish.protocol.to_string().to_uppercase()),
     ];
     fields.extend(source.map(|source| format!("*From*\n`{source}`")));
-    fields.push(format!("*For*\n{}", wish.ttl));
+    fields.push(match &wish.moves {
+        Some(moves) => format!("*For*\nas long as {}, until {}", moves.grant, moment(moves.until)),
+        None => format!("*For*\n{}", wish.ttl),
+    });
     let when = match (record.state(), record.granted()) {
         (State::Pending(_), _) => Some(("Lapses", wish.lapses_at)),
         (State::Closing(_) | State::Closed(_), Some(granted)) => {
@@ -124,7 +127,7 @@ fn projected(
         text.push(format!("Why: {}.", quoted(why.as_str())));
         blocks.push(json!({"type": "section", "text": plain(&format!("Why: {why}"))}));
     }
-    if let Some(mark) = &mark {
+    for mark in mark.iter().chain(&moving::mark(record)) {
         text.push(mark.clone());
         blocks.push(section(mark));
     }
@@ -443,6 +446,7 @@ mod tests {
             ttl: Ttl::from_minutes(30).unwrap(),
             means: Means::Approval,
             justification: Some("*now* <!channel>".parse().unwrap()),
+            moves: None,
             asked_at: Timestamp::from_unix(1_772_000_000),
             lapses_at: Timestamp::from_unix(1_772_003_600),
         }

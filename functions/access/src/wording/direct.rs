@@ -87,6 +87,7 @@ mod tests {
             ttl: crate::lease::Ttl::from_minutes(30).unwrap(),
             means: Means::Approval,
             justification: None,
+            moves: None,
             asked_at: Timestamp::from_unix(0),
             lapses_at: Timestamp::from_unix(3600),
         }

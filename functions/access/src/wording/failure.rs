@@ -92,6 +92,7 @@ pub(super) fn ended(cause: &Cause, means: Means) -> String {
     match cause {
         Cause::Expired => "Its time is over.".to_owned(),
         Cause::Revoked { by } => format!("{} ended it early.", mention(by)),
+        Cause::Moved { by, to } => format!("{} moved it to another address, with {to}.", mention(by)),
         Cause::Disowned { by } => {
             format!("{} says that the approval in their name is not theirs.", mention(by))
         }

@@ -131,6 +131,7 @@ pub fn aside(record: &Record, installation: &Installation) -> Option<Message> {
         ),
         Cause::Expired
         | Cause::Revoked { .. }
+        | Cause::Moved { .. }
         | Cause::Disowned { .. }
         | Cause::Failed(_)
         | Cause::MachineGone => return None,

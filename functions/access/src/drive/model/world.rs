@@ -280,6 +280,7 @@ impl Setting {
                 ttl: crate::lease::Ttl::from_minutes(minutes).unwrap(),
                 means: Default::default(),
                 justification: None,
+                moves: None,
                 asked_at: at(0),
                 lapses_at: at(2),
             }

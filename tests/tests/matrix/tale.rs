@@ -237,8 +237,11 @@ impl People<'_> {
     async fn is_old(&self, id: &str) -> bool {
         let value = self.story.button(id).await;
         let seen = value.rsplit('.').next().and_then(|card| card.parse::<u64>().ok());
-        let loaded = self.story.world.store.read(id.parse().unwrap()).await.unwrap().unwrap();
-        seen.is_some_and(|seen| seen != loaded.shown.card)
+        let request = id.parse().unwrap_or_else(|why| panic!("{id}: {why}"));
+        match self.story.world.store.read(request).await {
+            Ok(Some(loaded)) => seen.is_some_and(|seen| seen != loaded.shown.card),
+            other => panic!("{id}: {other:?}"),
+        }
     }
 
     /// Somebody widens the rule in the portal.

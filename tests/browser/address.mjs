@@ -1,54 +1,13 @@
 // A request that does not say from where, in a real browser against a running sandbox:
 //   AJAR_PAGE=http://127.0.0.1:8080 npm run address
-// CHROMIUM names the browser (/usr/bin/chromium). The picture address.png goes to docs/, or to AJAR_SCREENSHOTS.
-// The sandbox must be fresh: nobody has asked for VM4.
+// It leaves the picture address.png (chat.mjs says where). The sandbox must be fresh: nobody has asked for VM4.
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { ARRIVES, advance, become, card, listen, message, page, picture, port, press, story, type, url } from "./chat.mjs";
 
-const url = process.env.AJAR_PAGE;
-const pictures = process.env.AJAR_SCREENSHOTS ?? fileURLToPath(new URL("../../docs", import.meta.url));
-const ARRIVES = { timeout: 20_000 };
 const PHONE = { width: 360, height: 740 };
-
-let browser;
-let page;
-const trouble = [];
-
-function listen(to) {
-  to.on("pageerror", (error) => trouble.push(String(error)));
-  to.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
-  return to;
-}
-
-before(async () => {
-  assert.ok(url, "AJAR_PAGE must be the address of a running sandbox's page");
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
-  page = listen(await browser.newPage({ viewport: { width: 1280, height: 720 } }));
-  await page.goto(url);
-});
-
-after(async () => {
-  await browser?.close();
-});
-
-const become = async (id) => {
-  await page.getByTestId(`as-${id}`).click();
-  await page.locator(`[data-testid="as-${id}"][aria-pressed="true"]`).waitFor(ARRIVES);
-  await page.getByTestId("conversation-C0JIT").click();
-};
-const type = async (text) => {
-  await page.getByTestId("composer").fill(text);
-  await page.getByTestId("composer").press("Enter");
-};
-const message = (text) => page.getByTestId("message").filter({ hasText: text }).last();
-const card = (title) => page.getByTestId("messages").getByRole("heading", { name: title, exact: true });
-const port = (state) => page.locator(`[data-testid="port-VM4-3389"][data-state="${state}"]`);
+const WAITING = "VM4 port 3389: waiting for approval";
+// A page that says that nothing was sent is no page that was found.
+const ABOUT = { viewport: { width: 1280, height: 720 }, forgiven: /status of 410/ };
 
 /** The contrast of every text on the page with what is behind it (WCAG 2.2, 1.4.3), the lowest first. */
 const contrasts = (on) =>
@@ -93,15 +52,7 @@ async function isReadable(on) {
   await on.setViewportSize(before);
 }
 
-test("an address is confirmed on a page, and the request goes on", async (story) => {
-  // Each step needs the one before it.
-  let broken = false;
-  const step = (name, carryOut) =>
-    story.test(name, { skip: broken && "an earlier step failed" }, async () => {
-      broken = true;
-      await carryOut();
-      broken = false;
-    });
+story("an address is confirmed on a page, and the request goes on", ABOUT, async (step) => {
   let tab;
   let href;
 
@@ -139,14 +90,13 @@ test("an address is confirmed on a page, and the request goes on", async (story)
     const button = await tab.getByRole("button").boundingBox();
     assert.ok(button.height >= 44 && button.width >= 300, "a thumb finds it");
     await tab.emulateMedia({ colorScheme: "light" });
-    await mkdir(pictures, { recursive: true });
-    await tab.screenshot({ path: `${pictures}/address.png`, fullPage: true });
+    await picture("address", tab, { fullPage: true });
   });
 
   await step("to look changes nothing", async () => {
     await tab.reload();
     assert.equal(await tab.getByRole("button").count(), 1);
-    assert.equal(await card("VM4 port 3389: waiting for approval").count(), 0);
+    assert.equal(await card(WAITING).count(), 0);
   });
 
   await step("the button, by the keyboard alone, sends the request on", async () => {
@@ -157,7 +107,7 @@ test("an address is confirmed on a page, and the request goes on", async (story)
     assert.match(await tab.getByRole("main").innerText(), /Your request for VM4 port 3389 from 203\.0\.113\.7 for 30 minutes is sent/);
     assert.equal(tab.url(), `${url}/address`, "the link does not stay in the address bar");
     await isReadable(tab);
-    await card("VM4 port 3389: waiting for approval").waitFor(ARRIVES);
+    await card(WAITING).waitFor(ARRIVES);
   });
 
   await step("the link works once", async () => {
@@ -170,18 +120,11 @@ test("an address is confirmed on a page, and the request goes on", async (story)
 
   await step("Bea approves, and the port opens for that address", async () => {
     await become("U0BEA");
-    await page.getByTestId("messages").getByRole("button", { name: "Approve VM4 port 3389", exact: true }).click(ARRIVES);
-    const yes = page.locator("#confirm-yes");
-    if (await yes.isVisible()) await yes.click();
+    await press(card(WAITING), "Approve VM4 port 3389");
     await card("VM4 port 3389 is open").waitFor(ARRIVES);
-    const moved = await page.request.post(`${url}/sandbox/clock`, { data: { advance_seconds: 80 } });
-    assert.equal(moved.status(), 200);
-    await port("open").waitFor(ARRIVES);
-    assert.match(await port("open").innerText(), /lets in 203\.0\.113\.7/);
-  });
-
-  await step("the browser had nothing to complain about", () => {
-    // A page that says that nothing was sent is no page that was found.
-    assert.deepEqual(trouble.filter((text) => !/status of 410/.test(text)), []);
+    await advance(80);
+    const open = port("VM4", 3389, "open");
+    await open.waitFor(ARRIVES);
+    assert.match(await open.innerText(), /lets in 203\.0\.113\.7/);
   });
 });

@@ -4,10 +4,7 @@
 // Only the view is made here, and what Slack answers to it; everything else is the sandbox's.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { chromium } from "playwright-core";
-
-const url = process.env.AJAR_PAGE;
-const ARRIVES = { timeout: 20_000 };
+import { ARRIVES, launch, listen, url } from "./chat.mjs";
 
 const plain = (text) => ({ type: "plain_text", text, emoji: true });
 const option = (value, words = value) => ({ text: plain(words), value });
@@ -46,11 +43,7 @@ let answers;
 let states;
 
 before(async () => {
-  assert.ok(url, "AJAR_PAGE must be the address of a running sandbox's page");
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
 });
 
 after(async () => {
@@ -71,10 +64,8 @@ async function leave() {
 
 async function open(options) {
   context = await browser.newContext(options);
-  page = await context.newPage();
   [trouble, views, posted, answers, states] = [[], {}, [], [], 0];
-  page.on("pageerror", (error) => trouble.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
+  page = listen(await context.newPage(), trouble);
   await page.route("**/page/state?**", async (route) => {
     const response = await route.fetch();
     const state = await response.json();

@@ -3,12 +3,13 @@
 use super::ending::Ending;
 use super::live::smoke::{self, Failed, Order};
 use super::live::{self, Live, Target};
-use super::{DEFAULT_PORT, LAST_PORT, Options, Sandbox};
+use super::{DEFAULT_PORT, LAST_PORT, Options, Sandbox, wiring};
+use access::policy::Policy;
 use access::request::Source;
 use edge::clock::Clock;
 use lexopt::{Arg, ValueExt};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -19,13 +20,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 const HELP: &str = "\
 The whole of Ajar on this machine: Slack, Azure, Entra and AWS are simulated, the functions are the real ones.
 
-Usage: sandbox [--port N] [--data DIR]
+Usage: sandbox [--port N] [--data DIR] [--policy FILE]
        sandbox --azure live --subscription S --only-nsg ID [--port N] [--arm-url URL]
        sandbox smoke --azure live --subscription S --only-nsg ID [--arm-url URL]
                      [--vm NAME] [--tcp PORT] [--from ADDRESS] [--seconds N]
 
   --port N          the page's port; four more follow it (default 8080, 0 takes any free ports)
   --data DIR        keep everything in DIR and carry on from there
+  --policy FILE     who may ask for what and who decides (default: the sandbox's own policy.toml)
   --help            print this
   --version         print the version
 
@@ -44,7 +46,8 @@ smoke opens one rule in that group, looks, shuts it, looks again, and prints how
 
 /// What the command line asks for.
 enum Command {
-    Run(Options),
+    /// With this policy.
+    Run(Options, String),
     Live(Options, Target),
     Smoke(Target, Order),
     Print(String),
@@ -82,6 +85,7 @@ struct Typed {
     live: bool,
     port: Option<u16>,
     data_dir: Option<PathBuf>,
+    policy: Option<PathBuf>,
     subscription: Option<String>,
     only_nsg: Option<String>,
     arm_url: Option<String>,
@@ -100,6 +104,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                 typed.port = Some(read(&text(&mut arguments)?, &kind)?);
             }
             Arg::Long("data") => typed.data_dir = Some(PathBuf::from(arguments.value()?)),
+            Arg::Long("policy") => typed.policy = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("azure") => {
                 typed.live = match text(&mut arguments)?.as_str() {
                     "live" => true,
@@ -136,6 +141,19 @@ fn text(arguments: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
     arguments.value()?.string()
 }
 
+/// What stands in a policy file that has no problems.
+fn policy(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).map_err(|cause| format!("--policy {shown}: {cause}"))?;
+    match Policy::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Err(format!("--policy {shown}: {}", problems.join("; ")))
+        }
+    }
+}
+
 fn read<T: FromStr>(text: &str, takes: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{takes}, not '{text}'"))
 }
@@ -162,8 +180,14 @@ impl Typed {
             given(self.seconds.is_some(), "--seconds", "smoke")?;
         }
         if !self.live {
-            return Ok(Command::Run(options));
+            let policy = self.policy.as_deref().map(policy).transpose()?;
+            return Ok(Command::Run(options, policy.unwrap_or_else(|| wiring::POLICY.to_owned())));
         }
+        given(
+            self.policy.is_some(),
+            "--policy",
+            "the simulated Azure; the real one has a policy of its own",
+        )?;
         given(options.data_dir.is_some(), "--data", "the simulated Azure; the real one keeps its own")?;
         given(self.smoke && self.port.is_some(), "--port", "the page, and smoke has none")?;
         let subscription =
@@ -194,7 +218,7 @@ async fn run(command: Command) -> ExitCode {
         Err(error) => return refuse(error),
     };
     match command {
-        Command::Run(options) => run_simulated(options, &mut ending).await,
+        Command::Run(options, policy) => run_simulated(options, &policy, &mut ending).await,
         Command::Live(options, target) => run_live(options, target, &mut ending).await,
         Command::Smoke(target, order) => run_smoke(target, &order, &mut ending).await,
         Command::Print(text) => {
@@ -204,9 +228,9 @@ async fn run(command: Command) -> ExitCode {
     }
 }
 
-async fn run_simulated(options: Options, ending: &mut Ending) -> ExitCode {
-    let sandbox = match Sandbox::start(options).await {
-        Ok(sandbox) => sandbox,
+async fn run_simulated(options: Options, policy: &str, ending: &mut Ending) -> ExitCode {
+    let sandbox = match wiring::start(options, policy).await {
+        Ok((sandbox, _)) => sandbox,
         Err(error) => return refuse(error),
     };
     log_to_stderr();

@@ -1,6 +1,7 @@
 //! The program itself.
 
 use crate::Temporary;
+use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -25,14 +26,14 @@ pub(crate) fn refused(arguments: &[&str]) -> String {
 struct Running(Child, BufReader<ChildStdout>, String);
 
 impl Running {
-    fn start(dir: &Path) -> Self {
-        let mut child = program()
-            .args(["--port", "0", "--data"])
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    fn with_data(dir: &Path) -> Self {
+        Self::start(&["--data", &dir.display().to_string()])
+    }
+
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = program();
+        command.args(["--port", "0"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -84,13 +85,51 @@ fn what_cannot_start_says_so_in_one_line() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_used_is_refused_with_what_is_wrong_in_it() {
+    let dir = Temporary::new();
+    std::fs::create_dir_all(&dir.0).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let missing = dir.0.join("missing.toml").display().to_string();
+    let told = refused(&["--policy", &missing]);
+    assert!(told.contains(&format!("--policy {missing}: No such file or directory")), "{told}");
+    let two = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/two-of-three.toml")).unwrap();
+    let four = file("four.toml", &two.replace("approvals = 2", "approvals = 4"));
+    let told = refused(&["--port", "0", "--policy", &four]);
+    let expected =
+        "it takes 4 approvals and `approvers` names 3 of the people who could give them; name more";
+    assert!(told.contains(&format!("--policy {four}: line ")) && told.contains(expected), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_functions_go_by_the_policy_that_is_named() {
+    let running = Running::start(&["--policy", concat!(env!("CARGO_MANIFEST_DIR"), "/two-of-three.toml")]);
+    let messages = ana_asks(&running.url()).await;
+    assert!(messages.contains("2 of <@U0BEA>, <@U0CHRIS> or <@U0EVE> can approve it."), "{messages}");
+}
+
+/// Ana asks for VM3 on the page. What Slack has received then.
+async fn ana_asks(url: &str) -> String {
+    let typed = json!({ "as": "U0ANA", "channel": "C0JIT", "text": "/jit VM3 22 for 30m" });
+    let http = crate::http::client();
+    let sent = http.post(format!("{url}/page/command")).header("content-type", "application/json");
+    let answer = sent.body(typed.to_string()).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    let messages = http.get(format!("{url}/sandbox/messages")).send().await.unwrap();
+    messages.text().await.unwrap()
+}
+
+#[test]
 fn a_data_directory_has_one_sandbox() {
     let dir = Temporary::new();
-    let running = Running::start(&dir.0);
+    let running = Running::with_data(&dir.0);
     let path = dir.0.display().to_string();
     assert!(refused(&["--port", "0", "--data", &path]).contains("in use by another sandbox"));
     assert_eq!(running.signal("TERM"), Some(0));
-    assert_eq!(Running::start(&dir.0).signal("INT"), Some(0), "free again");
+    assert_eq!(Running::with_data(&dir.0).signal("INT"), Some(0), "free again");
 }
 
 #[test]
@@ -105,7 +144,7 @@ fn help_and_version_are_printed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_sandbox_comes_back_with_its_clock_and_table() {
     let dir = Temporary::new();
-    let running = Running::start(&dir.0);
+    let running = Running::with_data(&dir.0);
     let describe = async |url: String| {
         let text = crate::http::client().get(format!("{url}/sandbox.json")).send().await.unwrap();
         serde_json::from_str::<serde_json::Value>(&text.text().await.unwrap()).unwrap()
@@ -116,7 +155,7 @@ async fn a_killed_sandbox_comes_back_with_its_clock_and_table() {
     let call = crate::http::client().post(format!("{}/sandbox/clock", running.url()));
     call.body(r#"{"advance_seconds": 7200}"#).send().await.unwrap();
     assert_eq!(running.signal("KILL"), None);
-    let again = Running::start(&dir.0);
+    let again = Running::with_data(&dir.0);
     let after = describe(again.url()).await;
     assert!(after["now"].as_u64().unwrap() >= body["now"].as_u64().unwrap() + 7200);
     let dynamodb = crate::dynamodb(after["dynamodb_url"].as_str().unwrap());

@@ -286,6 +286,7 @@ fn what_does_not_fit_together_is_refused_before_anything_is_called() {
         (with(&["--arm-url", "http://192.0.2.1:8081"]), "--arm-url takes an address of this machine, like http://127.0.0.1:8081, not 'http://192.0.2.1:8081': your token is sent there".to_owned()),
         (with(&["--arm-url", "https://management.example"]), "--arm-url takes an address of this machine".to_owned()),
         (with(&["--data", "kept"]), "--data is for the simulated Azure".to_owned()),
+        (with(&["--policy", "mine.toml"]), "--policy is for the simulated Azure".to_owned()),
         (with(&["smoke", "--port", "0"]), "--port is for the page, and smoke has none".to_owned()),
         (with(&["--vm", "VM1"]), "--vm is for smoke".to_owned()),
         (with(&["smoke", "--vm", "no such"]), "--vm takes the name of a machine, like VM3, not 'no such'".to_owned()),

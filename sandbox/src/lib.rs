@@ -7,4 +7,5 @@ pub mod faults;
 pub mod fronts;
 pub mod host;
 pub mod page;
+mod recording;
 pub mod slack;

@@ -7,15 +7,13 @@
 use super::keys::Keys;
 use super::wire::Call;
 use crate::faults::How;
+use crate::recording::{Lines, parsed};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write as _;
-use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Where to write; nothing is recorded without it.
@@ -27,7 +25,7 @@ const LONGEST_VALUE: usize = 64;
 
 /// A process's recording.
 pub(super) struct Recorder {
-    file: Mutex<File>,
+    lines: Lines,
     seen: Mutex<HashMap<u64, u32>>,
 }
 
@@ -42,30 +40,16 @@ pub(super) struct Asked {
 /// This process's recording, if one was asked for.
 pub(super) fn recorder() -> Option<&'static Recorder> {
     static RECORDER: OnceLock<Option<Recorder>> = OnceLock::new();
-    RECORDER.get_or_init(|| Recorder::open(Path::new(&std::env::var_os(VARIABLE)?))).as_ref()
+    let open = || Some(Recorder { lines: Lines::asked_for(VARIABLE)?, seen: Mutex::default() });
+    RECORDER.get_or_init(open).as_ref()
 }
 
 impl Recorder {
-    fn open(directory: &Path) -> Option<Self> {
-        let path = directory.join(format!("{}.jsonl", std::process::id()));
-        let open = || {
-            std::fs::create_dir_all(directory)?;
-            OpenOptions::new().create(true).append(true).open(&path)
-        };
-        match open() {
-            Ok(file) => Some(Self { file: Mutex::new(file), seen: Mutex::default() }),
-            Err(error) => {
-                tracing::error!(path = %path.display(), %error, "nothing is recorded");
-                None
-            }
-        }
-    }
-
     /// Notes a request that an ordered fault keeps from being carried out.
     pub(super) fn lost(&self, call: &Call, how: &How) {
         let mut line = Asked::new(call).line(None);
         line.insert("lost".to_owned(), json!(how));
-        self.write(&line);
+        self.lines.write(&line);
     }
 
     /// Notes an exchange. The answer comes back as it was.
@@ -89,7 +73,7 @@ impl Recorder {
         if asked.method == Method::GET {
             self.thin(&mut line);
         }
-        self.write(&line);
+        self.lines.write(&line);
         Response::from_parts(head, Body::from(bytes))
     }
 
@@ -111,15 +95,6 @@ impl Recorder {
         line.insert("shape".to_owned(), json!(format!("{shape:016x}")));
         if *times > READS_OF_A_SHAPE {
             line.retain(|name, _| name == "shape");
-        }
-    }
-
-    fn write(&self, line: &Map<String, Value>) {
-        let mut text = json!(line).to_string();
-        text.push('\n');
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(text.as_bytes()) {
-            tracing::error!(%error, "an exchange was not recorded");
         }
     }
 }
@@ -151,14 +126,6 @@ impl Asked {
             _ => Map::new(),
         }
     }
-}
-
-/// JSON as it is, other text as a string, nothing as null.
-fn parsed(bytes: &[u8]) -> Value {
-    if bytes.is_empty() {
-        return Value::Null;
-    }
-    serde_json::from_slice(bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(bytes)))
 }
 
 /// The keys and types of a value, without its values; a list is the set of its members' shapes.

@@ -166,6 +166,8 @@ pub struct Parts {
     pub functions: Functions,
     /// The routes of the first port that invoke `request`: those of the deployment.
     pub request_routes: Vec<&'static str>,
+    /// What is put around those routes.
+    pub door: fn(Router) -> Router,
     /// Who may invoke functions through Lambda's API.
     pub callers: Callers,
     /// The secrets.
@@ -197,6 +199,7 @@ impl Default for Parts {
                 "GET /address",
                 "POST /address",
             ],
+            door: std::convert::identity,
             callers: Callers::new(),
             secrets: Secrets::default(),
             orders: Router::new(),
@@ -315,7 +318,8 @@ impl Sandbox {
             clock: clock.clone(),
             source_of: Arc::new(source_of),
         };
-        let page_router = parts.page.merge(http_api.router(&parts.request_routes)).merge(control.router());
+        let door = (parts.door)(http_api.router(&parts.request_routes));
+        let page_router = parts.page.merge(door).merge(control.router());
         let aws_router =
             crate::aws::router(&dynamodb, lambda, parts.callers, parts.secrets, parts.archive, clock);
         if let Some(fronts) = &fronts {

@@ -16,6 +16,7 @@ mod hooks;
 mod limits;
 mod methods;
 mod outgoing;
+pub(crate) mod recording;
 mod serve;
 mod store;
 mod submitting;

@@ -1,7 +1,7 @@
 //! The program itself.
 
 use crate::Temporary;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -31,8 +31,10 @@ impl Running {
     }
 
     fn start(arguments: &[&str]) -> Self {
-        let mut command = program();
-        command.args(["--port", "0"]).args(arguments);
+        Self::of(program().args(["--port", "0"]).args(arguments))
+    }
+
+    fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -120,6 +122,36 @@ async fn ana_asks(url: &str) -> String {
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     let messages = http.get(format!("{url}/sandbox/messages")).send().await.unwrap();
     messages.text().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_app_says_and_slack_signs_is_written_down_where_that_is_asked_for() {
+    let dir = Temporary::new();
+    let running = Running::of(program().args(["--port", "0"]).env("AJAR_RECORD_SLACK", dir.0.join("slack")));
+    for _ in 0..2 {
+        ana_asks(&running.url()).await;
+    }
+    // The clock moves on when everything that was caused before has been told.
+    let moved = crate::http::client().post(format!("{}/sandbox/clock", running.url()));
+    assert_eq!(moved.body(r#"{"advance_seconds": 1}"#).send().await.unwrap().status(), 200);
+    let file = dir.0.join(format!("slack/{}.jsonl", running.0.id()));
+    assert_eq!(running.signal("INT"), Some(0));
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(!text.contains("xoxb-"), "tokens are nobody's business: {text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said = |place: &str| lines.iter().filter(|line| line["said"] == place).collect::<Vec<_>>();
+    let answers = said("command_answer");
+    assert_eq!(answers.len(), 2, "asked, and asked before: {text}");
+    let first = answers[0]["body"]["text"].as_str().unwrap();
+    assert!(first.starts_with("You asked for VM3 port 22 from 203.0.113.7 for 30 minutes."), "{first}");
+    assert_eq!(said("chat.postMessage").len(), 1, "the card: {text}");
+    let signed: Vec<&Value> = lines.iter().filter(|line| line["signed"] == "command").collect();
+    assert_eq!(signed.len(), 2, "{text}");
+    for line in signed {
+        assert_eq!(line["secret"], sandbox::host::wiring::SIGNING_SECRET);
+        assert!(line["body"].as_str().unwrap().contains("&text=VM3+22+for+30m&"), "{line}");
+        assert!(line["signature"].as_str().unwrap().starts_with("v0="), "{line}");
+    }
 }
 
 #[test]

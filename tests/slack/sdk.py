@@ -3,7 +3,7 @@
 
 RECORDING is the directory that the sandbox wrote with AJAR_RECORD_SLACK. VALIDATOR checks a message or a view by slack_sdk's
 models. Each message and view that the app sent is judged, also where it was an answer to a command or to a form. Of the requests
-that the sandbox signed, Slack's SignatureVerifier must accept each, and none that differs in a byte or comes five minutes late.
+that the sandbox signed, Slack's SignatureVerifier must accept each, and none that differs in a byte or is more than five minutes off.
 Prints how much of which kind there was. Ends with 1 on anything wrong, and when too little was seen.
 
 Before that it is told things that are wrong, and ends with 1 if it does not say so.

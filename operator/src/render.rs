@@ -77,10 +77,11 @@ fn name(id: &str) -> String {
 /// Rules as people read them.
 pub(crate) fn rows(rules: &[Row]) -> String {
     let row = |row: &Row| {
-        let basis = match (&row.approved_by, &row.break_glass) {
-            (Some(by), _) => format!("approved by {}", plain(by)),
-            (None, Some(why)) => format!("break-glass: {}", plain(why)),
-            (None, None) => "says nothing that can be read".to_owned(),
+        let basis = match (&row.approved_by, &row.break_glass, &row.moved_from) {
+            (Some(by), _, _) => format!("approved by {}", plain(by)),
+            (None, Some(why), _) => format!("break-glass: {}", plain(why)),
+            (None, None, Some(grant)) => format!("moved from {}", plain(grant)),
+            (None, None, None) => "says nothing that can be read".to_owned(),
         };
         vec![
             row.request.clone(),
@@ -248,7 +249,7 @@ impl Told for requests::Listed {
                 row.requester.to_string(),
                 match by.as_slice() {
                     _ if row.break_glass => "nobody: break-glass".to_owned(),
-                    [] => "-".to_owned(),
+                    [] => row.moves.map_or_else(|| "-".to_owned(), |grant| format!("as {grant}")),
                     by => by.join(" "),
                 },
                 row.asked_at.to_string(),

@@ -26,6 +26,9 @@ pub(crate) struct Row {
     pub(crate) approved_by: Vec<UserId>,
     /// Whether it is opened by its requester alone, without approval.
     pub(crate) break_glass: bool,
+    /// The grant that it takes the place of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) moves: Option<RequestId>,
     /// Since when it should be shut and is not.
     pub(crate) overdue_since: Option<Timestamp>,
 }
@@ -99,12 +102,13 @@ fn row(record: &Record, now: Timestamp) -> Row {
         source: record.ask().map(|ask| ask.source.to_string()),
         asked_at: wish.asked_at,
         ends_at,
-        approved_by: if break_glass {
-            vec![]
-        } else {
+        approved_by: if wish.means == Means::Approval {
             record.approvals().iter().map(|approval| approval.by.clone()).collect()
+        } else {
+            vec![]
         },
         break_glass,
+        moves: wish.moves.map(|moves| moves.grant),
         overdue_since: record.overdue_since(now),
     }
 }

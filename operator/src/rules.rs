@@ -23,6 +23,9 @@ pub(crate) struct Row {
     pub(crate) approved_by: Option<String>,
     /// Why it was opened past all approvals, where it says so.
     pub(crate) break_glass: Option<String>,
+    /// The approved grant that its requester has moved, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) moved_from: Option<String>,
     /// The end that it says.
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) overdue: bool,
@@ -46,10 +49,11 @@ pub(crate) async fn run(config: &Config, outside: &Outside<'_>) -> Result<Listed
 /// One rule, for people.
 pub(crate) fn row(ours: &Ours, now: Timestamp) -> Row {
     let flow = ours.rule.flow();
-    let (approved_by, break_glass) = match ours.said.as_ref().map(|said| &said.basis) {
-        Some(Basis::Approved(by)) => (Some(by.clone()), None),
-        Some(Basis::BreakGlass(why)) => (None, Some(why.clone())),
-        None => (None, None),
+    let (approved_by, break_glass, moved_from) = match ours.said.as_ref().map(|said| &said.basis) {
+        Some(Basis::Approved(by)) => (Some(by.clone()), None, None),
+        Some(Basis::BreakGlass(why)) => (None, Some(why.clone()), None),
+        Some(Basis::Moved(grant)) => (None, None, Some(grant.clone())),
+        None => (None, None, None),
     };
     Row {
         request: ours.request.to_string(),
@@ -63,6 +67,7 @@ pub(crate) fn row(ours: &Ours, now: Timestamp) -> Row {
         requester: ours.said.as_ref().map(|said| said.requester.clone()),
         approved_by,
         break_glass,
+        moved_from,
         ends_at: ours.said.as_ref().map(|said| said.ends_at),
         overdue: ours.is_overdue(now),
     }

@@ -148,7 +148,8 @@ pub fn asked_from(wish: &Wish, seen: &SeenMachine, rule: &Rule, source: Source) 
         Unfit::OtherFamily { has_ipv4 } => NotSent::OtherFamily { has_ipv4 },
         Unfit::Gone { .. } | Unfit::Off { .. } | Unfit::Unshielded | Unfit::NoAddress => NotSent::Changed,
     })?;
-    let ask = Ask { wish: Wish { machine, ..wish.clone() }, source };
+    let means = rule.means_of(wish, &source);
+    let ask = Ask { wish: Wish { machine, means, ..wish.clone() }, source };
     rule.lets_in(&source)?;
     rule.admits_enabled(&ask, seen.enabled.as_ref())?;
     Ok(ask)

@@ -16,6 +16,8 @@ pub enum Action {
     Deny,
     /// Open without approval.
     BreakGlass,
+    /// Move a grant without approval.
+    Move,
     /// Write the closing rules of an order.
     WriteClosing,
     /// Remove the closing rules of an order.
@@ -35,6 +37,7 @@ impl Action {
             Self::Approve => "approve",
             Self::Deny => "deny",
             Self::BreakGlass => "break_glass",
+            Self::Move => "move",
             Self::WriteClosing => "write_closing",
             Self::RemoveClosing => "remove_closing",
             Self::End => "end",
@@ -49,6 +52,7 @@ impl Action {
         match self {
             Self::Approve | Self::Deny => Some(Means::Approval),
             Self::BreakGlass => Some(Means::BreakGlass),
+            Self::Move => Some(Means::OwnMove),
             Self::WriteClosing | Self::RemoveClosing | Self::End | Self::NotMe | Self::AskAgain => None,
         }
     }
@@ -58,6 +62,7 @@ impl Action {
             Self::Approve,
             Self::Deny,
             Self::BreakGlass,
+            Self::Move,
             Self::WriteClosing,
             Self::RemoveClosing,
             Self::End,

@@ -12,6 +12,10 @@ use crate::signature::{SigningKeys, Verified};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+mod moved;
+
+pub use moved::MOST_MOVES;
+
 /// The deciding click may not be older than this when the rule is written, in seconds.
 pub const DECIDING_CLICK_SECONDS: u64 = 15 * 60;
 
@@ -31,6 +35,21 @@ pub enum Unproven {
     /// Its requester did not click to open it without approval.
     #[error("its requester did not click to open it without approval")]
     NotBreakGlass,
+    /// Its requester did not click to move it.
+    #[error("its requester did not click to move it")]
+    NotMove,
+    /// What it moves is no such grant.
+    #[error("there is no such grant of the same person that it could move")]
+    NothingMoved,
+    /// It takes an approval to move it there.
+    #[error("the policy does not let it be moved there without approval")]
+    OtherRange,
+    /// What it moves is not open, by Azure's rules.
+    #[error("the grant that it moves is not open any more")]
+    NotOpen,
+    /// The grant that it moves without approval is not proven itself.
+    #[error("of the grant that it moves: {0}")]
+    Moved(Box<Unproven>),
     /// A click is about another request.
     #[error("a click is about another request")]
     OtherRequest,
@@ -95,10 +114,12 @@ pub struct Proven<'a> {
     granted: &'a Granted,
     /// When each click was signed.
     signed_at: Vec<Timestamp>,
+    /// What it takes the place of, where its requester has moved that without approval.
+    moved: Option<Box<Self>>,
 }
 
 /// What one click proves, whenever it is looked at: that this person said yes to exactly these terms: somebody else
-/// than the requester, or of a break-glass the requester. Whether they were entitled to is not part of it.
+/// than the requester, or of a break-glass and of a move without approval the requester. Whether they were entitled to is not part of it.
 ///
 /// # Errors
 /// The first thing that it does not prove.
@@ -116,7 +137,8 @@ pub fn prove<'a>(
     match ask.wish.means {
         Means::Approval if click.action != Action::Approve => return Err(Unproven::NotApprove),
         Means::BreakGlass if click.action != Action::BreakGlass => return Err(Unproven::NotBreakGlass),
-        Means::Approval | Means::BreakGlass => {}
+        Means::OwnMove if click.action != Action::Move => return Err(Unproven::NotMove),
+        Means::Approval | Means::BreakGlass | Means::OwnMove => {}
     }
     if click.request != ask.wish.id {
         return Err(Unproven::OtherRequest);
@@ -132,8 +154,8 @@ pub fn prove<'a>(
     }
     match (ask.wish.means, click.user == ask.wish.requester) {
         (Means::Approval, true) => Err(Unproven::OwnRequest),
-        (Means::BreakGlass, false) => Err(Unproven::OtherPerson),
-        (Means::Approval, false) | (Means::BreakGlass, true) => Ok(verified),
+        (Means::BreakGlass | Means::OwnMove, false) => Err(Unproven::OtherPerson),
+        (Means::Approval, false) | (Means::BreakGlass | Means::OwnMove, true) => Ok(verified),
     }
 }
 
@@ -150,11 +172,17 @@ pub(crate) fn is_fresh(signed_at: Timestamp, now: Timestamp) -> Result<(), Unpro
     Ok(())
 }
 
-/// Whether Slack signed each click of a grant, on exactly its terms.
+/// Whether Slack signed each click of a grant, on exactly its terms. `moved`: what it rests on where its requester has moved
+/// it without approval, each the one that the one before has taken the place of; the last one was approved.
 ///
 /// # Errors
 /// The first thing that they do not prove.
-pub fn proven<'a>(granted: &'a Granted, keys: &SigningKeys, app: &App) -> Result<Proven<'a>, Unproven> {
+pub fn proven<'a>(
+    granted: &'a Granted,
+    moved: &[&'a Granted],
+    keys: &SigningKeys,
+    app: &App,
+) -> Result<Proven<'a>, Unproven> {
     let ask = granted.ask();
     // The policy goes by names, the digest by resource ids: in Azure a machine's name ends its id, and
     // a record in which it does not would be judged by another machine's rule.
@@ -165,7 +193,16 @@ pub fn proven<'a>(granted: &'a Granted, keys: &SigningKeys, app: &App) -> Result
     let clicks = granted.approvals().iter().map(|approval| prove(approval, ask, keys, app));
     let signed_at =
         clicks.map(|click| click.map(|verified| verified.signed_at())).collect::<Result<_, _>>()?;
-    Ok(Proven { granted, signed_at })
+    let moved = match (ask.wish.means, moved) {
+        (Means::Approval | Means::BreakGlass, _) => None,
+        (Means::OwnMove, []) => return Err(Unproven::NothingMoved),
+        (Means::OwnMove, [old, rest @ ..]) => {
+            moved::continues(granted, old)?;
+            let old = proven(old, rest, keys, app).map_err(|why| Unproven::Moved(Box::new(why)))?;
+            Some(Box::new(old))
+        }
+    };
+    Ok(Proven { granted, signed_at, moved })
 }
 
 impl Proven<'_> {
@@ -174,7 +211,7 @@ impl Proven<'_> {
     /// # Errors
     /// The first thing that the clicks do not prove.
     pub fn judge(&self, by: &Judge<'_>, now: Timestamp) -> Result<(), Unproven> {
-        let (granted, ask) = (self.granted, self.granted.ask());
+        let ask = self.granted.ask();
         let rule = by.policy.admits(ask, by.tags.tags(), by.groups).map_err(Unproven::Policy)?;
         let deciding = match ask.wish.means {
             Means::Approval => self.approved(rule, by.groups)?,
@@ -183,12 +220,18 @@ impl Proven<'_> {
                 [own] => *own,
                 _ => return Err(Unproven::NotBreakGlass),
             },
+            Means::OwnMove => self.moved_alone(rule, by.groups)?,
         };
         is_fresh(deciding, now)?;
+        self.within(rule, deciding)
+    }
+
+    /// Whether what was decided then covers its earlier clicks and its end.
+    fn within(&self, rule: &Rule, deciding: Timestamp) -> Result<(), Unproven> {
         if self.signed_at.iter().any(|at| deciding.since(*at) > rule.undecided().seconds()) {
             return Err(Unproven::EarlierTooOld);
         }
-        if granted.expires_at() > ask.wish.ends_by(deciding) {
+        if self.granted.expires_at() > self.granted.ask().wish.ends_by(deciding) {
             return Err(Unproven::EndsTooLate);
         }
         Ok(())

@@ -28,6 +28,7 @@ mod tests;
 mod transitions;
 
 pub use ending::{Cause, Closure, Failure, NetworkFault, Obstacle, OpenProof, Proof, RuleEnd};
+pub use moving::rest_on;
 pub use parts::{Corrupt, Parts};
 pub use step::{Step, Tempo, due_at, next_step, wants_grant};
 pub use transitions::{Change, Event, EventKind, NotNow};

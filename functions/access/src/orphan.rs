@@ -93,7 +93,7 @@ impl BreakGlass {
         let said = nsg::described(&rule.description)?;
         match said.basis {
             nsg::Basis::BreakGlass(because) => Some(Self { by: said.requester, because }),
-            nsg::Basis::Approved(_) => None,
+            nsg::Basis::Approved(_) | nsg::Basis::Moved(_) => None,
         }
     }
 }

@@ -14,6 +14,7 @@ mod about;
 mod draft;
 mod explain;
 mod groups;
+mod moving;
 mod parse;
 
 pub(crate) use about::stands_for;
@@ -21,6 +22,7 @@ use about::{Pattern, TagPattern};
 pub use about::{Subject, Trait};
 pub use explain::{BreaksGlass, Decided, Decision, Explanation, Provided, Question};
 pub use groups::Groups;
+pub use moving::Mover;
 pub use parse::Problem;
 
 /// The policy of one installation.
@@ -56,6 +58,8 @@ pub struct Rule {
     approvals: u8,
     justification_required: bool,
     only_enabled: bool,
+    /// Within one of `sources`.
+    move_without_approval: bool,
 }
 
 /// A person, a Slack user group, or everybody.
@@ -395,14 +399,15 @@ impl Rule {
     pub fn waits_seconds(&self, means: Means) -> u64 {
         match means {
             Means::Approval => self.undecided.seconds(),
-            Means::BreakGlass => self.undecided.seconds().min(DECIDING_CLICK_SECONDS),
+            Means::BreakGlass | Means::OwnMove => self.undecided.seconds().min(DECIDING_CLICK_SECONDS),
         }
     }
 
     /// The user groups whose members must be known to judge a request.
     pub fn groups(&self, means: Means) -> BTreeSet<&str> {
         let decide = match means {
-            Means::Approval => &self.approvers,
+            // What is moved was approved once, which is judged again.
+            Means::Approval | Means::OwnMove => &self.approvers,
             Means::BreakGlass => &self.break_glass,
         };
         groups_of(self.requesters.iter().chain(decide)).collect()

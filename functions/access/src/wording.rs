@@ -185,8 +185,10 @@ pub fn help(build: &Build) -> Message {
 /// The answer to a command that was recorded.
 pub fn asked(ask: &Ask, rule: &Rule) -> Message {
     let wish = &ask.wish;
-    if wish.means == Means::BreakGlass {
-        return glass::asked(ask, rule);
+    match wish.means {
+        Means::BreakGlass => return glass::asked(ask, rule),
+        Means::OwnMove => return moving::asked(ask),
+        Means::Approval => {}
     }
     let how_many = if rule.approvals() > 1 { format!("{} of ", rule.approvals()) } else { String::new() };
     Message::sentence(format!(
@@ -390,6 +392,11 @@ pub enum ClickRefusal {
     },
     /// Somebody who may not open without approval.
     NoBreakGlass,
+    /// Somebody who may not move this without approval.
+    NoMove {
+        /// Which request.
+        request: RequestId,
+    },
     /// Slack did not say who is in a user group.
     GroupsUnknown,
     /// Somebody whose clicks do not count.
@@ -427,6 +434,9 @@ pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
         }
         ClickRefusal::Decided { what, by: None, at } => format!("Too late: this request {what} at {}.", moment(*at)),
         ClickRefusal::NoBreakGlass => glass::not_allowed(rule),
+        ClickRefusal::NoMove { request } => format!(
+            "The policy does not let you move this without approval. Take it back with `/jit close` and its reference; then the same line asks for approval. Ref {request}"
+        ),
         ClickRefusal::Frozen { user, since } => you_are_frozen(user, *since),
         ClickRefusal::GroupsUnknown => {
             "Slack did not say who may decide on this. Nothing was changed; click again in a minute.".to_owned()

@@ -4,6 +4,7 @@ use crate::arm::{Arm, ArmError, Said, WayError};
 use crate::clock::{Awake, Clock};
 use crate::glance::Glances;
 use crate::line::{Lines, Place};
+use crate::moved::stands;
 use crate::secrets::{AGAIN_SECONDS, SlackSecrets};
 use crate::slack::Slack;
 use crate::store::{Loaded, Store, StoreError, Stored, Taken};
@@ -13,7 +14,7 @@ use access::drive::{
     Verdict, Written,
 };
 use access::evidence::{Judge, Unproven, proven};
-use access::lifecycle::{Change, Failure, NetworkFault, Plan, PlannedRule, Record, Tempo};
+use access::lifecycle::{Change, Failure, Granted, NetworkFault, Plan, PlannedRule, Record, Tempo};
 use access::nsg::{self, Flow, OurRule};
 use access::policy::{Groups, Policy, Subject};
 use access::request::{Installation, ResourceId, RuleName};
@@ -264,12 +265,21 @@ impl Run<'_> {
             return Checked::NoAnswer;
         };
         let ask = granted.ask();
+        let moved = match self.driver.moved(granted).await {
+            Ok(moved) => moved,
+            Err(error) => {
+                tracing::warn!(error = %error, "what it moves is not known");
+                return Checked::NoAnswer;
+            }
+        };
+        let rests_on: Vec<&Granted> = moved.iter().filter_map(Record::granted).collect();
         match self.driver.store.lockdowns().await {
             Ok(known) => {
                 if let Some(one) = known.lockdowns.on(&ask.wish.machine.name) {
                     return Checked::Refused(Failure::LockedDown { by: one.by.clone() });
                 }
-                let mut clickers = granted.approvals().iter().map(|approval| &approval.by);
+                let all = [granted].into_iter().chain(rests_on.iter().copied());
+                let mut clickers = all.flat_map(Granted::approvals).map(|approval| &approval.by);
                 if let Some(user) = clickers.find(|user| known.lockdowns.frozen(user).is_some()).cloned() {
                     return Checked::Refused(Failure::Evidence(Unproven::Frozen { user }));
                 }
@@ -284,11 +294,11 @@ impl Run<'_> {
             tracing::warn!(request = %ask.wish.id, why = %unproven, "the evidence does not prove this grant");
             Checked::Refused(Failure::Evidence(unproven))
         };
-        let mut clicks = proven(granted, &secrets.current().keys, app);
+        let mut clicks = proven(granted, &rests_on, &secrets.current().keys, app);
         if clicks == Err(Unproven::Signature) {
             // It may have been signed with a secret that is newer than ours.
             secrets.renew(AGAIN_SECONDS).await;
-            clicks = proven(granted, &secrets.current().keys, app);
+            clicks = proven(granted, &rests_on, &secrets.current().keys, app);
         }
         let clicks = match clicks {
             Ok(clicks) => clicks,
@@ -318,6 +328,9 @@ impl Run<'_> {
                 Ok(group) => group,
                 Err(error) => return unchecked(error),
             };
+            if moved.first().is_some_and(|old| !stands(old, &nsg, &group.rules, &self.driver.installation)) {
+                return refused(Unproven::NotOpen);
+            }
             match nsg::place(&group.rules, &flow, &name) {
                 Ok(priority) => {
                     let open_by = nsg::open_to_everyone(&group.rules, &flow, &name);

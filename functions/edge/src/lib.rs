@@ -12,6 +12,7 @@ pub mod glance;
 pub mod http;
 pub mod line;
 pub mod login;
+mod moved;
 pub mod orphan;
 pub mod report;
 pub mod secrets;

@@ -161,7 +161,7 @@ async fn send(deps: &Deps, link: &Link, seen: &str) -> Result<Value, Broken> {
         }
         let now = deps.clock.now();
         let lapses_at = now.plus(rule.waits_seconds(ask.wish.means));
-        let Ok(change) = loaded.record.addressed(ask.source, ask.wish.machine.clone(), lapses_at, now) else {
+        let Ok(change) = loaded.record.addressed(&ask, lapses_at, now) else {
             // Its time has just ended.
             return Ok(refused(&NotSent::Expired, seen, Some(&loaded)));
         };

@@ -4,8 +4,11 @@ use crate::interaction::Outcome;
 use crate::{Broken, Deps};
 use access::click::Click;
 use access::frozen::Frozen;
+use access::lifecycle::{Cause, Record, rest_on};
+use access::policy::Rule;
 use access::request::UserId;
 use access::wording::{self, ClickRefusal, Message};
+use edge::store::Stored;
 
 /// How often it is tried anew when somebody else has written meanwhile.
 const TRIES: usize = 5;
@@ -21,6 +24,7 @@ pub(crate) async fn not_me(deps: &Deps, click: &Click) -> Result<Outcome, Broken
         if !record.approvals().iter().any(|approval| approval.by == click.user) {
             return Ok(Err(wording::nothing_disowned().into()));
         }
+        end_what_rests_on(deps, record, &click.user).await?;
         let now = deps.clock.now();
         let wish = record.wish();
         let frozen = Frozen {
@@ -42,6 +46,29 @@ pub(crate) async fn not_me(deps: &Deps, click: &Click) -> Result<Outcome, Broken
         }
     }
     Err(Broken::Contended)
+}
+
+/// Ends what its requester has moved without another approval: it rests on the one that is not theirs.
+async fn end_what_rests_on(deps: &Deps, record: &Record, by: &UserId) -> Result<(), Broken> {
+    if !deps.policy.rules().iter().any(Rule::move_without_approval) {
+        return Ok(());
+    }
+    let wish = record.wish();
+    let theirs = deps.store.requests_of(&wish.requester).await?;
+    let records: Vec<&Record> = theirs.iter().map(|loaded| &loaded.record).collect();
+    for moved in rest_on(wish.id, &records) {
+        let id = moved.wish().id;
+        for _ in 0..TRIES {
+            // What was not pressed yet is not opened: the approver's clicks do not count from now on.
+            let Some(loaded) = deps.store.read(id).await? else { break };
+            let cause = Cause::Disowned { by: by.clone() };
+            let Ok(change) = loaded.record.end(cause, deps.clock.now()) else { break };
+            if let Stored::Yes(_) = deps.store.write(&loaded, &change, false).await? {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `/jit unfreeze`: somebody's clicks count again. Nobody lifts it for themselves: an admin's clicks do not count then

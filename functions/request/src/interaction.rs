@@ -5,7 +5,7 @@ use crate::{Broken, Deps, again, asking, denying, enabling, ending, freezing, js
 use access::click::{Action, Click, ClickError, Submission, Ticking};
 use access::lease::Timestamp;
 use access::lifecycle::{Change, Closure, NotNow, Record, SignedClick, State};
-use access::policy::{Approver, GlassBreaker, Groups, Rule};
+use access::policy::{Approver, GlassBreaker, Groups, Mover, Rule};
 use access::request::{Ask, Justification, Means, RequestId, TermsDigest, UserId};
 use access::signature::Verified;
 use access::wording::{self, ClickRefusal, refused_click};
@@ -56,6 +56,7 @@ pub(crate) async fn handle(
     let outcome = match click.action {
         Action::Approve => by_click(deps, &click, Deed::Approve, &signed, at).await?,
         Action::BreakGlass => by_click(deps, &click, Deed::BreakGlass, &signed, at).await?,
+        Action::Move => by_click(deps, &click, Deed::Move, &signed, at).await?,
         Action::Deny => denying::ask_why(deps, &click, &signed, at).await?,
         Action::End => ending::by_click(deps, &click).await?,
         Action::NotMe => freezing::not_me(deps, &click).await?,
@@ -183,6 +184,7 @@ impl<'a> Wanted<'a> {
 pub(crate) enum Deed {
     Approve,
     BreakGlass,
+    Move,
     /// To be denied; without a reason nothing is denied yet.
     Deny(Option<Justification>),
 }
@@ -192,6 +194,7 @@ impl Deed {
         match self {
             Self::Approve | Self::Deny(_) => Means::Approval,
             Self::BreakGlass => Means::BreakGlass,
+            Self::Move => Means::OwnMove,
         }
     }
 }
@@ -223,7 +226,7 @@ pub(crate) async fn decide<'a>(
         if means == Means::Approval && *wanted.user == ask.wish.requester {
             return Ok(Err((ClickRefusal::OwnRequest, Some(rule))));
         }
-        let entitled = match entitled(wanted, rule, &known.groups) {
+        let entitled = match entitled(wanted, ask, rule, &known.groups) {
             Ok(entitled) => entitled,
             Err(refusal) => return Ok(Err((refusal, Some(rule)))),
         };
@@ -273,9 +276,10 @@ enum Entitled {
     Approve(Approver),
     Deny(Approver, Option<Justification>),
     BreakGlass(GlassBreaker),
+    Move(Mover),
 }
 
-fn entitled(wanted: &Wanted<'_>, rule: &Rule, groups: &Groups) -> Result<Entitled, ClickRefusal> {
+fn entitled(wanted: &Wanted<'_>, ask: &Ask, rule: &Rule, groups: &Groups) -> Result<Entitled, ClickRefusal> {
     let approver = || rule.approver(wanted.user, groups).ok_or(ClickRefusal::NotEntitled);
     match &wanted.deed {
         Deed::Approve => approver().map(Entitled::Approve),
@@ -283,6 +287,10 @@ fn entitled(wanted: &Wanted<'_>, rule: &Rule, groups: &Groups) -> Result<Entitle
         Deed::BreakGlass => {
             let breaker = rule.glass_breaker(wanted.user, groups).ok_or(ClickRefusal::NoBreakGlass);
             breaker.map(Entitled::BreakGlass)
+        }
+        Deed::Move => {
+            let mover = rule.mover(wanted.user, ask);
+            mover.map(Entitled::Move).ok_or(ClickRefusal::NoMove { request: ask.wish.id })
         }
     }
 }
@@ -299,6 +307,7 @@ fn changed(
         Entitled::Approve(approver) => record.approve(approver, signed.clone(), at, now).map(Some),
         Entitled::Deny(approver, None) => record.deniable(approver, now).map(|_| None),
         Entitled::Deny(approver, Some(reason)) => record.deny(approver, reason.clone(), now).map(Some),
+        Entitled::Move(mover) => record.move_alone(mover, signed.clone(), at, now).map(Some),
         Entitled::BreakGlass(breaker) => record.break_glass(breaker, signed.clone(), at, now).map(Some),
     }
 }
@@ -314,6 +323,7 @@ fn refusal(why: &NotNow, loaded: &Loaded) -> ClickRefusal {
             let what = match record.wish().means {
                 Means::Approval => "approved",
                 Means::BreakGlass => "has gone past approval for",
+                Means::OwnMove => "has moved",
             };
             let approved = |by: Option<UserId>, at| ClickRefusal::Decided { what, by, at };
             match (record.state(), record.granted()) {

@@ -10,7 +10,7 @@ use access::lease::{Timestamp, Ttl};
 use access::lifecycle::{Record, State};
 use access::machine::{SeenMachine, Tags};
 use access::policy::{NotAllowed, Rule, Subject};
-use access::request::{Ask, Move, RequestHash, Source, UserId, Wish};
+use access::request::{Ask, Means, Move, RequestHash, Source, UserId, Wish};
 use access::wording::{self, Message, NotMoved};
 use edge::store::Loaded;
 
@@ -162,8 +162,10 @@ fn wish(grant: &Grant<'_>, left: Ttl, target: &Target<'_>, moving: &Moving, now:
     let old = &grant.ask.wish;
     let hash = RequestHash::of(&moving.trigger_id, &old.machine.resource_id);
     let moves = Move { grant: old.id, from: grant.ask.source, until: grant.until };
-    let waits = moving.to.map_or(LINK_SECONDS, |_| target.rule.waits_seconds(old.means));
+    // What was moved without approval is asked for anew: whether it may be again hangs on where to.
+    let means = if old.means == Means::OwnMove { Means::Approval } else { old.means };
     let wish = Wish {
+        means,
         id: hash.candidate(0),
         hash,
         machine: target.machine.clone(),
@@ -172,7 +174,9 @@ fn wish(grant: &Grant<'_>, left: Ttl, target: &Target<'_>, moving: &Moving, now:
         asked_at: now,
         ..old.clone()
     };
-    Wish { lapses_at: wish.waits_until(now.plus(waits)), ..wish }
+    let means = moving.to.map_or(means, |to| target.rule.means_of(&wish, &to));
+    let waits = moving.to.map_or(LINK_SECONDS, |_| target.rule.waits_seconds(means));
+    Wish { means, lapses_at: wish.waits_until(now.plus(waits)), ..wish }
 }
 
 /// A request that moves the grant already.

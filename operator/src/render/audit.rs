@@ -37,6 +37,7 @@ fn click(click: &ShownClick, means: Means) -> String {
     let did = match means {
         Means::Approval => "approved",
         Means::BreakGlass => "went past approval (break-glass)",
+        Means::OwnMove => "moved it without another approval",
     };
     format!("  {} {did}, signed {}: {verdict}", click.by, click.signed_at)
 }
@@ -64,10 +65,14 @@ impl Told for Audited {
                 match wish.means {
                     Means::Approval => "approval of others",
                     Means::BreakGlass => "BREAK-GLASS: its requester alone, without approval",
+                    Means::OwnMove => "its requester, who moved what others had approved",
                 }
             ),
             format!("Ends          {}", moment(record.granted().map(access::lifecycle::Granted::expires_at))),
         ];
+        lines.extend(wish.moves.iter().map(|moves| {
+            format!("Moves         {} from {}, which ends {}", moves.grant, moves.from, moves.until)
+        }));
         for rule in record.plan().map(access::lifecycle::Plan::rules).unwrap_or_default() {
             lines.push(format!("Rule          priority {} in {}", rule.priority, rule.nsg));
         }

@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     "{user} approved it.",
     "{user} approved it, as number {any} of {any}.",
     "{user} went past approval (break-glass).",
+    "{user} moved it without another approval.",
     "Ajar planned its rule: number {any} in {codes}.",
     "Azure took no changes; Ajar put it off until {time}.",
     "Ajar saw its rule in place, and by Azure's rules it was open.",

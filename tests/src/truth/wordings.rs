@@ -104,6 +104,27 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         "{place}: break-glass, opening. {user} opens it without approval (break-glass). The rule is being written in Azure; this card says when it is in place. {already} Ref {ref}",
         Claim::OpenAlready,
     ),
+    // A move without approval, before and after its requester has pressed the button.
+    (
+        "{place}: not moved yet. {user} may move {any} here without another approval, and has not pressed the button. Nobody is asked to approve. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
+        "{place}: moving, checking. {user} moves it without another approval. The move and the machine are checked before a rule is written; this card says when it is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: moving, opening. {user} moves it without another approval. The rule is being written in Azure; this card says when it is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: moving, waiting for Azure. {user} moves it without another approval. Azure takes no changes for now; tried again at {time}. This card says when the rule is in place. Ref {ref}",
+        Claim::Nothing,
+    ),
+    (
+        "{place}: moving, opening. {user} moves it without another approval. The rule is being written in Azure; this card says when it is in place. {already} Ref {ref}",
+        Claim::OpenAlready,
+    ),
     (
         "{user} has gone past approval (break-glass) for {any}. You could have approved it, so you are told. It ends by itself, at {time} at the latest. Ref {ref}",
         Claim::Nothing,
@@ -257,6 +278,10 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::NoRule,
     ),
     (
+        "You asked for {any}. The policy lets you move it there without another approval. Press the button to move it; if you do not by {time}, it lapses. Ref {ref}",
+        Claim::NoRule,
+    ),
+    (
         "You asked for {any}. From which address? <{any}|Open this page>, which sees yours, and confirm it there; nobody is asked before. The link works once, until {time}. Or type {code} with the address that the Internet sees. Ref {ref}",
         Claim::NoRule,
     ),
@@ -302,6 +327,7 @@ pub(super) const WHY: &[&str] = &[
     "The approval does not hold: {any}.",
     "{user} has locked it down: nothing is opened until an admin lifts that.",
     "The break-glass does not hold: {any}.",
+    "The move does not hold: {any}.",
     "Azure refused the rule (SecurityRuleCountLimitReached). The security group is full: it holds 1,000 rules. Ask its owner to delete some.",
     "Azure refused the rule (AuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
     "Azure refused the rule (LinkedAuthorizationFailed). Ask an Azure admin to give Ajar its role on this security group.",
@@ -377,6 +403,8 @@ pub(super) const OTHER: &[&str] = &[
     "{any} is granted for {code} already, so there is nothing to move. Ref {ref}",
     "{any} is granted for {code} with {code} already, so there is nothing to move. Ref {ref}",
     "Another request of yours moves it already. Take that one back first, with {code}. Ref {ref}",
+    "The policy does not let you move this without approval. Take it back with {code} and its reference; then the same line asks for approval. Ref {ref}",
+    "Too late: {user} has moved this at {time:past}.",
     // Asking once more.
     "Only {user} can ask for this again. Type {code} for yourself.",
     "You have asked for {any} again already. Ref {ref}",

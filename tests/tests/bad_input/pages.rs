@@ -6,7 +6,7 @@ use access::address::{LINK_SECONDS, Link, NotSent};
 use access::lifecycle::Record;
 use access::machine::{Found, find};
 use access::policy::Subject;
-use access::request::{Means, Move, Protocol, RequestHash, Source, Wish};
+use access::request::{Ask, Means, Move, Protocol, RequestHash, Source, Wish};
 use access::signature::SigningSecret;
 use edge::store::{Created, Stored};
 use sandbox::host::wiring::SIGNING_SECRET;
@@ -160,7 +160,7 @@ async fn recorded(walk: &Walk, wish: &Wish, given: &str) -> Record {
             walk.sandbox.advance(LINK_SECONDS).await.unwrap();
             return store.read(wish.id).await.unwrap().unwrap().record;
         }
-        "used" => change.record.addressed(source, wish.machine.clone(), now.plus(3600), now),
+        "used" => change.record.addressed(&Ask { wish: wish.clone(), source }, now.plus(3600), now),
         other => {
             assert_eq!(other, "taken back");
             change.record.cancel(now)

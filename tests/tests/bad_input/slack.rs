@@ -37,7 +37,7 @@ pub(crate) struct Click {
     #[serde(default = "vm3")]
     ask: String,
     /// What has become of the request before: `pending`, `approved`, `denied`, `lapsed`, `ended`,
-    /// `disowned`.
+    /// `disowned`; `moving`: it was approved, and what is clicked on moves it.
     given: String,
     by: String,
     #[serde(default = "approve")]
@@ -226,9 +226,17 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
         let command = format!("{} from {source} for 5m", row.ask);
         let asked = walk.world.slack.command("U0ANA", CHANNEL_ID, &command).await.unwrap();
         let answer = asked.shown.unwrap_or_default()["text"].as_str().unwrap_or_default().to_owned();
-        let id: RequestId = answer.rsplit(' ').next().unwrap().parse().expect(&answer);
+        let mut id: RequestId = answer.rsplit(' ').next().unwrap().parse().expect(&answer);
         match row.given.as_str() {
             "pending" => {}
+            "moving" => {
+                assert_eq!(click(walk, id, "U0BEA", "approve", None).await, "");
+                assert_eq!(click(walk, id, "U0CHRIS", "approve", None).await, "");
+                let command = format!("move {id} from 203.0.113.{}", number + 120);
+                let asked = walk.world.slack.command("U0ANA", CHANNEL_ID, &command).await.unwrap();
+                let answer = asked.shown.unwrap_or_default()["text"].as_str().unwrap_or_default().to_owned();
+                id = answer.rsplit(' ').next().unwrap().parse().expect(&answer);
+            }
             "lapsed" => drop(walk.sandbox.advance(3_601).await.unwrap()),
             decided => {
                 if decided == "denied" {
@@ -271,6 +279,7 @@ pub(crate) async fn clicks(walk: &mut Walk, rows: &[Click]) {
         ClickRefusal::Decided { what: "approved", by: Some(bea), at },
         ClickRefusal::Decided { what: "ended", by: None, at },
         ClickRefusal::NoBreakGlass,
+        ClickRefusal::NoMove { request: "7F3K9-QXM2P".parse().unwrap() },
         ClickRefusal::GroupsUnknown,
         ClickRefusal::Frozen { user: "U0BEA".parse().unwrap(), since: at },
         ClickRefusal::OldCard { request: "7F3K9-QXM2P".parse().unwrap() },
@@ -309,8 +318,13 @@ async fn click(walk: &mut Walk, id: RequestId, by: &str, button: &str, value: Op
         let value = value.replace("{id}", &id.to_string()).replace("{digest}", digest.as_str());
         value.replace("{card}", &card)
     };
-    let on_card =
-        || if button == "break_glass" { button_value(id, &digest) } else { filled("{id}.{digest}.{card}") };
+    let on_card = || {
+        if ["break_glass", "move"].contains(&button) {
+            button_value(id, &digest)
+        } else {
+            filled("{id}.{digest}.{card}")
+        }
+    };
     let value = value.map_or_else(on_card, filled);
     let help = walk.world.slack.command(by, CHANNEL_ID, "help").await.unwrap();
     let before = walk.world.slack.messages().len();

@@ -46,7 +46,7 @@ variants! {
         Machine, Requester, Port, Duration, Source, Justification, NotEnabled, BreakGlass, NobodyCouldApprove,
     }
     ClickRefusal {
-        NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, NoBreakGlass,
+        NoSuchRequest, OtherTerms, OwnRequest, NotEntitled, AlreadyApproved, Lapsed, Decided, NoBreakGlass, NoMove,
         GroupsUnknown, Frozen, OldCard,
     }
     NotSent {
@@ -57,7 +57,7 @@ variants! {
     Corrupt { Status, Lacks, Hash }
     ConfigError { Missing, Malformed, File, Policy, Secret, Http }
     Unproven {
-        Signature, Click, NotApprove, NotBreakGlass, OtherRequest, OtherTerms, OtherPerson, NotEntitled, OwnRequest, TooFew,
+        Signature, Click, NotApprove, NotBreakGlass, NotMove, NothingMoved, OtherRange, NotOpen, Moved, OtherRequest, OtherTerms, OtherPerson, NotEntitled, OwnRequest, TooFew,
         TooOld, EarlierTooOld, EndsTooLate, Policy, Frozen,
     }
     NetworkFault { MachineGone, AddressChanged, NotRunning, Unshielded, GroupsChanged, NoRoom, Fenced }

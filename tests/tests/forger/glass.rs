@@ -25,24 +25,6 @@ async fn pressed(story: &Story) -> String {
     id
 }
 
-/// Makes an item look as if this click by this person had decided it just now.
-fn decide(story: &Story, item: &mut Item, by: &str, click: &Signed) {
-    let click = [
-        ("body".to_owned(), text(&click.body)),
-        ("timestamp".to_owned(), text(&click.timestamp)),
-        ("signature".to_owned(), text(&click.signature)),
-    ];
-    let approval = [
-        ("by".to_owned(), text(by)),
-        ("at".to_owned(), number(story.now())),
-        ("click".to_owned(), AttributeValue::M(click.into())),
-    ];
-    item.insert("approvals".to_owned(), AttributeValue::L(vec![AttributeValue::M(approval.into())]));
-    item.insert("status".to_owned(), text("APPROVED"));
-    item.insert("approved_at".to_owned(), number(story.now()));
-    item.insert("expires_at".to_owned(), number(story.now() + 60));
-}
-
 /// Writes the item, and expects that nothing is opened, for this reason.
 async fn refused(story: &Story, id: &str, mut item: Item, name: &str, why: Value) {
     wake(&mut item);

@@ -8,9 +8,11 @@ mod glass;
 mod hidden;
 mod later;
 mod lockdown;
+mod moving;
 mod orders;
 mod tags;
 
+use ajar_tests::signed::Signed;
 use ajar_tests::{ANA, BEA, Item, Story};
 use aws_sdk_dynamodb::types::AttributeValue;
 use sandbox::azure::What;
@@ -73,4 +75,22 @@ async fn closing_cause(story: &Story, id: &str) -> Value {
 fn unproven(why: impl Into<Value>) -> Value {
     let why = why.into();
     json!({"failed": {"evidence": why}})
+}
+
+/// Makes an item look as if this click by this person had decided it just now.
+fn decide(story: &Story, item: &mut Item, by: &str, click: &Signed) {
+    let click = [
+        ("body".to_owned(), text(&click.body)),
+        ("timestamp".to_owned(), text(&click.timestamp)),
+        ("signature".to_owned(), text(&click.signature)),
+    ];
+    let approval = [
+        ("by".to_owned(), text(by)),
+        ("at".to_owned(), number(story.now())),
+        ("click".to_owned(), AttributeValue::M(click.into())),
+    ];
+    item.insert("approvals".to_owned(), AttributeValue::L(vec![AttributeValue::M(approval.into())]));
+    item.insert("status".to_owned(), text("APPROVED"));
+    item.insert("approved_at".to_owned(), number(story.now()));
+    item.insert("expires_at".to_owned(), number(story.now() + 60));
 }

@@ -1,8 +1,9 @@
 //! Somebody's address changes, and their grant moves with them.
 
 use ajar_tests::address::{CAFE, HOME};
-use ajar_tests::{ANA, BEA, EVE, Story};
+use ajar_tests::{ANA, BEA, CHRIS, EVE, Story};
 use aws_sdk_dynamodb::types::AttributeValue;
+use sandbox::host::wiring::POLICY;
 use serde_json::json;
 
 const HERE: &str = "203.0.113.7";
@@ -212,6 +213,152 @@ async fn the_tick_shuts_what_nobody_was_told_of() {
     story.advance(61).await;
     let closings = story.history(&old).await.iter().filter(|kind| !kind["closing"].is_null()).count();
     assert_eq!(closings, 1, "it is not ended again");
+    story.to_next_end().await;
+    story.finish().await;
+}
+
+/// Where grants may be moved within these networks without approval.
+async fn begin_moving() -> Story {
+    let rule = "sources = [\"203.0.113.0/24\", \"198.51.100.0/24\"]\nmove_without_approval = true\nsource = \"203.0.113.7\"";
+    Story::begin_with(&POLICY.replace("source = \"203.0.113.7\"", rule)).await
+}
+
+/// The addresses in rules of ours, each once.
+async fn let_in(story: &Story) -> Vec<String> {
+    let rules = story.azure.rules_of_ours().await;
+    let mut all: Vec<String> = rules
+        .iter()
+        .filter_map(|(_, rule)| rule["properties"]["sourceAddressPrefix"].as_str().map(str::to_owned))
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_a_range_their_own_click_moves_it() {
+    let story = begin_moving().await;
+    let (old, until) = granted(&story).await;
+    let line = format!("move {old} from 203.0.113.99");
+    let answer = story.ask(ANA, &line).await;
+    assert!(
+        answer.starts_with("You asked for VM3 port 22 from 203.0.113.99 until <!date^")
+            && answer.contains(&format!(", in place of {old} from {HERE}. The policy lets you move it there without another approval. Press the button to move it")),
+        "{answer}"
+    );
+    let new = answer.rsplit_once("Ref ").unwrap().1.to_owned();
+    story.settle().await;
+    assert!(
+        story
+            .says(&new)
+            .await
+            .starts_with(&format!("VM3 port 22: not moved yet. <@U0ANA> may move {old} here"))
+    );
+    assert_eq!(story.ask(ANA, &line).await, answer, "the button again");
+    // It is theirs alone, and an approval is not what it takes.
+    for (user, action) in [(BEA, "move"), (BEA, "approve"), (ANA, "approve"), (ANA, "break_glass")] {
+        story.click(user, &new, action).await;
+        assert_eq!(story.status(&new).await, "PENDING", "{user} {action}");
+    }
+    story.click(ANA, &new, "move").await;
+    story.felt().await;
+    assert_eq!(story.status(&new).await, "OPEN", "{}", story.says(&new).await);
+    assert_eq!((story.status(&old).await, ends_at(&story, &new).await), ("CLOSED", until));
+    assert_eq!(let_in(&story).await, ["203.0.113.99/32"]);
+    assert!(story.history(&new).await.contains(&json!({"moved_alone": {"by": ANA}})));
+    let card = story.says(&new).await;
+    assert!(card.contains(&format!("*Moves* {old} from")) && !card.contains("Approved with Slack"), "{card}");
+    let described = story.azure.rules_of_ours().await[0].1["properties"]["description"].clone();
+    assert!(described.as_str().unwrap().ends_with(&format!(", moved from {old}")), "{described}");
+    // And on from there; what it was approved by is proven as far back as it takes.
+    let again = story.asked(ANA, &format!("move {new} from 203.0.113.50")).await;
+    story.click(ANA, &again, "move").await;
+    story.felt().await;
+    assert_eq!((story.status(&again).await, story.status(&new).await), ("OPEN", "CLOSED"));
+    assert_eq!(ends_at(&story, &again).await, until);
+    assert_eq!(let_in(&story).await, ["203.0.113.50/32"]);
+    story.to_next_end().await;
+    assert!(story.now() < until + 3);
+    assert!(let_in(&story).await.is_empty());
+    story.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rests_on_an_approval_that_was_not_theirs_is_shut_too() {
+    let story = begin_moving().await;
+    let (old, _) = granted(&story).await;
+    let mut moved = vec![old.clone()];
+    for to in ["203.0.113.99", "203.0.113.50"] {
+        let id = story.asked(ANA, &format!("move {} from {to}", moved.last().unwrap())).await;
+        story.click(ANA, &id, "move").await;
+        story.felt().await;
+        assert_eq!(story.status(&id).await, "OPEN", "{}", story.says(&id).await);
+        moved.push(id);
+    }
+    // One that was not pressed yet.
+    let waits = story.asked(ANA, &format!("move {} from 203.0.113.51", moved[2])).await;
+    story.click(BEA, &old, "not_me").await;
+    assert_eq!(story.status(&moved[2]).await, "CLOSED");
+    let card = story.says(&moved[2]).await;
+    assert!(card.contains("<@U0BEA> says that the approval in their name is not theirs."), "{card}");
+    assert!(let_in(&story).await.is_empty());
+    story.click(ANA, &waits, "move").await;
+    assert_eq!(story.status(&waits).await, "CLOSED");
+    let card = story.says(&waits).await;
+    assert!(card.contains("The move does not hold: clicks of <@U0BEA> do not count"), "{card}");
+    story.advance(31 * 60).await;
+    story.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_of_the_range_it_takes_an_approval() {
+    let story = begin_moving().await;
+    let (old, _) = granted(&story).await;
+    let nowhere = story.ask(ANA, &format!("move {old} from 192.0.2.77")).await;
+    assert!(nowhere.starts_with("`192.0.2.77` is not among the addresses"), "{nowhere}");
+    for to in [THERE, "203.0.113.0/28"] {
+        let id = story.asked(ANA, &format!("move {old} from {to}")).await;
+        assert!(story.says(&id).await.starts_with("VM3 port 22: waiting for approval."), "{to}");
+        story.click(ANA, &id, "move").await;
+        assert_eq!(story.status(&id).await, "PENDING", "{to}");
+        story.deny(CHRIS, &id).await;
+    }
+    // One that is over is not moved, though the button was shown before.
+    let id = story.asked(ANA, &format!("move {old} from 203.0.113.99")).await;
+    story.revoke(&old, BEA).await;
+    assert_eq!(story.status(&old).await, "CLOSED");
+    story.click(ANA, &id, "move").await;
+    assert_eq!(story.status(&id).await, "CLOSED");
+    let card = story.says(&id).await;
+    assert!(
+        card.starts_with("VM3 port 22: not opened. The move does not hold: the grant that it moves is not open any more. Nothing was opened."),
+        "{card}"
+    );
+    assert!(let_in(&story).await.is_empty());
+    story.advance(31 * 60).await;
+    story.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_sends_a_move_within_the_range_back_to_its_button() {
+    let story = begin_moving().await;
+    let old = story.asked(ANA, "VM3 22 from 198.51.100.20 for 30m because patching").await;
+    story.click(BEA, &old, "approve").await;
+    let (new, link) = story.drafted(ANA, &format!("move {old}")).await;
+    let sent = story.confirm(CAFE, &link).await;
+    assert!(
+        sent.says().contains(&format!("nothing has moved yet. Type /jit move {old} again in Slack")),
+        "{}",
+        sent.says()
+    );
+    story.settle().await;
+    assert_eq!(story.status(&new).await, "PENDING");
+    let answer = story.ask(ANA, &format!("move {old}")).await;
+    assert!(answer.contains("Press the button to move it") && answer.ends_with(&new), "{answer}");
+    story.click(ANA, &new, "move").await;
+    story.felt().await;
+    assert_eq!((story.status(&new).await, story.status(&old).await), ("OPEN", "CLOSED"));
+    assert!(story.lets_in("VM3", 22, THERE));
     story.to_next_end().await;
     story.finish().await;
 }

@@ -5,6 +5,8 @@ use crate::signature::{SigningKeys, SigningSecret};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod moving;
+
 const POLICY: &str = r#"
 channel = "C0JIT"
 [[rules]]
@@ -28,6 +30,15 @@ requesters = ["*"]
 approvers = ["U0BEA", "U0CHRIS"]
 ports = [22]
 approvals = 2
+[[rules]]
+name = "three"
+machines = ["VM4"]
+requesters = ["*"]
+approvers = ["U0BEA"]
+break_glass = ["U0ANA"]
+ports = [22, 3389]
+sources = ["203.0.113.0/24", "198.51.100.0/24"]
+move_without_approval = true
 "#;
 
 /// When the deciding click was signed.
@@ -83,6 +94,15 @@ fn judged(parts: Value, now: u64) -> Result<(), Unproven> {
 
 /// Where Azure says that the machine has these tags.
 fn judged_with(parts: Value, now: u64, tags: &[(&str, &str)]) -> Result<(), Unproven> {
+    judged_record(&record(parts), &[], now, tags)
+}
+
+fn judged_record(
+    record: &Record,
+    moved: &[&Granted],
+    now: u64,
+    tags: &[(&str, &str)],
+) -> Result<(), Unproven> {
     let policy = Policy::parse(POLICY).unwrap();
     let tags = || tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let app = App { team_id: "T0CONTOSO".to_owned(), app_id: "A0AJAR".to_owned() };
@@ -90,8 +110,7 @@ fn judged_with(parts: Value, now: u64, tags: &[(&str, &str)]) -> Result<(), Unpr
     groups.insert("S0ONCALL".to_owned(), ["U0DAN".parse().unwrap()].into());
     let (keys, tags) = (SigningKeys::new(secret(), vec![]), TagsNow::said(tags()));
     let judge = Judge { policy: &policy, tags: &tags, groups: &groups };
-    let record = record(parts);
-    let proven = super::proven(record.granted().unwrap(), &keys, &app)?;
+    let proven = super::proven(record.granted().unwrap(), moved, &keys, &app)?;
     proven.judge(&judge, Timestamp::from_unix(now))
 }
 

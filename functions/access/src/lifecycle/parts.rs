@@ -27,6 +27,9 @@ pub struct Parts {
     /// Whether its requester is to open it without approval.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub break_glass: bool,
+    /// Whether its requester is to move a grant without approval.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_move: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moves: Option<Move>,
     #[serde(default)]
@@ -129,6 +132,7 @@ impl Record {
             lapses_at: wish.lapses_at,
             needed,
             break_glass: wish.means == Means::BreakGlass,
+            own_move: wish.means == Means::OwnMove,
             moves: wish.moves,
             approvals: self.approvals().to_vec(),
             justification: wish.justification.clone(),
@@ -196,7 +200,11 @@ impl Record {
             protocol: parts.protocol,
             ports: parts.ports,
             ttl: parts.ttl_minutes,
-            means: if parts.break_glass { Means::BreakGlass } else { Means::Approval },
+            means: match (parts.break_glass, parts.own_move) {
+                (true, _) => Means::BreakGlass,
+                (false, true) => Means::OwnMove,
+                (false, false) => Means::Approval,
+            },
             justification: parts.justification,
             moves: parts.moves,
             asked_at: parts.asked_at,

@@ -82,7 +82,7 @@ fn open_proof() -> OpenProof {
 
 /// The source of a draft becomes known, and nothing else of it changes.
 fn addressed(draft: &Record, now: Timestamp) -> Result<Change, NotNow> {
-    draft.addressed(source(), draft.wish().machine.clone(), draft.wish().lapses_at, now)
+    draft.addressed(&Ask { wish: draft.wish().clone(), source: source() }, draft.wish().lapses_at, now)
 }
 
 /// One record in each state, in the order of the lifecycle.
@@ -177,11 +177,13 @@ fn what_lacks_a_field_or_has_a_strange_one_is_corrupt() {
 fn an_address_changes_the_machine_s_own_and_when_it_lapses_and_nothing_else() {
     let draft = Record::asked(wish(), None, 2).record;
     let reached = Machine { private_address: [10, 0, 0, 7].into(), ..wish().machine };
-    let pending = draft.addressed(source(), reached.clone(), at(3610), at(10)).unwrap().record;
+    let from =
+        |machine: &Machine| Ask { wish: Wish { machine: machine.clone(), ..wish() }, source: source() };
+    let pending = draft.addressed(&from(&reached), at(3610), at(10)).unwrap().record;
     let expected = Wish { machine: reached.clone(), lapses_at: at(3610), ..wish() };
     assert_eq!((pending.wish(), pending.ask().map(|ask| ask.source)), (&expected, Some(source())));
     let other = Machine { resource_id: "/subscriptions/s/resourceGroups/g/VM4".parse().unwrap(), ..reached };
-    assert_eq!(draft.addressed(source(), other, at(3610), at(10)).err(), Some(NotNow::State));
+    assert_eq!(draft.addressed(&from(&other), at(3610), at(10)).err(), Some(NotNow::State));
 }
 
 /// Which of the changes each state allows.
@@ -351,10 +353,32 @@ fn what_takes_the_place_of_a_grant_ends_with_it_and_shuts_it_once_it_is_open() {
     }
     // A move that waits for an address lapses with what it moves too.
     let draft = Record::asked(pending.wish().clone(), None, 1).record;
-    let machine = draft.wish().machine.clone();
-    let addressed = draft.addressed("198.51.100.9".parse().unwrap(), machine, at(9000), at(700)).unwrap();
+    let there = Ask { wish: draft.wish().clone(), source: "198.51.100.9".parse().unwrap() };
+    let addressed = draft.addressed(&there, at(9000), at(700)).unwrap();
     assert_eq!(addressed.record.wish().lapses_at, until);
     let parts = serde_json::to_value(new.to_parts()).unwrap();
     assert_eq!(parts["moves"]["grant"], serde_json::json!(open.wish().id));
     assert_eq!(Record::from_parts(serde_json::from_value(parts).unwrap()), Ok(new));
+}
+
+#[test]
+fn what_was_moved_without_approval_rests_on_what_was_approved() {
+    let id = |text: &str| text.parse::<crate::request::RequestId>().unwrap();
+    let moved = |own: &str, grant: &str, means| {
+        let record = mover(id(grant), at(1800));
+        let wish = Wish { id: id(own), means, ..record.wish().clone() };
+        Record::asked(wish, Some(source()), 1).record
+    };
+    let (first, second, third) = ("11111-11111", "22222-22222", "33333-33333");
+    let own = moved(second, first, Means::OwnMove);
+    let next = moved(third, second, Means::OwnMove);
+    let approved = moved("44444-44444", first, Means::Approval);
+    // Whoever writes the table can make a ring.
+    let ring = moved(first, third, Means::OwnMove);
+    let all = [&next, &approved, &own, &ring];
+    let ids = |grant: &str| -> Vec<String> {
+        rest_on(id(grant), &all).iter().map(|record| record.wish().id.to_string()).collect()
+    };
+    assert_eq!(ids(first), [second, third, first]);
+    assert_eq!(ids("44444-44444"), Vec::<String>::new());
 }

@@ -50,6 +50,11 @@ pub enum EventKind {
         /// Who.
         by: UserId,
     },
+    /// The requester moves a grant without approval.
+    MovedAlone {
+        /// Who.
+        by: UserId,
+    },
     /// The rules were planned.
     Planned {
         /// Where and at which priority.
@@ -111,7 +116,12 @@ pub enum NotNow {
 }
 
 /// What was decided by these clicks, the last of which was signed at `clicked_at`.
-fn granted(ask: Arc<Ask>, approvals: Vec<Approval>, clicked_at: Timestamp, now: Timestamp) -> State {
+pub(super) fn granted(
+    ask: Arc<Ask>,
+    approvals: Vec<Approval>,
+    clicked_at: Timestamp,
+    now: Timestamp,
+) -> State {
     let expires_at = ask.wish.ends_by(clicked_at.min(now));
     let granted = Granted { ask, approvals, expires_at, approved_at: now };
     State::Approved(Approved { granted, retry_at: None })
@@ -133,24 +143,19 @@ impl Record {
         Change { record, event: Event { at: asked_at, kind: EventKind::Asked { by } } }
     }
 
-    fn change(&self, now: Timestamp, state: State, kind: EventKind) -> Change {
+    pub(super) fn change(&self, now: Timestamp, state: State, kind: EventKind) -> Change {
         let record = Self { version: self.version + 1, changed_at: now, state };
         Change { record, event: Event { at: now, kind } }
     }
 
-    /// The requester's address is known, and with it the machine's own at which such a connection arrives. From now
-    /// on it waits for approvers, until `lapses_at`.
+    /// The requester's address is known, and with it the machine's own at which such a connection arrives, and what a
+    /// move is to be opened by. From now on it waits for a decision, until `lapses_at`.
     ///
     /// # Errors
     /// Not a draft, or of another machine; or lapsed.
-    pub fn addressed(
-        &self,
-        source: Source,
-        machine: Machine,
-        lapses_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Change, NotNow> {
+    pub fn addressed(&self, ask: &Ask, lapses_at: Timestamp, now: Timestamp) -> Result<Change, NotNow> {
         let State::Draft(draft) = &self.state else { return Err(NotNow::State) };
+        let (machine, means, source) = (ask.wish.machine.clone(), ask.wish.means, ask.source);
         if machine.resource_id != draft.wish.machine.resource_id {
             return Err(NotNow::State);
         }
@@ -158,7 +163,7 @@ impl Record {
             return Err(NotNow::Lapsed);
         }
         let lapses_at = draft.wish.waits_until(lapses_at);
-        let ask = Arc::new(Ask { wish: Wish { machine, lapses_at, ..(*draft.wish).clone() }, source });
+        let ask = Arc::new(Ask { wish: Wish { machine, means, lapses_at, ..(*draft.wish).clone() }, source });
         let state = State::Pending(Pending { ask, approvals: vec![], needed: draft.needed });
         Ok(self.change(now, state, EventKind::Addressed { source }))
     }
@@ -218,7 +223,7 @@ impl Record {
     }
 
     /// What waits to be opened by these means.
-    fn waiting(&self, means: Means, now: Timestamp) -> Result<&Pending, NotNow> {
+    pub(super) fn waiting(&self, means: Means, now: Timestamp) -> Result<&Pending, NotNow> {
         match &self.state {
             State::Pending(pending) if pending.ask.wish.means == means => {
                 if now >= pending.ask.wish.lapses_at { Err(NotNow::Lapsed) } else { Ok(pending) }

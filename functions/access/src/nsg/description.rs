@@ -14,6 +14,9 @@ const LONGEST_OPERATOR: usize = 40;
 /// How a rule begins to say why it was opened past all approvals.
 const BREAK_GLASS: &str = "break-glass: ";
 
+/// How a rule begins to say what its requester has moved without approval.
+const MOVED: &str = "moved from ";
+
 /// What a rule of a grant says. The approvers are cut off where there are many, and a reason where it is long.
 pub(super) fn of_grant(granted: &Granted) -> String {
     let approvers: Vec<&str> = granted.approvals().iter().map(|approval| approval.by.as_str()).collect();
@@ -21,6 +24,10 @@ pub(super) fn of_grant(granted: &Granted) -> String {
     let by = match (wish.means, &wish.justification) {
         (Means::BreakGlass, Some(because)) => format!("{BREAK_GLASS}{because}"),
         (Means::BreakGlass, None) => BREAK_GLASS.to_owned(),
+        (Means::OwnMove, _) => {
+            let grant = wish.moves.map(|moves| moves.grant.to_string()).unwrap_or_default();
+            format!("{MOVED}{grant}")
+        }
         (Means::Approval, _) => format!("approved by {}", approvers.join(" ")),
     };
     describe(wish.id, wish.requester.as_str(), granted.expires_at(), &by)
@@ -52,6 +59,8 @@ pub enum Basis {
     /// An operator's own rights, or those that the policy gives its requester, for this reason; its end may be
     /// cut off.
     BreakGlass(String),
+    /// An approval of this grant, which its requester has moved.
+    Moved(String),
 }
 
 /// A description as it was read. Anybody who may write the rule may have written it.
@@ -75,7 +84,7 @@ pub fn described(text: &str) -> Option<Described> {
     let basis = match (rest.strip_prefix("approved by "), rest.strip_prefix(BREAK_GLASS)) {
         (Some(people), _) => Basis::Approved(plain(people)),
         (None, Some(why)) => Basis::BreakGlass(plain(why)),
-        (None, None) => return None,
+        (None, None) => Basis::Moved(plain(rest.strip_prefix(MOVED)?)),
     };
     Some(Described { requester: plain(requester), ends_at, basis })
 }
@@ -105,6 +114,8 @@ mod tests {
     fn what_is_not_ours_is_not_read() {
         let ours = "Ajar 7F3K9-QXM2P for U0ANA, until 2026-03-12 19:03:00 UTC, approved by U0BEA U0CHRIS";
         assert_eq!(described(ours).unwrap().basis, Basis::Approved("U0BEA U0CHRIS".to_owned()));
+        let moved = "Ajar 7F3K9-QXM2P for U0ANA, until 2026-03-12 19:03:00 UTC, moved from 9ABCD-EFGHJ";
+        assert_eq!(described(moved).unwrap().basis, Basis::Moved("9ABCD-EFGHJ".to_owned()));
         for other in [
             "",
             "mine",

@@ -36,6 +36,7 @@ pub(super) const DEFAULTS: &[&str] = &[
     "ports",
     "justification_required",
     "only_enabled",
+    "move_without_approval",
 ];
 /// The keys of a rule.
 pub(super) const RULE: &[&str] = &[
@@ -57,6 +58,7 @@ pub(super) const RULE: &[&str] = &[
     "ports",
     "justification_required",
     "only_enabled",
+    "move_without_approval",
 ];
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -85,6 +87,7 @@ struct Common {
     ports: Option<Vec<u16>>,
     justification_required: Option<bool>,
     only_enabled: Option<bool>,
+    move_without_approval: Option<bool>,
 }
 
 /// What no rule may exceed.
@@ -307,6 +310,14 @@ impl Reader<'_> {
                 self.problem(place(table, &["approvers"], at), &message);
             }
         }
+        let move_without_approval =
+            own.move_without_approval.or(defaults.move_without_approval).unwrap_or(false);
+        if move_without_approval && sources.is_empty() {
+            self.problem(
+                place(table, &["move_without_approval"], at),
+                "`move_without_approval` needs `sources`: a grant is moved within one of them; name them, or write move_without_approval = false",
+            );
+        }
         self.beyond(table, at, ceilings, longest, ports.as_deref().unwrap_or_default(), &sources);
         Some(Rule {
             name: name?,
@@ -330,6 +341,7 @@ impl Reader<'_> {
                 .or(defaults.justification_required)
                 .unwrap_or(false),
             only_enabled: own.only_enabled.or(defaults.only_enabled).unwrap_or(false),
+            move_without_approval,
         })
     }
 
@@ -377,6 +389,7 @@ impl Reader<'_> {
             ports: self.some(table, "ports", NO_PORTS, Self::port),
             justification_required: self.flag(table, "justification_required"),
             only_enabled: self.flag(table, "only_enabled"),
+            move_without_approval: self.flag(table, "move_without_approval"),
         }
     }
 

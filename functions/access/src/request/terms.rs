@@ -30,6 +30,8 @@ pub enum Means {
     Approval,
     /// The requester's own click, where the policy names them for that: break-glass.
     BreakGlass,
+    /// The requester's own click, where the policy lets them move a grant without approval.
+    OwnMove,
 }
 
 /// An open grant that a request moves to another address. It is shut once the request is open.
@@ -132,7 +134,7 @@ impl TermsDigest {
         ];
         // Whoever clicks alone answers for the reason too.
         let glass = match wish.means {
-            Means::Approval => vec![],
+            Means::Approval | Means::OwnMove => vec![],
             Means::BreakGlass => {
                 let why = wish.justification.as_ref().map_or_else(String::new, ToString::to_string);
                 vec!["break-glass".to_owned(), why]

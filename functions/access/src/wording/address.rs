@@ -40,7 +40,7 @@ fn line(wish: &Wish) -> String {
 /// What a line for a break-glass says besides.
 fn and_glass(wish: &Wish) -> &'static str {
     match wish.means {
-        Means::Approval => "",
+        Means::Approval | Means::OwnMove => "",
         Means::BreakGlass => " break-glass because …",
     }
 }
@@ -56,7 +56,7 @@ fn line_from(wish: &Wish, ipv4: bool) -> String {
 
 fn without_approval(wish: &Wish) -> &'static str {
     match wish.means {
-        Means::Approval => "",
+        Means::Approval | Means::OwnMove => "",
         Means::BreakGlass => " without approval (break-glass)",
     }
 }
@@ -64,7 +64,7 @@ fn without_approval(wish: &Wish) -> &'static str {
 /// The answer to a command that does not say from where: the link to the page. `url` is of our own making.
 pub fn draft(wish: &Wish, url: &str) -> Message {
     let then = match wish.means {
-        Means::Approval => "nobody is asked before",
+        Means::Approval | Means::OwnMove => "nobody is asked before",
         Means::BreakGlass => "nothing is opened before",
     };
     Message::sentence(format!(
@@ -143,6 +143,10 @@ pub fn address_sent(ask: &Ask) -> Page {
                 terms_told(ask, |at| at.to_string())
             )
         }
+        Means::OwnMove => format!(
+            "Your address is recorded, and nothing has moved yet. Type `{}` again in Slack: the answer has the button that moves it, without another approval.",
+            line(&ask.wish)
+        ),
         Means::BreakGlass => format!(
             "Your address is recorded, and nothing is open yet. Type the same line again in Slack: the answer has the button that opens {} without approval.",
             terms_told(ask, |at| at.to_string())

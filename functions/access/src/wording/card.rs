@@ -136,7 +136,7 @@ fn projected(
         blocks.push(section(said));
     }
     let mut notes = vec![];
-    if mark.is_none() && !record.approvals().is_empty() {
+    if wish.means == Means::Approval && !record.approvals().is_empty() {
         let names: Vec<String> = record.approvals().iter().map(|approval| mention(&approval.by)).collect();
         notes.push(format!("Approved with Slack by {}.", listed(&names, "and")));
     }
@@ -166,6 +166,10 @@ pub(super) fn state_of(
             let said = format!("{} opens it without approval (break-glass).", mention(&wish.requester));
             ("break-glass", said, "break-glass")
         }
+        Means::OwnMove => {
+            let said = format!("{} moves it without another approval.", mention(&wish.requester));
+            ("moving", said, "move")
+        }
     };
     match record.state() {
         State::Draft(_) => (
@@ -175,6 +179,10 @@ pub(super) fn state_of(
                 mention(&wish.requester)
             ),
         ),
+        State::Pending(_) if wish.means == Means::OwnMove => {
+            let (title, sentence) = moving::not_yet(wish);
+            (format!("{place}: {title}"), sentence)
+        }
         State::Pending(_) if wish.means == Means::BreakGlass => {
             let asks = record.ask().map(terms).unwrap_or_default();
             let who = mention(&wish.requester);

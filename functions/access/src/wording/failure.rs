@@ -6,7 +6,11 @@ use super::*;
 pub(super) fn failure(why: &Failure, means: Means) -> String {
     match why {
         Failure::Evidence(unproven) => {
-            let what = if means == Means::BreakGlass { "break-glass" } else { "approval" };
+            let what = match means {
+                Means::Approval => "approval",
+                Means::BreakGlass => "break-glass",
+                Means::OwnMove => "move",
+            };
             format!("The {what} does not hold: {}.", evidence(unproven))
         }
         Failure::Network(fault) => network(fault),
@@ -59,6 +63,7 @@ pub(super) fn evidence(why: &Unproven) -> String {
         Unproven::Frozen { user } => {
             format!("clicks of {} do not count until an admin lifts that", mention(user))
         }
+        Unproven::Moved(why) => format!("of the grant that it moves: {}", evidence(why)),
         other => escaped(&other.to_string()),
     }
 }

@@ -16,7 +16,7 @@ const LONGEST_HISTORY: usize = 2_900;
 pub fn step_of(kind: &EventKind, means: Means) -> String {
     match kind {
         EventKind::Asked { by } => match means {
-            Means::Approval => format!("{} asked for it.", mention(by)),
+            Means::Approval | Means::OwnMove => format!("{} asked for it.", mention(by)),
             Means::BreakGlass => format!("{} asked to open it without approval (break-glass).", mention(by)),
         },
         EventKind::Addressed { source } => {
@@ -27,6 +27,7 @@ pub fn step_of(kind: &EventKind, means: Means) -> String {
             format!("{} approved it, as number {approvals} of {needed}.", mention(by))
         }
         EventKind::BrokeGlass { by } => format!("{} went past approval (break-glass).", mention(by)),
+        EventKind::MovedAlone { by } => format!("{} moved it without another approval.", mention(by)),
         EventKind::Planned { plan } => format!("Ajar planned its rule: {}.", places(plan)),
         EventKind::Delayed { until } => {
             format!("Azure took no changes; Ajar put it off until {}.", moment(*until))

@@ -1,6 +1,7 @@
 //! What is said of a grant that moves to another address.
 
 use super::*;
+use crate::click::Action;
 use crate::command::Closing;
 use crate::lifecycle::{Record, State};
 use crate::request::Move;
@@ -32,6 +33,37 @@ pub(super) fn mark(record: &Record) -> Option<String> {
             moment(until)
         ),
     })
+}
+
+/// The answer to who may move it without approval: the one button, which nobody else sees.
+pub(super) fn asked(ask: &Ask) -> Message {
+    let wish = &ask.wish;
+    let mut message = Message::sentence(format!(
+        "You asked for {}. The policy lets you move it there without another approval. Press the button to move it; if you do not by {}, it lapses. Ref {}",
+        super::terms(ask),
+        moment(wish.lapses_at),
+        wish.id
+    ));
+    let mut button = buttons::button(ask, Action::Move, "Move it");
+    button["style"] = json!("primary");
+    message.blocks.push(json!({
+        "type": "actions",
+        "block_id": format!("move-{}", wish.id),
+        "elements": [button],
+    }));
+    message
+}
+
+/// What the card says while the button was not pressed: the end of the title, and the sentence.
+pub(super) fn not_yet(wish: &Wish) -> (&'static str, String) {
+    let grant = wish.moves.map(|moves| moves.grant.to_string()).unwrap_or_default();
+    let who = mention(&wish.requester);
+    (
+        "not moved yet",
+        format!(
+            "{who} may move {grant} here without another approval, and has not pressed the button. Nobody is asked to approve."
+        ),
+    )
 }
 
 /// Why nothing was moved.

@@ -81,7 +81,10 @@ pub fn reminder(record: &Record, rule: Option<&Rule>, told: &[Told], now: Timest
 /// The button by which the requester of what lapsed asks once more; `None` where there is nothing to ask again.
 pub(super) fn ask_again(record: &Record) -> Option<Value> {
     match record.state() {
-        State::Closed(closed) if *closed.closure() == Closure::Lapsed => again(record.ask()?, "Ask again"),
+        State::Closed(closed) if *closed.closure() == Closure::Lapsed => {
+            // A move is typed again: what it moves has changed meanwhile, or is over.
+            record.ask().filter(|ask| ask.wish.moves.is_none()).and_then(|ask| again(ask, "Ask again"))
+        }
         _ => None,
     }
 }

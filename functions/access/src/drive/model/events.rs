@@ -5,7 +5,7 @@ use super::calls::{CRASH, STRANGER, Sink, answers};
 use super::rules::{forgotten, store};
 use super::world::{Act, Begin, Row, Setting, TIMEOUT, World};
 use crate::lifecycle::{Change, NotNow};
-use crate::request::Wish;
+use crate::request::Ask;
 
 /// Every world that may follow.
 pub(super) fn successors(setting: &Setting, world: &World, sink: Sink<'_>) {
@@ -45,8 +45,8 @@ pub(super) fn may_tick(world: &World) -> bool {
 /// reads again.
 /// From where is known; when it lapses is not.
 fn addressed(record: &Record, now: Timestamp) -> Result<Change, NotNow> {
-    let Wish { machine, lapses_at, .. } = record.wish().clone();
-    record.addressed("192.0.2.1".parse().unwrap(), machine, lapses_at, now)
+    let ask = Ask { wish: record.wish().clone(), source: "192.0.2.1".parse().unwrap() };
+    record.addressed(&ask, ask.wish.lapses_at, now)
 }
 
 fn people(setting: &Setting, world: &World, request: usize, sink: Sink<'_>) {

@@ -292,7 +292,12 @@ class Removals:
         """What was denied is over as soon as it was told."""
         pk = self.ask(next(self.wishes))
         self.door.deny("U0BEA", self.card(pk), "not now")
+        told = lambda: self.item(pk, "RECORD").get("steps_version")  # noqa: E731
+        before = told()
+        self.tried("telling", "notify", "Lists", "dynamodb:Query", lambda: self.wake("notify", pk), lambda: told() != before)
         self.wake("notify", pk)
+        if told() == before:
+            raise Failed(f"the thread of {pk} is not told its steps with all rights back")
         self.tried("archiving", "discover", "Archive", "s3:PutObject", lambda: self.invoke("discover", {}), lambda: "archived_at" in self.item(pk, "RECORD"), says="S3 answered 403 AccessDenied")
         self.invoke("discover", {})
         if "archived_at" not in self.item(pk, "RECORD"):

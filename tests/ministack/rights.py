@@ -64,7 +64,7 @@ def check(ministack, door, functions, told):
     may_touch = {"request": {"REQUEST#1", "REPLY#1", "ASK#1", "MACHINE", "ORDER#1", "LOCKDOWN"}, "grant": {"REQUEST#1", "NSG#1", "ORDER#1", "CLOSING", "LOCKDOWN"},
                  "revoke": {"REQUEST#1", "NSG#1", "ORPHAN", "ORDER#1", "CLOSING", "LOCKDOWN"},
                  "notify": {"REQUEST#1", "REPLY#1", "MACHINE", "ORPHAN", "ORDER#1", "LOCKDOWN"}, "discover": set(kinds) - {"NSG#1", "ORPHAN", "CLOSING", "LOCKDOWN"}}
-    may_list = {"request": {"MACHINE", "GROUP", "REQUEST#1"}, "grant": set(), "revoke": {"ORPHAN"}, "notify": set(), "discover": {"MACHINE", "GROUP", "PERSON", "REQUEST#1", "CLOSING"}}
+    may_list = {"request": {"MACHINE", "GROUP", "REQUEST#1"}, "grant": set(), "revoke": {"ORPHAN"}, "notify": {"REQUEST#1"}, "discover": {"MACHINE", "GROUP", "PERSON", "REQUEST#1", "CLOSING"}}
     for name in FUNCTIONS:
         statements = policies.documents(iam, told["functions"][name])
         for action in ("GetItem", "PutItem", "UpdateItem"):

@@ -14,6 +14,7 @@ pub mod deciding;
 pub mod enabling;
 mod finish;
 pub mod signed;
+mod steps;
 mod story;
 mod table;
 pub mod truth;

@@ -2,6 +2,7 @@
 
 use crate::azure::Owner;
 use crate::signed::{self, Signed};
+use crate::steps;
 use access::lifecycle::{Cause, Record};
 use aws_sdk_dynamodb::types::AttributeValue;
 use edge::store::Stored;
@@ -377,8 +378,14 @@ impl Story {
         entries.into_iter().find(is_card).unwrap_or_else(|| panic!("no card of {id}"))
     }
 
-    /// What the app posted into the channel beside the cards: each text, and whether it is in a thread.
+    /// What the app posted into the channel beside the cards and the steps in their threads: each text, and whether it is
+    /// in a thread.
     pub async fn channel_news(&self) -> Vec<(String, bool)> {
+        let news = self.beside_cards().await.into_iter();
+        news.filter(|(text, _)| !steps::is_steps(text)).collect()
+    }
+
+    pub(crate) async fn beside_cards(&self) -> Vec<(String, bool)> {
         let is_news = |entry: &&Value| {
             entry["channel"] == self.about["channel"]
                 && entry["ok"] == true

@@ -72,6 +72,7 @@ struct Seen<'a> {
 /// What was untrue, one line each; the entries are those of `/sandbox/messages`.
 pub fn check(entries: &[Value]) -> Vec<String> {
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
+    let mut steps = BTreeMap::new();
     let mut wrong = vec![];
     // A form claims nothing.
     let is_form = |entry: &Value| entry["method"] == "views.open" || entry["method"] == "view_answer";
@@ -80,15 +81,21 @@ pub fn check(entries: &[Value]) -> Vec<String> {
         let text = entry["body"]["text"].as_str().unwrap_or_default();
         // What was said as a text alone claims the same.
         let text = text.strip_suffix(AS_TEXT).filter(|_| entry["body"]["blocks"].is_null()).unwrap_or(text);
+        let of_one = of_one_port(text);
         let mut say = |why: String| wrong.push(format!("at {}: {why}: {text}", entry["at"]));
         if let Some(why) = shown_otherwise(&entry["body"], text) {
             say(why);
         }
+        let text = of_one.as_str();
         if let Some(claims) = enabling::claims(text) {
             claims.into_iter().filter_map(|claim| claim.untrue(&entry["network"])).for_each(&mut say);
             continue;
         }
         let at = entry["at"].as_f64().unwrap_or_default();
+        if let Some(wrong) = looking::thread(text, at, &mut steps) {
+            wrong.into_iter().for_each(&mut say);
+            continue;
+        }
         let looked = looking::list(text, &entry["network"], at);
         if let Some(wrong) = looked.or_else(|| looking::why_not(text, &entry["network"], at)) {
             wrong.into_iter().for_each(&mut say);
@@ -118,6 +125,27 @@ pub fn check(entries: &[Value]) -> Vec<String> {
         seen.holds(claim).into_iter().for_each(&mut say);
     }
     wrong
+}
+
+/// A text about several ports, as it would be about one: the wordings know that only.
+fn of_one_port(text: &str) -> String {
+    const VERBS: [(&str, &str); 3] = [("are ", "is "), ("were ", "was "), ("shut at ", "shuts at ")];
+    let mut said = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(" ports ") {
+        let is_listed = |c: char| c.is_ascii_digit() || c == ',' || c == ' ';
+        let (ports, after) = after.split_at(after.find(|c| !is_listed(c)).unwrap_or(after.len()));
+        said.push_str(&format!("{before} ports {ports}"));
+        rest = after;
+        if let Some((several, one)) = VERBS.iter().find(|(several, _)| after.starts_with(several)) {
+            said.push_str(one);
+            rest = &after[several.len()..];
+        }
+    }
+    said.push_str(rest);
+    let shut = "should be shut and ";
+    said.replace(&format!("{shut}are not"), &format!("{shut}is not"))
+        .replace(" and have not.", " and has not.")
 }
 
 /// Whether the title of a card marks what was opened without approval.

@@ -48,7 +48,7 @@ pub enum Unproven {
     #[error("the grant that it moves is not open any more")]
     NotOpen,
     /// The grant that it moves without approval is not proven itself.
-    #[error("of the grant that it moves: {0}")]
+    #[error("the grant that it moves was not rightly approved ({0})")]
     Moved(Box<Unproven>),
     /// A click is about another request.
     #[error("a click is about another request")]
@@ -75,7 +75,7 @@ pub enum Unproven {
     #[error("the requester approved")]
     OwnRequest,
     /// Too few different people approved.
-    #[error("it takes {needed} approvals and there are {got}")]
+    #[error("it takes {needed} approvals and has {got}")]
     TooFew {
         /// How many there are.
         got: usize,

@@ -23,6 +23,7 @@ mod asking;
 mod boxes;
 mod buttons;
 mod card;
+mod clicks;
 mod direct;
 mod ending;
 mod failure;
@@ -41,6 +42,7 @@ mod opens;
 mod order;
 mod orphan;
 mod reminder;
+mod thread;
 mod why;
 
 pub use address::{Page, address_broke, address_sent, asked_before_from, confirm_address, draft, not_sent};
@@ -50,11 +52,12 @@ pub use asking::{
 };
 pub use boxes::{box_unknown, nothing_ticked};
 pub use card::{Told, card};
+pub use clicks::{ClickRefusal, refused_click};
 pub use direct::direct;
 pub use ending::{DENY_FORM, NotEnded, REASON, deny_form, ending, not_ended, reason_problem};
 use failure::{ended, evidence, remedy};
 pub use frozen::{approved_by_you, disowned, frozen, not_frozen, nothing_disowned, thawed, you_are_frozen};
-pub use glass::{PassedBy, glass_ended, passed_by};
+pub use glass::{PassedBy, passed_by};
 pub use groups::{doubted, groups_changed, groups_unread};
 pub use history::{not_to_be_shown, shown, step_of};
 pub use list::{approves_nothing, list, list_all, who_decides_unknown};
@@ -65,10 +68,11 @@ pub use machines::{
     nothing_enabled_here, too_many_for_a_form,
 };
 pub use moving::{NotMoved, not_moved};
-pub use news::{Alarm, alarm, aside};
+pub use news::{Alarm, alarm};
 pub use order::{order, order_not_taken};
 pub use orphan::{OrphanTold, orphan};
 pub use reminder::{Reminder, asked_again_before, not_yours_to_ask, reminder, reminder_at};
+pub use thread::{steps_wait, thread};
 pub use why::{InAzure, WhyNot, cannot_answer_later, looking, no_address, why_not};
 
 /// A message: what screen readers and notifications say, and what is shown.
@@ -144,8 +148,12 @@ fn people(who: &[Who]) -> String {
 
 /// `VM3 port 22`, `VM3 ports 22, 3389`
 fn place(wish: &Wish) -> String {
-    let word = if wish.ports.as_slice().len() == 1 { "port" } else { "ports" };
-    format!("{} {word} {}", wish.machine.name, wish.ports)
+    format!("{} {} {}", wish.machine.name, by_number(wish, "port", "ports"), wish.ports)
+}
+
+/// The word that fits one port, or that for several.
+fn by_number(wish: &Wish, one: &'static str, several: &'static str) -> &'static str {
+    if wish.ports.as_slice().len() == 1 { one } else { several }
 }
 
 /// `VM3 port 22 from 203.0.113.7 for 30 minutes`
@@ -356,96 +364,12 @@ pub fn not_allowed(why: &NotAllowed, rule: Option<&Rule>) -> Message {
         NotAllowed::BreakGlass { .. } => glass::not_allowed(rule),
         NotAllowed::NobodyCouldApprove { needed, available, .. } => {
             let who = rule.map(|rule| people(rule.approvers())).unwrap_or_default();
+            let are = if *available == 1 { "is" } else { "are" };
             format!(
-                "Too few people could approve this: it takes {needed} besides you, and there are {available}. The policy names {who}; ask an admin to name more. Nothing was recorded."
+                "Too few people could approve this: it takes {needed} besides you, and there {are} {available}. The policy names {who}; ask an admin to name more. Nothing was recorded."
             )
         }
     })
-}
-
-/// Why a click changed nothing.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ClickRefusal {
-    /// There is no such request.
-    NoSuchRequest,
-    /// The button shows other terms than the record has.
-    OtherTerms,
-    /// The requester clicked.
-    OwnRequest,
-    /// Somebody who may not decide.
-    NotEntitled,
-    /// A second yes.
-    AlreadyApproved,
-    /// Its time is over.
-    Lapsed {
-        /// When.
-        at: Timestamp,
-    },
-    /// It is decided.
-    Decided {
-        /// What was decided, `approved` or `denied`; or how it ended.
-        what: &'static str,
-        /// By whom.
-        by: Option<UserId>,
-        /// When.
-        at: Timestamp,
-    },
-    /// Somebody who may not open without approval.
-    NoBreakGlass,
-    /// Somebody who may not move this without approval.
-    NoMove {
-        /// Which request.
-        request: RequestId,
-    },
-    /// Slack did not say who is in a user group.
-    GroupsUnknown,
-    /// Somebody whose clicks do not count.
-    Frozen {
-        /// Who.
-        user: UserId,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// The button is on a card of the request that a newer one has replaced.
-    OldCard {
-        /// Which request.
-        request: RequestId,
-    },
-}
-
-/// The sentence to somebody whose click changed nothing.
-pub fn refused_click(why: &ClickRefusal, rule: Option<&Rule>) -> String {
-    match why {
-        ClickRefusal::NoSuchRequest => "This request does not exist any more. Nothing was changed.".to_owned(),
-        ClickRefusal::OtherTerms => {
-            "This card does not show what the request says now, so it cannot be decided from here. Nothing was changed.".to_owned()
-        }
-        ClickRefusal::OwnRequest => "You asked for this yourself; somebody else has to decide.".to_owned(),
-        ClickRefusal::NotEntitled => {
-            rule.map_or_else(
-                || "No rule of the policy is about this machine any more, so nobody can decide on this request. Nothing was changed.".to_owned(),
-                |rule| format!("You cannot decide on this request; {} can.", people(rule.approvers())),
-            )
-        }
-        ClickRefusal::AlreadyApproved => "You have approved this already; it waits for somebody else.".to_owned(),
-        ClickRefusal::Lapsed { at } => format!("Too late: this request lapsed at {}. Nothing was opened.", moment(*at)),
-        ClickRefusal::Decided { what, by: Some(by), at } => {
-            format!("Too late: {} {what} this at {}.", mention(by), moment(*at))
-        }
-        ClickRefusal::Decided { what, by: None, at } => format!("Too late: this request {what} at {}.", moment(*at)),
-        ClickRefusal::NoBreakGlass => glass::not_allowed(rule),
-        ClickRefusal::NoMove { request } => format!(
-            "The policy does not let you move this without approval. Take it back with `/jit close` and its reference; then the same line asks for approval. Ref {request}"
-        ),
-        ClickRefusal::Frozen { user, since } => you_are_frozen(user, *since),
-        ClickRefusal::GroupsUnknown => {
-            "Slack did not say who may decide on this. Nothing was changed; click again in a minute.".to_owned()
-        }
-        // This stands where the card was, for everybody to read.
-        ClickRefusal::OldCard { request } => format!(
-            "This was an old card of a request. Its buttons did nothing any more, and nothing was changed; the request's newest card counts. Ref {request}"
-        ),
-    }
 }
 
 /// Something broke on our side, or took too long. What was asked may or may not be recorded; the

@@ -110,6 +110,12 @@ impl Slack {
         self
     }
 
+    /// For what can wait: nothing is waited for, so that whatever is more urgent has all the patience there is.
+    #[must_use]
+    pub fn without_patience(&self) -> Self {
+        Self { pace: self.pace.as_ref().map(Pace::without_patience), ..self.clone() }
+    }
+
     async fn call(&self, method: &str, body: &Value) -> Result<Value, SlackError> {
         let counted_as = Pace::counted_as(method, body);
         loop {

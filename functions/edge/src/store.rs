@@ -19,7 +19,7 @@
 use access::lease::Timestamp;
 use access::lifecycle::{self, Change, Corrupt, Parts, Record, Tempo};
 use access::request::{RequestId, UserId};
-use access::wording::{Told, reminder_at};
+use access::wording::{Told, reminder_at, steps_wait};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -101,9 +101,19 @@ pub struct Shown {
     /// The version that the card shows; 0 before there is one.
     #[serde(default)]
     pub shown_version: u64,
+    /// Up to which version of the record the card's thread has heard its steps; 0 before it has heard any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub steps_version: u64,
     /// Which direct messages were sent.
     #[serde(default)]
     pub told: Vec<Told>,
+}
+
+impl Shown {
+    /// Whether people have not seen the latest of the record: on its card, or in the card's thread.
+    pub fn lacks(&self, record: &Record) -> bool {
+        self.shown_version < record.version() || steps_wait(record, self.steps_version)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
@@ -338,14 +348,29 @@ impl Store {
         let items = self.query(None, "pk = :pk AND begins_with(sk, :event)", &values).await?;
         items.into_iter().map(|item| decode("EVENT", item)).collect()
     }
+
+    /// The record as it is now with the lines of its history, oldest first, in one call; `None` where there is none.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer, or an item cannot be what it should be.
+    pub async fn read_with_history(&self, id: RequestId) -> Result<Option<(Loaded, Vec<Line>)>, StoreError> {
+        let (pk, _) = record_key(id);
+        let (mut record, mut history) = (None, vec![]);
+        for item in self.query(None, "pk = :pk", &[(":pk", text(pk))]).await? {
+            match item.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) {
+                Some("RECORD") => record = Some(load(item)?),
+                _ => history.push(decode("EVENT", item)?),
+            }
+        }
+        Ok(record.map(|record| (record, history)))
+    }
 }
 
 /// What must be looked at, and when, beside the lifecycle's own moment: a version that nobody was
 /// shown yet, and what is told because time has passed.
 fn due_at(record: &Record, shown: &Shown) -> Option<Timestamp> {
     let tempo = Tempo::DEPLOYED;
-    let unshown =
-        (shown.shown_version < record.version()).then(|| record.changed_at().plus(tempo.idle_seconds));
+    let unshown = shown.lacks(record).then(|| record.changed_at().plus(tempo.idle_seconds));
     [lifecycle::due_at(record, &tempo), unshown, reminder_at(record, &shown.told)].into_iter().flatten().min()
 }
 

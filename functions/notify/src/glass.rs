@@ -1,18 +1,15 @@
-//! Telling those whom a break-glass has passed by, and how it ended.
+//! Telling those whom a break-glass has passed by.
 
-use super::{Deps, NotShown, channel_of, reply_once, saying};
+use super::{Deps, NotShown, channel_of, saying};
 use access::request::Means;
 use access::wording::{self, Told};
 use edge::store::{Loaded, Shown};
 
-/// Everybody who could have approved hears of a break-glass, each once; the thread of its card hears its end.
+/// Everybody who could have approved hears of a break-glass, each once.
 pub(super) async fn tell(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
     let record = &loaded.record;
     if record.wish().means != Means::BreakGlass || record.granted().is_none() {
         return Ok(());
-    }
-    if let Some(message) = wording::glass_ended(record, &deps.installation, deps.clock.now()) {
-        reply_once(deps, loaded, shown, Told::GlassEnded, &message).await?;
     }
     if shown.told.contains(&Told::AllPassedBy) {
         return Ok(());

@@ -27,6 +27,7 @@ mod orders;
 mod queue;
 mod reminders;
 mod saying;
+mod thread;
 
 /// How often a record is shown anew when it has changed while it was being shown.
 const ROUNDS: usize = 5;
@@ -183,29 +184,46 @@ async fn show(deps: &Deps, id: RequestId) -> Result<(), NotShown> {
     for _ in 0..ROUNDS {
         let Some(loaded) = deps.store.read(id).await? else { return Ok(()) };
         let reminded = reminders::is_due(&loaded, deps.clock.now());
-        if loaded.shown.shown_version >= loaded.record.version() && !reminded {
+        let is_new = loaded.shown.shown_version < loaded.record.version();
+        let has_steps = wording::steps_wait(&loaded.record, loaded.shown.steps_version);
+        if !is_new && !reminded && !has_steps {
             return Ok(());
         }
         let mut shown = loaded.shown.clone();
         // When a record settles nothing changes that people see. Its card says "is shut", and by then
         // another grant may be open.
-        if !is_told_to_its_end(&loaded) {
+        if (is_new || reminded) && !is_told_to_its_end(&loaded) {
             show_card(deps, &loaded, &mut shown).await?;
         }
         shown.shown_version = loaded.record.version();
         // Sending the card took a while: what a person is told is read again.
-        let Some(now) = deps.store.read(id).await? else { return Ok(()) };
+        let again = if has_steps {
+            deps.store.read_with_history(id).await?.map(|(now, history)| (now, Some(history)))
+        } else {
+            deps.store.read(id).await?.map(|now| (now, None))
+        };
+        let Some((now, history)) = again else { return Ok(()) };
         if now.record.version() != loaded.record.version() {
             continue;
         }
         tell_channel(deps, &now, &mut shown).await?;
-        tell_thread(deps, &now, &mut shown).await?;
         approvers::tell(deps, &now, &mut shown).await?;
         tell_requester(deps, &now, &mut shown).await?;
         reminders::tell(deps, &now, &mut shown).await?;
         glass::tell(deps, &now, &mut shown).await?;
+        let put_off = match &history {
+            Some(history) => thread::tell(deps, &now, history, &mut shown).await,
+            None => None,
+        };
         if deps.store.shown(&now.record, &shown, true).await? {
+            if let Some(at) = put_off {
+                deps.store.put_off(&now.record, at).await?;
+            }
             return Ok(());
+        }
+        if shown.steps_version != loaded.shown.steps_version {
+            // It has changed meanwhile; what was told in the thread was told all the same.
+            deps.store.shown(&now.record, &shown, false).await?;
         }
     }
     Ok(())
@@ -290,13 +308,6 @@ async fn tell_channel(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result
     Ok(())
 }
 
-/// The thread of the card hears once what other hands did to the rule.
-async fn tell_thread(deps: &Deps, loaded: &Loaded, shown: &mut Shown) -> Result<(), NotShown> {
-    let record = &loaded.record;
-    let Some(message) = wording::aside(record, &deps.installation) else { return Ok(()) };
-    reply_once(deps, loaded, shown, Told::Aside, &message).await
-}
-
 /// Says something in the thread of the card, once.
 async fn reply_once(
     deps: &Deps,
@@ -309,7 +320,7 @@ async fn reply_once(
     if shown.told.contains(&told) {
         return Ok(());
     }
-    saying::in_thread(deps, &Posted { channel, ts }, message).await?;
+    saying::in_thread(deps, &deps.slack, &Posted { channel, ts }, message).await?;
     shown.told.push(told);
     deps.store.shown(&loaded.record, shown, false).await?;
     Ok(())

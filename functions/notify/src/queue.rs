@@ -33,6 +33,8 @@ pub(crate) struct Queue(Mutex<Places>);
 #[derive(Default)]
 struct Places {
     last_ms: u64,
+    /// The last place behind all of them.
+    behind_ms: u64,
     taken: BTreeMap<RequestId, Timestamp>,
 }
 
@@ -49,6 +51,21 @@ impl Queue {
         let at = Timestamp::from_unix(places.last_ms.div_ceil(1_000));
         places.taken.insert(id, at);
         at
+    }
+
+    /// Whether somebody has a place in it.
+    pub(crate) fn is_waited_in(&self, now: Timestamp) -> bool {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.taken.values().any(|at| *at > now)
+    }
+
+    /// A moment behind everybody who has a place, for what is less urgent than any card. It is no place: who comes in
+    /// between goes first.
+    pub(crate) fn behind(&self, now: Timestamp, seconds: u64) -> Timestamp {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let earliest_ms = now.plus(seconds.clamp(EARLIEST_SECONDS, LONGEST_SECONDS)).unix() * 1_000;
+        places.behind_ms = earliest_ms.max(places.last_ms.max(places.behind_ms) + APART_MS);
+        Timestamp::from_unix(places.behind_ms.div_ceil(1_000))
     }
 }
 
@@ -84,6 +101,20 @@ mod tests {
     }
 
     #[test]
+    fn steps_stand_behind_all_cards_and_take_no_place_from_one() {
+        let queue = Queue::default();
+        let id = |n: u8| format!("00000-0000{n}").parse::<RequestId>().unwrap();
+        let now = Timestamp::from_unix(1_000);
+        assert!(!queue.is_waited_in(now));
+        assert_eq!([1, 1].map(|seconds| queue.behind(now, seconds).unix()), [1_060, 1_062]);
+        assert!(!queue.is_waited_in(now), "steps are not waited for");
+        let cards: Vec<u64> = (0..3).map(|n| queue.place(id(n), now, 1).unix()).collect();
+        assert_eq!(cards, [1_060, 1_062, 1_063], "as if there were no steps");
+        assert_eq!(queue.behind(now, 1).unix(), 1_064);
+        assert_eq!(queue.behind(now, 90).unix(), 1_090);
+    }
+
+    #[test]
     fn each_has_a_place_of_its_own_and_keeps_it() {
         let queue = Queue::default();
         let id = |n: u8| format!("00000-0000{n}").parse::<RequestId>().unwrap();
@@ -93,6 +124,7 @@ mod tests {
         assert_eq!(queue.place(id(2), now.plus(3), 1).unix(), 1_063, "it has its place");
         assert_eq!(queue.place(id(0), now.plus(3), 58).unix(), 1_067, "too early for Slack now");
         assert_eq!(queue.place(id(5), now.plus(3), 400).unix(), 1_123);
+        assert!(queue.is_waited_in(now.plus(122)) && !queue.is_waited_in(now.plus(500)));
         assert_eq!(queue.place(id(1), now.plus(500), 1).unix(), 1_560, "the queue is empty again");
     }
 }

@@ -5,7 +5,7 @@ use super::Deps;
 use access::request::UserId;
 use access::unsaid::Unsaid;
 use access::wording::Message;
-use edge::slack::{Posted, SlackError};
+use edge::slack::{Posted, Slack, SlackError};
 
 /// What became of a message that was to be changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,9 +50,15 @@ pub(crate) async fn told_in_channel(deps: &Deps, channel: &str, message: &Messag
     said(in_channel(deps, channel, message).await.map(drop))
 }
 
-/// Posts into a thread; where its first message is gone, or nobody can be told anything there, into the channel.
-pub(crate) async fn in_thread(deps: &Deps, of: &Posted, message: &Message) -> Result<(), SlackError> {
-    let replied = deps.slack.reply(of, message).await;
+/// Posts into a thread by this client; where its first message is gone, or nobody can be told anything there, into the
+/// channel.
+pub(crate) async fn in_thread(
+    deps: &Deps,
+    slack: &Slack,
+    of: &Posted,
+    message: &Message,
+) -> Result<(), SlackError> {
+    let replied = slack.reply(of, message).await;
     match replied.as_ref().map_err(SlackError::outcome) {
         Err(Unsaid::Lost | Unsaid::Nobody) => told_in_channel(deps, &of.channel, message).await,
         _ => said(replied),

@@ -240,7 +240,7 @@ async fn remind(deps: &Deps, id: RequestId) -> Result<Option<Timestamp>, StoreEr
         wakes.push(Wake::Grant);
     }
     let reminder = reminder_at(record, &loaded.shown.told);
-    let unshown = idle && loaded.shown.shown_version < record.version();
+    let unshown = idle && loaded.shown.lacks(record);
     if unshown || reminder.is_some_and(|at| at <= now) {
         wakes.push(Wake::Notify);
     }

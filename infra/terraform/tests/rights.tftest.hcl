@@ -84,7 +84,7 @@ run "roles" {
       grant = sort(["dynamodb:DescribeStream", "dynamodb:GetItem", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
       "logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue", "sqs:SendMessage", "sts:GetWebIdentityToken"])
       revoke = sort(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", "logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue", "sts:GetWebIdentityToken"])
-      notify = sort(["dynamodb:DescribeStream", "dynamodb:GetItem", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "dynamodb:UpdateItem",
+      notify = sort(["dynamodb:DescribeStream", "dynamodb:GetItem", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "dynamodb:Query", "dynamodb:UpdateItem",
       "lambda:InvokeFunction", "logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue", "sqs:SendMessage"])
       discover = sort(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", "logs:CreateLogStream", "logs:PutLogEvents", "s3:PutObject", "secretsmanager:GetSecretValue", "sts:GetWebIdentityToken"])
     }
@@ -173,7 +173,7 @@ run "roles" {
     condition = {
       for name, policy in aws_iam_role_policy.function : name => [for statement in jsondecode(policy.policy).Statement : try(statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], "all of them") if statement.Sid == "Lists"]
       } == {
-      request = [["MACHINE", "GROUP", "REQUEST#*"]], grant = [], revoke = [["ORPHAN"]], notify = [], discover = [["MACHINE", "GROUP", "PERSON", "REQUEST#*", "CLOSING"]]
+      request = [["MACHINE", "GROUP", "REQUEST#*"]], grant = [], revoke = [["ORPHAN"]], notify = [["REQUEST#*"]], discover = [["MACHINE", "GROUP", "PERSON", "REQUEST#*", "CLOSING"]]
     }
     error_message = "A function lists other partitions of the table."
   }

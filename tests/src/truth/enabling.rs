@@ -21,7 +21,7 @@ pub(super) enum LineClaim {
 }
 
 /// Every line that may stand in such a text after its title, with what it claims.
-const LINES: [&str; 31] = [
+const LINES: [&str; 32] = [
     "*Configured*: nothing is enabled yet",
     "*Configured* ({any})",
     "*Recommended*: none",
@@ -45,6 +45,7 @@ const LINES: [&str; 31] = [
     "• {code}: {any} up to {any}",
     "• {code}: nothing is enabled",
     "• {code}: a closing rule is missing or was changed, so it may be open",
+    "An admin can order this closing rule: it denies the ports to everybody, and grants stand before it. Rules of others stay as they are.",
     "An admin can order {any}: each denies the ports to everybody, and grants stand before it. Rules of others stay as they are.",
     "{any} stands in Azure still. An admin can order to remove it: then whatever other rules allow is open again.",
     "Nobody has ordered to {any} within a day. Nothing was changed.",

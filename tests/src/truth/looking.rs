@@ -1,8 +1,9 @@
-//! What `/jit list`, `/jit show` and `/jit why` claim.
+//! What `/jit list`, `/jit show` and `/jit why` claim, and the steps in the thread of a card.
 
 use super::rules_of;
 use super::template::find;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Each step of a history, as it is told.
 const STEPS: &[&str] = &[
@@ -22,6 +23,8 @@ const STEPS: &[&str] = &[
     "It lapsed: nobody had decided in time. Nothing was opened.",
     "Its requester took it back. Nothing was opened.",
     "{user} denied it. Nothing was opened.",
+    "{user} denied it: {any}. Nothing was opened.",
+    "{user} said that the approval in their name is not theirs. Nothing was opened.",
     "It was over: Ajar saw that no rule of it was left in Azure.",
     "Ajar removed its rule again, which a delayed write in Azure had brought back.",
     "A delayed write in Azure brought its rule back, and Azure refused to remove it.",
@@ -82,15 +85,43 @@ const FRAME: &[&str] = &[
 /// The card within the answer to `/jit show`, and what is wrong with the history behind it.
 pub(super) fn without_history(text: &str, at: f64) -> (&str, Vec<String>) {
     let Some((card, history)) = text.split_once("\n*History*\n") else { return (text, vec![]) };
-    (card, history.lines().flat_map(|line| step(line, at)).collect())
+    (card, history.lines().flat_map(|line| step(line, at, &[])).collect())
 }
 
-fn step(line: &str, at: f64) -> Vec<String> {
-    if find(
-        "… {any} lines more are too much for a message; whoever runs Ajar sees all of them with {code}",
-        line,
-    )
-    .is_some()
+/// What other hands did to the rule of a grant, as only the thread of its card says it.
+const ASIDES: &[&str] = &[
+    "Somebody else changed the rule {code} while {place} was open. It is not set right but shut. Who still needs it asks again.",
+    "Somebody else deleted the rule {code} while {place} was open; a tool that writes the whole security group does that, too. It is not written again. Who still needs it asks again.",
+    "While {place} was open, the rule {code} came before the rule {code} and decides. It may have let nobody in, and was ended. Who still needs it asks again.",
+    "While {place} was open, the way to {any} changed: its address, or a security group on it. The rule {code} may have let nobody in, and was ended. Who still needs it asks again.",
+];
+
+/// What is wrong with the steps in the thread of a card; `None` where the text is none. `told`: for each request the
+/// lines that its thread has, in which this one's are put.
+pub(super) fn thread(text: &str, at: f64, told: &mut BTreeMap<String, Vec<String>>) -> Option<Vec<String>> {
+    let (title, rest) = text.split_once('\n')?;
+    find("*{place}, step by step*", title)?;
+    let Some((lines, id)) = rest.rsplit_once("\nRef ") else {
+        return Some(vec!["it does not say of which request".to_owned()]);
+    };
+    let before = told.entry(id.to_owned()).or_default();
+    let moment = |line: &str| find("• {time:at}: {any}", line)?.time("at");
+    let mut wrong = vec![];
+    for line in lines.lines() {
+        wrong.extend(step(line, at, ASIDES));
+        let last = before.iter().rev().find_map(|line| moment(line));
+        // Who was killed before they had noted it tells it once more.
+        if last > moment(line) && !before.iter().any(|known| known == line) {
+            wrong.push(format!("it comes after what was later ({line})"));
+        }
+        before.push(line.to_owned());
+    }
+    Some(wrong)
+}
+
+/// `more`: steps that are known besides.
+fn step(line: &str, at: f64, more: &[&str]) -> Vec<String> {
+    if find("… {any} too much for a message; whoever runs Ajar sees all of them with {code}", line).is_some()
     {
         return vec![];
     }
@@ -99,7 +130,7 @@ fn step(line: &str, at: f64) -> Vec<String> {
     let Some(found) = found else { return vec![format!("a line that is not known ({line})")] };
     let step = found.first("step").unwrap_or_default();
     let mut wrong = super::past(&found, at);
-    if !STEPS.iter().any(|known| find(known, step).is_some()) {
+    if !STEPS.iter().chain(more).any(|known| find(known, step).is_some()) {
         wrong.push(format!("a step that is not known ({step})"));
     }
     wrong

@@ -143,6 +143,10 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
         Claim::RuleStands,
     ),
     (
+        "{place} should have shut at {time:past} and has not. {hindrance} Then whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
+        Claim::RuleStands,
+    ),
+    (
         "{place} may still be open: it should have shut at {time:past}. {hindrance} Whoever may change {codes} can delete {code} there by hand. Ajar tries again each minute and says here when it is shut. Ref {ref}",
         Claim::Nothing,
     ),
@@ -193,23 +197,6 @@ pub(super) const REQUEST: &[(&str, Claim)] = &[
     ),
     (
         "Somebody has taken the request of the rule {code} in {code:group} out of the list of what Ajar looks at each minute. It is back there, and ends as it was approved. Ask who can write Ajar's table. Ref {ref}",
-        Claim::Nothing,
-    ),
-    // Beside the card: in its thread.
-    (
-        "Somebody else changed the rule {code} while {any} was open. It is not set right but shut. Who still needs it asks again. Ref {ref}",
-        Claim::Nothing,
-    ),
-    (
-        "Somebody else deleted the rule {code} while {any} was open; a tool that writes the whole security group does that, too. It is not written again. Who still needs it asks again. Ref {ref}",
-        Claim::Nothing,
-    ),
-    (
-        "While {any} was open, the rule {code} came before the rule {code} and decides. It may have let nobody in, and was ended. Who still needs it asks again. Ref {ref}",
-        Claim::Nothing,
-    ),
-    (
-        "While {any} was open, the way to {any} changed: its address, or a security group on it. The rule {code} may have let nobody in, and was ended. Who still needs it asks again. Ref {ref}",
         Claim::Nothing,
     ),
     ("{place}: lapsed. Nobody decided by {time:past}. Nothing was opened. Ref {ref}", Claim::NeverOpened),
@@ -371,6 +358,7 @@ pub(super) const OTHER: &[&str] = &[
     "Too late: this request lapsed at {time:past}. Nothing was opened.",
     "Too late: {user} approved this at {time:past}.",
     "Too late: {user} has gone past approval for this at {time:past}.",
+    "Too few people could approve this: it takes {any} besides you, and there is 1. The policy names {any}; ask an admin to name more. Nothing was recorded.",
     "Too few people could approve this: it takes {any} besides you, and there are {any}. The policy names {any}; ask an admin to name more. Nothing was recorded.",
     "You may not open this machine without approval: only {any} may. Type the same line without {code} to ask for approval.",
     "Too late: {user} denied this at {time:past}.",
@@ -379,9 +367,9 @@ pub(super) const OTHER: &[&str] = &[
     // By what Slack said of its groups a while ago.
     "Slack was asked anew who is in the groups that the policy names, and that has changed. Try it again now.",
     "It is not known yet who is in the groups that the policy names. Nothing was recorded; Slack is being asked: type it again in a minute.",
-    "You may not ask for this machine; {any} may. If somebody has just been added to a group of these: Slack is asked who is in it now; {any}.",
-    "Too few people could approve this: it takes {any} besides you, and there are {any}. The policy names {any}; ask an admin to name more. Nothing was recorded. If somebody has just been added to a group of these: Slack is asked who is in it now; {any}.",
-    "You may not open this machine without approval: only {any} may. Type the same line without {code} to ask for approval. If somebody has just been added to a group of these: Slack is asked who is in it now; {any}.",
+    "You may not ask for this machine; {any} may. If somebody has just been added to a group that is named here: Slack is asked who is in it now; {any}.",
+    "Too few people could approve this: it takes {any} besides you, and there are {any}. The policy names {any}; ask an admin to name more. Nothing was recorded. If somebody has just been added to a group that is named here: Slack is asked who is in it now; {any}.",
+    "You may not open this machine without approval: only {any} may. Type the same line without {code} to ask for approval. If somebody has just been added to a group that is named here: Slack is asked who is in it now; {any}.",
     "*Ajar* opens a port on a machine for you, from one address, for a while, after a colleague has approved.{any}",
     // Ending early, and taking back.
     "You have taken {any} back. Nothing was opened. Ref {ref}",
@@ -438,6 +426,7 @@ pub(super) const OTHER: &[&str] = &[
     "You may not ask for this machine; {any} may.",
     "There is no machine {code:missing} here. Did you mean {any}? Ask an admin whether Ajar knows its subscription.",
     // To admins and those who are none.
+    "The machines {code} are locked down: Ajar ends what is open by grants, and nothing is opened until an admin types {code}. The channel is told.",
     "{any} is locked down: Ajar ends what is open by grants, and nothing is opened until an admin types {code}. The channel is told.",
     "{any} is lifted. What was shut stays shut until somebody asks again.",
     "Nothing is locked down.",

@@ -179,7 +179,7 @@ struct People<'a> {
 
 /// Whether a request is closed, and everybody knows.
 fn is_told(loaded: &Loaded) -> bool {
-    loaded.record.status() == "CLOSED" && loaded.shown.shown_version >= loaded.record.version()
+    loaded.record.status() == "CLOSED" && !loaded.shown.lacks(&loaded.record)
 }
 
 /// How often somebody tries again.

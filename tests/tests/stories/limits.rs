@@ -81,6 +81,14 @@ async fn a_hundred_requests_at_once() {
         assert!(card.contains("port 3389 was shut.") || card.contains("port 3389 is shut."), "{card}");
     }
     assert!(cards(&story).await.values().all(|count| *count == 1), "none is doubled");
+    // The threads have each step once; they come behind the cards.
+    story.advance(FIVE_MINUTES).await;
+    for (ids, lines) in [(opened, 5), (denied, 2)] {
+        for id in ids {
+            let steps = story.steps_said(id).await;
+            assert_eq!(steps.len(), lines, "{id}: {steps:?}");
+        }
+    }
     // Each requester heard once how it ended, and what Slack refused was not said twice.
     let told = story.messages().await;
     let told = told.iter().filter(|entry| entry["body"]["channel"] == ANA && entry["ok"] == true);

@@ -20,7 +20,7 @@ async fn what_is_open_is_shut_and_nothing_opens_until_it_is_lifted() {
     assert_eq!(story.ask(BEA, "lockdown").await, "Only admins can do this: <@U0CHRIS>.");
 
     let said = story.ask(CHRIS, "lockdown vm3").await;
-    assert!(said.starts_with("The machines `vm3` is locked down: "), "{said}");
+    assert!(said.starts_with("The machines `vm3` are locked down: "), "{said}");
     story.settle().await;
     assert_eq!(story.status(&vm3).await, "CLOSED");
     assert!(story.says(&vm3).await.contains("<@U0CHRIS> ended it early."));

@@ -121,7 +121,7 @@ async fn an_approver_is_shown_what_their_rule_is_about() {
 async fn an_approver_reads_what_would_be_opened() {
     let story = Story::begin().await;
     let id = story.asked(ANA, "VM3 22 for 30m because patching").await;
-    let opens = "*Opens* only `VM3`, at its address `10.0.0.6`, by a rule in `Contoso-NSG` (before 4 machines) and `VM3-nsg` (before this machine alone).";
+    let opens = "*Opens* only `VM3`, at its address `10.0.0.6`, by a rule in `Contoso-NSG` (it shields 4 machines) and `VM3-nsg` (it shields this machine alone).";
     let identity = "You decide with your Slack identity, and your click is kept as Slack signed it.";
     let card = story.card(&id).await;
     let text = card["body"]["text"].as_str().unwrap();

@@ -24,6 +24,7 @@ mod one_writer;
 mod orphans;
 mod reminding;
 mod rotation;
+mod steps;
 mod tags;
 mod truth;
 mod twice;

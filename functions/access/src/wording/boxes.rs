@@ -34,8 +34,7 @@ pub(super) fn boxes(shown: &[&SeenMachine], policy: &Policy) -> Option<(String, 
     let mut ticks = section(&how);
     ticks["block_id"] = json!(BOXES);
     ticks["accessory"] = json!({"type": "checkboxes", "action_id": BOXES, "options": options});
-    let button =
-        json!({"type": "button", "action_id": ENABLE_TICKED, "text": plain(BUTTON), "style": "primary"});
+    let button = json!({"type": "button", "action_id": ENABLE_TICKED, "text": plain(BUTTON), "style": "primary", "accessibility_label": BUTTON});
     let actions = json!({"type": "actions", "block_id": ENABLE_TICKED, "elements": [button]});
     Some((text, vec![ticks, actions]))
 }

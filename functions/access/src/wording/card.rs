@@ -19,13 +19,13 @@ pub enum Told {
     End,
     /// In the channel: that it should be shut and is not. Taken back once it is told that it is shut.
     Overdue,
-    /// In the card's thread: what other hands did to its rule.
+    /// In the card's thread, in items of earlier versions: what other hands did to its rule.
     Aside,
     /// To one of those who could have approved: that it was opened without.
     PassedBy(UserId),
     /// To all of those, and in the channel where they are many.
     AllPassedBy,
-    /// In the card's thread: how a break-glass ended.
+    /// In the card's thread, in items of earlier versions: how a break-glass ended.
     GlassEnded,
     /// To an approver: what was approved in their name.
     Approved(UserId),
@@ -58,8 +58,8 @@ pub fn card(
     let ask = record.ask()?;
     let mut card = match record.state() {
         State::Pending(_) if ask.wish.means == Means::Approval => {
-            let decide = [opens(ask, seen), DECIDE.to_owned()];
-            projected(record, rule, &decide, installation, now)
+            let decide = rule.map(|_| [opens(ask, seen), DECIDE.to_owned()]);
+            projected(record, rule, decide.as_ref().map_or(&[], |both| both), installation, now)
         }
         _ => projection(record, rule, installation, now),
     };
@@ -93,7 +93,7 @@ fn projected(
     let source = record.ask().map(|ask| &ask.source);
     let (mut title, sentence) = state_of(record, rule, installation, now);
     let mark = glass::mark(record);
-    if mark.is_some() {
+    if mark.is_some() && !title.contains("break-glass") {
         title.push_str(" (break-glass)");
     }
     let group = wish.machine.resource_id.resource_group().unwrap_or_default();
@@ -139,6 +139,12 @@ fn projected(
     if wish.means == Means::Approval && !record.approvals().is_empty() {
         let names: Vec<String> = record.approvals().iter().map(|approval| mention(&approval.by)).collect();
         notes.push(format!("Approved with Slack by {}.", listed(&names, "and")));
+    }
+    if wish.means == Means::OwnMove && !record.approvals().is_empty() {
+        notes.push(format!(
+            "Moved with Slack by {}, without another approval: the policy lets them.",
+            mention(&wish.requester)
+        ));
     }
     if let Some(source) = source.filter(|source| !source.is_single()) {
         notes.push(format!("*Wide*: `{source}` is {}.", how_many(source)));
@@ -200,8 +206,10 @@ pub(super) fn state_of(
             } else {
                 String::new()
             };
-            let who =
-                rule.map(|rule| format!(" {} can decide.", people(rule.approvers()))).unwrap_or_default();
+            let who = rule.map_or_else(
+                || " No rule of the policy is about this machine any more, so nobody can decide.".to_owned(),
+                |rule| format!(" {} can decide.", people(rule.approvers())),
+            );
             let asks = record.ask().map(terms).unwrap_or_default();
             (
                 format!("{place}: waiting for approval"),
@@ -244,10 +252,10 @@ pub(super) fn state_of(
                 open_proof(open, granted.ask(), installation),
                 open_already(record)
             );
-            (format!("{place} is open"), sentence)
+            (format!("{place} {} open", by_number(wish, "is", "are")), sentence)
         }
-        State::Closing(closing) => closing_state(&place, closing, record.granted(), now),
-        State::Closed(closed) => closed_state(&place, closed, record.ask(), now),
+        State::Closing(closing) => closing_state(wish, closing, record.granted(), now),
+        State::Closed(closed) => closed_state(wish, closed, record.ask(), now),
     }
 }
 
@@ -313,11 +321,12 @@ fn ended_now(place: &str, granted: &Granted) -> (String, String) {
 }
 
 fn closing_state(
-    place: &str,
+    wish: &Wish,
     closing: &Closing,
     granted: Option<&Granted>,
     now: Timestamp,
 ) -> (String, String) {
+    let place = headline(wish);
     let means = granted.map_or(Means::Approval, |granted| granted.ask().wish.means);
     let why = ended(closing.cause(), means);
     if closing.is_shut() && !closing.ends().is_empty() {
@@ -336,7 +345,7 @@ fn closing_state(
         // That it stands is said only where it was seen.
         if closing.obstacle().is_some_and(Obstacle::was_seen) {
             let sentence = format!("It should have shut at {at} and has not. {why} {again}");
-            return (format!("{place} should be shut and is not"), sentence);
+            return (format!("{place} should be shut and {} not", by_number(wish, "is", "are")), sentence);
         }
         let sentence = format!("It should have shut at {at}; Azure has not said that it has. {why} {again}");
         return (format!("{place} may still be open"), sentence);
@@ -357,13 +366,14 @@ fn removal(obstacle: Option<&Obstacle>) -> String {
     }
 }
 
-fn closed_state(place: &str, closed: &Closed, ask: Option<&Ask>, now: Timestamp) -> (String, String) {
+fn closed_state(wish: &Wish, closed: &Closed, ask: Option<&Ask>, now: Timestamp) -> (String, String) {
+    let place = headline(wish);
     let at = moment(closed.closed_at());
     if closed.may_let_in() {
         let sentence = format!(
             "It was shut at {at}; then a delayed write in Azure brought its rule back, and Azure refuses to remove it. Tried again each minute."
         );
-        return (format!("{place} should be shut and is not"), sentence);
+        return (format!("{place} should be shut and {} not", by_number(wish, "is", "are")), sentence);
     }
     if closed.late().contains(&RuleEnd::Denied) {
         let sentence = format!(
@@ -372,7 +382,11 @@ fn closed_state(place: &str, closed: &Closed, ask: Option<&Ask>, now: Timestamp)
         return (format!("{place}: grant shut, rule not yet removed"), sentence);
     }
     // What the rules said at the end need not hold later: somebody may have been let in anew.
-    let is = if now.since(closed.closed_at()) > FRESH_SECONDS { "was" } else { "is" };
+    let is = if now.since(closed.closed_at()) > FRESH_SECONDS {
+        by_number(wish, "was", "were")
+    } else {
+        by_number(wish, "is", "are")
+    };
     let means = ask.map_or(Means::Approval, |ask| ask.wish.means);
     match (closed.closure(), closed.proof()) {
         (Closure::Lapsed, _) => {

@@ -63,7 +63,9 @@ pub(super) fn evidence(why: &Unproven) -> String {
         Unproven::Frozen { user } => {
             format!("clicks of {} do not count until an admin lifts that", mention(user))
         }
-        Unproven::Moved(why) => format!("of the grant that it moves: {}", evidence(why)),
+        Unproven::Moved(why) => {
+            format!("the grant that it moves was not rightly approved ({})", evidence(why))
+        }
         other => escaped(&other.to_string()),
     }
 }

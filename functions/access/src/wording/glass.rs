@@ -4,7 +4,7 @@ use super::*;
 use crate::click::Action;
 use crate::lifecycle::{Record, State};
 use crate::policy::Groups;
-use crate::request::{Installation, Means};
+use crate::request::Means;
 
 /// The most people that are told one by one that they were passed by.
 const TOLD_DIRECTLY: usize = 30;
@@ -100,11 +100,4 @@ pub fn passed_by<'p>(record: &Record, rule: &'p Rule, groups: &'p Groups) -> Opt
         ))
     });
     Some(PassedBy { people, message, others })
-}
-
-/// What the thread of the card is told when a break-glass has ended: how, as its requester is told.
-pub fn glass_ended(record: &Record, installation: &Installation, now: Timestamp) -> Option<Message> {
-    record.granted().filter(|granted| granted.ask().wish.means == Means::BreakGlass)?;
-    let (told, message) = direct(record, None, installation, now)?;
-    (told == Told::End).then_some(message)
 }

@@ -9,7 +9,7 @@ use super::Message;
 pub fn doubted(no: &Message, answers: bool) -> Message {
     let then = if answers { "you are told here if that has changed" } else { "try again in half a minute" };
     Message::sentence(format!(
-        "{} If somebody has just been added to a group of these: Slack is asked who is in it now; {then}.",
+        "{} If somebody has just been added to a group that is named here: Slack is asked who is in it now; {then}.",
         no.text
     ))
 }

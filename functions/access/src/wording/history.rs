@@ -12,6 +12,9 @@ const LONGEST: usize = 3_900;
 /// The most characters of the history in it: Slack takes 3,000 of a section.
 const LONGEST_HISTORY: usize = 2_900;
 
+/// What stands above the history in the answer to `/jit show`.
+const TITLE: &str = "*History*";
+
 /// What happened and who did it, true whenever it is read. `means`: how the request was to be opened.
 pub fn step_of(kind: &EventKind, means: Means) -> String {
     match kind {
@@ -95,7 +98,7 @@ pub fn shown(
     let mut message = projection(record, rule, installation, now);
     let lines = steps(history, record.wish().means);
     let room = LONGEST.saturating_sub(message.text.chars().count()).min(LONGEST_HISTORY);
-    let history = in_room(&lines, record.wish().id, room);
+    let history = in_room(TITLE, &lines, record.wish().id, room);
     message.text = format!("{}\n{history}", message.text);
     message.blocks.push(section(&history));
     message
@@ -103,8 +106,11 @@ pub fn shown(
 
 /// A line for each step; what happened again and again is one.
 fn steps(history: &[Event], means: Means) -> Vec<String> {
-    let told: Vec<(Timestamp, String)> =
-        history.iter().map(|event| (event.at, step_of(&event.kind, means))).collect();
+    steps_of(&history.iter().map(|event| (event.at, step_of(&event.kind, means))).collect::<Vec<_>>())
+}
+
+/// A line for each of these steps; the same again and again is one.
+pub(super) fn steps_of(told: &[(Timestamp, String)]) -> Vec<String> {
     let line = |same: &[(Timestamp, String)]| match same {
         [] => String::new(),
         [(at, step)] => format!("• {}: {step}", moment(*at)),
@@ -116,23 +122,28 @@ fn steps(history: &[Event], means: Means) -> Vec<String> {
     told.chunk_by(|one, other| one.1 == other.1).map(line).collect()
 }
 
+/// These lines below a title, or as many of them as a message holds.
+pub(super) fn cut(title: &str, lines: &[String], id: RequestId) -> String {
+    in_room(title, lines, id, LONGEST_HISTORY)
+}
+
 /// The history in this many characters: its beginning and its end, and how much is left out between.
-fn in_room(lines: &[String], id: RequestId, room: usize) -> String {
-    const TITLE: &str = "*History*";
-    let whole = format!("{TITLE}\n{}", lines.join("\n"));
+fn in_room(title: &str, lines: &[String], id: RequestId, room: usize) -> String {
+    let whole = format!("{title}\n{}", lines.join("\n"));
     if whole.chars().count() <= room {
         return whole;
     }
     let left_out = |count: usize| {
+        let lines = if count == 1 { "1 line more is".to_owned() } else { format!("{count} lines more are") };
         format!(
-            "… {count} lines more are too much for a message; whoever runs Ajar sees all of them with `ajar history {id}`"
+            "… {lines} too much for a message; whoever runs Ajar sees all of them with `ajar history {id}`"
         )
     };
     let length = |line: &String| line.chars().count() + 1;
     let Some((first, rest)) = lines.split_first() else { return whole };
-    let mut used = TITLE.chars().count() + length(first) + length(&left_out(lines.len()));
+    let mut used = title.chars().count() + length(first) + length(&left_out(lines.len()));
     if used > room {
-        return format!("{TITLE}\n{}", left_out(lines.len()));
+        return format!("{title}\n{}", left_out(lines.len()));
     }
     let newest = rest.iter().rev().take_while(|line| {
         used += length(line);
@@ -140,7 +151,7 @@ fn in_room(lines: &[String], id: RequestId, room: usize) -> String {
     });
     let newest = newest.count();
     let (left, told) = rest.split_at(rest.len() - newest);
-    let mut all = vec![TITLE.to_owned(), first.clone(), left_out(left.len())];
+    let mut all = vec![title.to_owned(), first.clone(), left_out(left.len())];
     all.extend(told.iter().cloned());
     all.join("\n")
 }
@@ -186,9 +197,9 @@ mod tests {
     fn a_long_history_keeps_its_beginning_and_its_end() {
         let id = RequestId::typed("7F3K9-QXM2P").unwrap();
         let lines: Vec<String> = (0..100).map(|n| format!("• line {n}")).collect();
-        let all = in_room(&lines, id, 2_000);
+        let all = in_room(TITLE, &lines, id, 2_000);
         assert_eq!(all.lines().count(), 101);
-        let cut = in_room(&lines, id, 300);
+        let cut = in_room(TITLE, &lines, id, 300);
         let cut: Vec<&str> = cut.lines().collect();
         assert_eq!(cut[..2], ["*History*", "• line 0"]);
         // Told are all lines of it but the title and what is said of the rest.
@@ -196,7 +207,7 @@ mod tests {
         assert!(cut[2].starts_with(&format!("… {left} lines more are too much")), "{cut:?}");
         assert_eq!((cut[3], *cut.last().unwrap()), (format!("• line {}", left + 1).as_str(), "• line 99"));
         assert!(cut.join("\n").chars().count() <= 300, "{cut:?}");
-        let none = in_room(&lines, id, 20);
+        let none = in_room(TITLE, &lines, id, 20);
         assert!(none.starts_with("*History*\n… 100 lines more are too much"), "{none}");
     }
 

@@ -51,8 +51,9 @@ pub fn lockdown(one: &Lockdown, told: &[LockdownTold]) -> Option<(LockdownTold, 
 
 /// To the admin who has locked down.
 pub fn locked_down(pattern: &NamePattern) -> Message {
+    let are = if *pattern == NamePattern::everything() { "is" } else { "are" };
     Message::sentence(format!(
-        "{} is locked down: Ajar ends what is open by grants, and nothing is opened until an admin types `/jit lift {pattern}`. The channel is told.",
+        "{} {are} locked down: Ajar ends what is open by grants, and nothing is opened until an admin types `/jit lift {pattern}`. The channel is told.",
         capital(&which(pattern))
     ))
 }

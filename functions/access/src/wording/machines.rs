@@ -451,7 +451,7 @@ pub fn disable_form(machines: &[&SeenMachine], open: &[&Record]) -> Option<Value
         .map(|record| format!("{} for {}", place(record.wish()), mention(&record.wish().requester)))
         .collect();
     let closes = if ends.is_empty() {
-        "Nothing is open on them now.".to_owned()
+        "Nothing is open there now.".to_owned()
     } else {
         format!("*This ends at once*: {}.", listed(&ends, "and"))
     };

@@ -1,9 +1,9 @@
 //! What is told beside the card: in the channel, that something should be shut and is not, and that it
-//! is shut at last; in the card's thread, what other hands did to its rule.
+//! is shut at last; among the steps in the card's thread, what other hands did to its rule.
 
 use super::card::OVERDUE_SECONDS;
 use super::*;
-use crate::lifecycle::{Closing, Closure, Obstacle, Record, RuleEnd, State};
+use crate::lifecycle::{Closing, Obstacle, Record, RuleEnd, State};
 use crate::request::{Installation, RuleName};
 
 /// What the channel is told of a grant that is late to shut, in a message of its own.
@@ -37,14 +37,15 @@ pub fn alarm(record: &Record, installation: &Installation, now: Timestamp) -> Op
     };
     let text = match record.state() {
         State::Closed(_) => format!(
-            "{place} should be shut and is not. A delayed write in Azure brought its rule `{rule}` back, and Azure refuses to remove it. {}",
-            do_by_hand(record, &rule)
+            "{place} should be shut and {} not. A delayed write in Azure brought its rule `{rule}` back, and Azure refuses to remove it. {}",
+            by_number(wish, "is", "are"),
+            do_by_hand(record, &rule, "Whoever")
         ),
         State::Closing(closing) if now.since(since) > OVERDUE_SECONDS => format!(
             "{} {} {}",
-            late(&place, closing, since),
+            late(wish, closing, since),
             whats_wrong(closing.obstacle(), &rule),
-            do_by_hand(record, &rule)
+            do_by_hand(record, &rule, who(closing.obstacle()))
         ),
         _ => return None,
     };
@@ -54,9 +55,10 @@ pub fn alarm(record: &Record, installation: &Installation, now: Timestamp) -> Op
 }
 
 /// Whether it stands is said only where it was seen.
-fn late(place: &str, closing: &Closing, since: Timestamp) -> String {
+fn late(wish: &Wish, closing: &Closing, since: Timestamp) -> String {
+    let place = place(wish);
     if closing.obstacle().is_some_and(Obstacle::was_seen) {
-        format!("{place} should have shut at {} and has not.", moment(since))
+        format!("{place} should have shut at {} and {} not.", moment(since), by_number(wish, "has", "have"))
     } else {
         format!("{place} may still be open: it should have shut at {}.", moment(since))
     }
@@ -88,8 +90,13 @@ fn whats_wrong(obstacle: Option<&Obstacle>, rule: &RuleName) -> String {
     }
 }
 
+/// A lock keeps everybody from it.
+const fn who(obstacle: Option<&Obstacle>) -> &'static str {
+    if matches!(obstacle, Some(Obstacle::Lock)) { "Then whoever" } else { "Whoever" }
+}
+
 /// What helps whatever is wrong, and who can do it.
-fn do_by_hand(record: &Record, rule: &RuleName) -> String {
+fn do_by_hand(record: &Record, rule: &RuleName, who: &str) -> String {
     let ends: &[RuleEnd] = match record.state() {
         State::Closing(closing) => closing.ends(),
         State::Closed(closed) => closed.late(),
@@ -98,35 +105,28 @@ fn do_by_hand(record: &Record, rule: &RuleName) -> String {
     let rules = record.plan().into_iter().flat_map(|plan| plan.rules()).zip(ends);
     let left = rules.filter(|(_, end)| matches!(end, RuleEnd::Standing | RuleEnd::Locked));
     let groups: Vec<String> = left.map(|(planned, _)| format!("`{}`", word(planned.nsg.name()))).collect();
-    format!("Whoever may change {} can delete `{rule}` there by hand.", listed(&groups, "and"))
+    format!("{who} may change {} can delete `{rule}` there by hand.", listed(&groups, "and"))
 }
 
-/// What the thread of the card is told once: what somebody did to an open grant's rule, and that it is
-/// not put back. True whenever it is read.
-pub fn aside(record: &Record, installation: &Installation) -> Option<Message> {
-    let cause = match record.state() {
-        State::Closing(closing) => closing.cause(),
-        State::Closed(closed) => match closed.closure() {
-            Closure::Ended(cause) => cause,
-            _ => return None,
-        },
-        _ => return None,
-    };
+/// What somebody did to an open grant's rule, and that it is not put back; `None` where it ends for another reason. True
+/// whenever it is read.
+pub(super) fn aside(record: &Record, cause: &Cause, installation: &Installation) -> Option<String> {
     let wish = record.wish();
     let (place, rule) = (place(wish), RuleName::new(installation, wish.id));
+    let was = by_number(wish, "was", "were");
     let what = match cause {
         Cause::Altered => format!(
-            "Somebody else changed the rule `{rule}` while {place} was open. It is not set right but shut."
+            "Somebody else changed the rule `{rule}` while {place} {was} open. It is not set right but shut."
         ),
         Cause::Vanished => format!(
-            "Somebody else deleted the rule `{rule}` while {place} was open; a tool that writes the whole security group does that, too. It is not written again."
+            "Somebody else deleted the rule `{rule}` while {place} {was} open; a tool that writes the whole security group does that, too. It is not written again."
         ),
         Cause::Overruled { by } => format!(
-            "While {place} was open, the rule `{}` came before the rule `{rule}` and decides. It may have let nobody in, and was ended.",
+            "While {place} {was} open, the rule `{}` came before the rule `{rule}` and decides. It may have let nobody in, and was ended.",
             word(by)
         ),
         Cause::WayChanged => format!(
-            "While {place} was open, the way to {} changed: its address, or a security group on it. The rule `{rule}` may have let nobody in, and was ended.",
+            "While {place} {was} open, the way to {} changed: its address, or a security group on it. The rule `{rule}` may have let nobody in, and was ended.",
             wish.machine.name
         ),
         Cause::Expired
@@ -136,6 +136,5 @@ pub fn aside(record: &Record, installation: &Installation) -> Option<Message> {
         | Cause::Failed(_)
         | Cause::MachineGone => return None,
     };
-    let text = format!("{what} Who still needs it asks again. Ref {}", wish.id);
-    Some(Message::sentence(text))
+    Some(format!("{what} Who still needs it asks again."))
 }

@@ -30,8 +30,8 @@ pub(super) fn opens(ask: &Ask, seen: Option<&SeenMachine>) -> String {
         return unknown.to_owned();
     }
     let shared = |nsg| match seen.behind_with(nsg) {
-        Some(1) => " (before this machine alone)".to_owned(),
-        Some(machines) => format!(" (before {machines} machines)"),
+        Some(1) => " (it shields this machine alone)".to_owned(),
+        Some(machines) => format!(" (it shields {machines} machines)"),
         None => String::new(),
     };
     let mut each: Vec<String> =
@@ -71,7 +71,7 @@ mod tests {
         let counted = json!([{"nsg": nsg("shared"), "machines": 4}, {"nsg": nsg("own"), "machines": 1}]);
         assert_eq!(
             told(&json!({"nics": [nic], "behind": counted})),
-            "*Opens* only `VM3`, at its address `10.0.0.4`, by a rule in `shared` (before 4 machines) and `own` (before this machine alone)."
+            "*Opens* only `VM3`, at its address `10.0.0.4`, by a rule in `shared` (it shields 4 machines) and `own` (it shields this machine alone)."
         );
         assert_eq!(
             told(&json!({})),

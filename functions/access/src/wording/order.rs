@@ -107,7 +107,8 @@ fn plan(order: &Order, now: Timestamp) -> Option<String> {
         }
         (None, _) => match order.change {
             Change::Write => format!(
-                "An admin can order {rules}: each denies the ports to everybody, and grants stand before it. Rules of others stay as they are."
+                "An admin can order {rules}: {} denies the ports to everybody, and grants stand before it. Rules of others stay as they are.",
+                if count == 1 { "it" } else { "each" }
             ),
             Change::Remove => format!(
                 "{} stands in Azure still. An admin can order to remove it: then whatever other rules allow is open again.",
@@ -182,6 +183,7 @@ fn button(order: &Order) -> Value {
             "text": plain(text),
             "style": style,
             "value": format!("{}.{}", order.id, order.digest()),
+            "accessibility_label": text,
         }],
     })
 }

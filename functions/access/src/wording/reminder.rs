@@ -66,8 +66,9 @@ pub fn reminder(record: &Record, rule: Option<&Rule>, told: &[Told], now: Timest
                 None => "type the line again",
             };
             let mut message = Message::sentence(format!(
-                "{} shuts at {}. Sessions that are open then are not cut, but nobody gets in anew. If you need it longer, {longer}. Ref {}",
+                "{} {} at {}. Sessions that are open then are not cut, but nobody gets in anew. If you need it longer, {longer}. Ref {}",
                 place(wish),
+                by_number(wish, "shuts", "shut"),
                 moment(expires_at),
                 wish.id
             ));

@@ -23,6 +23,8 @@ const SILENT_SECONDS: u64 = 30;
 pub(super) struct Pace {
     clock: Clock,
     known: Arc<Mutex<Known>>,
+    /// Whether this one waits at all.
+    patient: bool,
 }
 
 /// All moments in milliseconds since the Unix epoch.
@@ -38,7 +40,13 @@ struct Known {
 
 impl Pace {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, known: Arc::default() }
+        Self { clock, known: Arc::default(), patient: true }
+    }
+
+    /// Knows the same, and leaves the patience to others.
+    #[must_use]
+    pub(super) fn without_patience(&self) -> Self {
+        Self { patient: false, ..self.clone() }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -78,6 +86,9 @@ impl Pace {
 
     /// Waits this many seconds, where there is patience left for it.
     pub(super) async fn wait(&self, seconds: u64) -> bool {
+        if !self.patient {
+            return false;
+        }
         let now_ms = self.clock.now_ms();
         {
             let mut known = self.known();
@@ -145,6 +156,7 @@ mod tests {
         }
         assert_eq!(task.await.unwrap(), (true, true, false));
         clock.advance_ms(58_500);
+        assert!(!pace.without_patience().wait(1).await);
         assert!(!pace.wait(2).await, "only one of the two seconds is a minute ago");
     }
 }

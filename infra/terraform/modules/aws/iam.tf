@@ -28,8 +28,8 @@ locals {
     Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = items.keys } }
   } }
   # Lists that are one partition of the table each; `discover` reads a request with its history to archive it,
-  # and `request` to show it to whom it concerns.
-  list = { for name, keys in { request = ["MACHINE", "GROUP", "REQUEST#*"], revoke = ["ORPHAN"], discover = ["MACHINE", "GROUP", "PERSON", "REQUEST#*", "CLOSING"] } : name => {
+  # `request` to show it to whom it concerns, and `notify` to tell its steps in the thread of its card.
+  list = { for name, keys in { request = ["MACHINE", "GROUP", "REQUEST#*"], revoke = ["ORPHAN"], notify = ["REQUEST#*"], discover = ["MACHINE", "GROUP", "PERSON", "REQUEST#*", "CLOSING"] } : name => {
     Sid       = "Lists"
     Effect    = "Allow"
     Action    = ["dynamodb:Query"]
@@ -74,7 +74,7 @@ locals {
     request = [local.items.request, local.list.request, local.index.request]
     grant   = [local.items.grant, local.index.grant, local.azure_token.grant]
     revoke  = [local.items.revoke, local.list.revoke, local.index.revoke, local.azure_token.revoke]
-    notify = [local.items.notify, {
+    notify = [local.items.notify, local.list.notify, {
       Sid      = "Start"
       Effect   = "Allow"
       Action   = ["lambda:InvokeFunction"]

@@ -1,6 +1,7 @@
 //! Whatever somebody wrote or Azure calls its things: a message says the same beside it, in the same blocks.
 
 use super::*;
+use crate::lifecycle::{Event, EventKind, State};
 use crate::orphan::{BreakGlass, Fate, Orphan};
 use crate::policy::Groups;
 use crate::request::{Justification, is_disguise};
@@ -33,9 +34,8 @@ fn of_request(reason: &str, azure: &str) -> Vec<Message> {
                 all.extend(alarm(&record, &installation, now).map(|alarm| match alarm {
                     Alarm::Overdue(message) | Alarm::Over(message) => message,
                 }));
-                all.extend(glass_ended(&record, &installation, now));
             }
-            all.extend(aside(&record, &installation));
+            all.extend(thread(&record, &steps(&record), &installation));
             if let Some(PassedBy { message, others, .. }) = passed_by(&record, rule, &nobody) {
                 all.push(message);
                 all.extend(others);
@@ -45,6 +45,16 @@ fn of_request(reason: &str, azure: &str) -> Vec<Message> {
         }
     }
     all
+}
+
+/// The step by which it has come to how it stands.
+fn steps(record: &Record) -> Vec<Event> {
+    let kind = match record.state() {
+        State::Closing(closing) => EventKind::Closing { cause: closing.cause().clone() },
+        State::Closed(closed) => EventKind::Closed { closure: closed.closure().clone() },
+        _ => EventKind::Opened,
+    };
+    vec![Event { at: Timestamp::from_unix(1300), kind }]
 }
 
 /// What the channel is told of a rule that somebody wrote, whose description may say anything.

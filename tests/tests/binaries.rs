@@ -133,11 +133,12 @@ async fn ask(sandbox: &Sandbox, world: &World, text: &str, timestamp: u64) -> (u
     post(sandbox, world, "/slack/command", &form, timestamp).await
 }
 
-/// The latest message in the channel, with what everybody sees of it.
+/// The latest message in the channel, with what everybody sees of it; not what is said in the thread of one.
 fn card(world: &World) -> Value {
     let in_channel = |entry: &Value| {
         entry["ok"] == true
             && entry["channel"] == "C0JIT"
+            && entry["body"]["thread_ts"].is_null()
             && ["chat.postMessage", "chat.update"].iter().any(|method| entry["method"] == *method)
     };
     world.slack.messages().into_iter().rev().find(in_channel).expect("a card in the channel")

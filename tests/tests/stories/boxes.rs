@@ -109,7 +109,7 @@ async fn where_slack_does_not_say_who_is_an_admin_the_list_has_no_boxes() {
     assert_eq!(names(&list), [""; 0]);
     assert!(list["text"].as_str().unwrap().contains("*Recommended* (4)"), "the list is there: {list}");
     let told = story.press_with(member, &[&boxes[0].1]).await;
-    let why = "Slack did not say who is an admin. Nothing was changed; try again in a minute.";
+    let why = "Slack did not say who is an admin, which Ajar asks it every 15 minutes. Nothing was changed; try again in a quarter of an hour.";
     assert_eq!(told.as_deref(), Some(why));
     assert_eq!(story.form(member), Value::Null);
     story.finish().await;

@@ -204,7 +204,9 @@ pub fn not_sent(why: &NotSent, seen: &str, record: Option<&Record>) -> Page {
             "Something has changed since you asked: the policy, the machine, or a lockdown is against it now. Type `{again}` again in Slack: the answer says what."
         ),
         NotSent::GroupsUnknown => {
-            "Slack did not say who may ask and who may decide. Nothing was sent; open the link again in a minute.".to_owned()
+            format!(
+                "Slack did not say who may ask and who may decide, which Ajar asks it every 15 minutes. Nothing was sent; type `{again}` in Slack in a quarter of an hour."
+            )
         }
     };
     Page::says("Not sent", said)

@@ -66,7 +66,9 @@ pub fn approves_nothing() -> Message {
 
 /// Slack did not say what somebody may decide on.
 pub fn who_decides_unknown() -> Message {
-    Message::sentence("Slack did not say what you may decide on. Try again in a minute.")
+    Message::sentence(
+        "Slack did not say what you may decide on, which Ajar asks it every 15 minutes. Try again in a quarter of an hour.",
+    )
 }
 
 /// Requests by how they stand, each sort in the order in which it is told.

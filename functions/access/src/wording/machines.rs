@@ -244,13 +244,20 @@ pub fn not_admin(policy: &Policy) -> Message {
     Message::sentence(if policy.admins().is_empty() {
         "The policy names no admins, so nobody can do this from Slack. Ask whoever installed Ajar.".to_owned()
     } else {
-        format!("Only admins can do this: {}.", people(policy.admins()))
+        let said = format!("Only admins can do this: {}.", people(policy.admins()));
+        if policy.admin_groups().is_empty() {
+            said
+        } else {
+            format!("{said} Somebody who has just been added to a group counts within a quarter of an hour.")
+        }
     })
 }
 
 /// Slack did not say who is an admin.
 pub fn admins_unknown() -> Message {
-    Message::sentence("Slack did not say who is an admin. Nothing was changed; try again in a minute.")
+    Message::sentence(
+        "Slack did not say who is an admin, which Ajar asks it every 15 minutes. Nothing was changed; try again in a quarter of an hour.",
+    )
 }
 
 /// Slack did not open the form.
